@@ -1,0 +1,43 @@
+"""Keeps TensorFlow's chatter off the user's terminal, and lets every real warning through."""
+import contextlib
+import os
+import re
+import sys
+import tempfile
+
+# TensorFlow's C++ side writes straight to file descriptor 2, at levels from I to E, before any Python setting can reach
+# it. Each pattern is a line that every start prints, on a machine without an NVIDIA card or with one.
+_CHATTER = re.compile("|".join([
+    r"All log messages before absl::InitializeLog",
+    r"oneDNN custom operations are on",
+    r"Could not find cuda drivers",
+    r"Unable to register cu\w+ factory",
+    r"computation placer already registered",
+    r"This TensorFlow binary is optimized",
+    r"To enable the following instructions",
+    r"TF-TRT Warning: Could not find TensorRT",
+    r"failed call to cuInit: (CUDA_ERROR_NO_DEVICE|INTERNAL: CUDA error: Failed call to cuInit|UNKNOWN ERROR \(303\))",
+    r"Input of GeneratorDatasetOp::Dataset will not be optimized",  # of every data set that MirroredStrategy distributes
+    r"retrieving CUDA diagnostic information|hostname: |NVIDIA driver|kernel driver|libcuda reported|kernel reported",
+]))
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # no INFO lines at any time; the user's own value wins
+
+
+@contextlib.contextmanager
+def without_chatter():
+    """Runs the `with` block; what it writes to stderr is printed afterwards, less the known chatter."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            captured.seek(0)
+            for line in captured.read().decode("utf-8", "replace").splitlines():
+                if line.strip() and not _CHATTER.search(line):
+                    print(line, file=sys.stderr)

@@ -1,0 +1,178 @@
+"""From what was typed, a file, a preset or an earlier run to one frozen Config, always through the same flags."""
+import dataclasses
+import json
+import pathlib
+from typing import Optional
+
+import simple_parsing
+
+from tf2gan import cli
+from tf2gan.errors import UserError, unknown
+from tf2gan.gans import GANS
+from tf2gan.runs import Run
+from tf2gan.training import Options
+
+LENGTHS = ("steps", "images", "epochs")
+
+
+@dataclasses.dataclass
+class Request:
+    """What one command line of tools/train.py asks for."""
+
+    gan_class: type
+    model: str
+    preset: str
+    config: object
+    options: Options
+    run: Optional[Run]  # to resume
+    arguments: object  # the flags that are no option of a run
+
+
+@dataclasses.dataclass
+class Arguments:
+    """What to do"""
+
+    model: Optional[str] = None  # the method, one of those that --list shows
+    preset: Optional[str] = None  # a named set of defaults of the method
+    resume: Optional[str] = None  # go on with the run in this folder
+    config: Optional[str] = None  # JSON file of options, such as a run's config.json; flags win over it
+    print_config: bool = False  # print the resolved configuration as JSON and stop
+    dry_run: bool = False  # print configuration, networks, memory, images and steps, and stop
+    list: bool = False  # list methods, presets and built-in data sets, and stop
+
+
+def flag(field_name: str) -> str:
+    """The flag of a field: cycle_weight -> --cycle-weight."""
+    return "--" + field_name.replace("_", "-")
+
+
+def parse(argv) -> Request:
+    """Resolves a command line of tools/train.py. Raises UserError for anything that cannot be."""
+    outer, _ = _outer_parser().parse_known_args(cli.normalized(argv))
+    arguments = outer.arguments
+    if arguments.resume and arguments.config:
+        raise UserError("--config cannot be given with --resume: a run keeps its configuration")
+    run, values, source = None, {}, None
+    if arguments.resume:
+        run = Run(arguments.resume)
+        values, source = _flat(run.record), run.path / "config.json"
+    elif arguments.config:
+        source = pathlib.Path(arguments.config)
+        values = _flat(_read(source))
+    from_file = {name: values.pop(name, None) for name in ("model", "preset")}
+    if run and arguments.model not in (None, from_file["model"]):
+        raise UserError(f"--model {arguments.model} contradicts the run {run.path}, which is of {from_file['model']}")
+    model = arguments.model or from_file["model"]
+    if model is None:
+        if arguments.list or any(name in argv for name in ("-h", "--help")):
+            _parser(None, None).parse_args(argv)
+            return Request(None, None, None, None, None, None, arguments)
+        raise UserError(f"--model is needed: possible: {', '.join(GANS)}")
+    if model not in GANS:
+        raise unknown("model", model, GANS)
+    gan_class = GANS[model]
+    preset = arguments.preset or from_file["preset"] or next(iter(gan_class.presets))
+    if preset not in gan_class.presets:
+        raise unknown(f"preset of {model}", preset, gan_class.presets)
+    if run and arguments.preset not in (None, from_file["preset"]):
+        raise UserError(f"--preset {preset} contradicts the run {run.path}: it has {from_file['preset']}")
+    typed = {name for name in _fields(gan_class) if any(a.split("=")[0] == flag(name) for a in argv)}
+    for name in LENGTHS if typed & set(LENGTHS) else ():
+        values.pop(name, None)
+    parser = _parser(gan_class, gan_class.presets[preset])
+    if values:
+        _parse(parser, gan_class, values, source)  # so that an error says that it is the file's
+    parsed = parser.parse_args(_as_flags(values) + cli.normalized(argv))
+    given = typed | {name for name in LENGTHS if values.get(name) is not None}
+    config = _one_length(parsed.method, given & set(LENGTHS))
+    if run:
+        _check_unchanged(run, config, typed)
+    return Request(gan_class, model, preset, config, parsed.options, run, parsed.arguments)
+
+
+def from_record(record: dict):
+    """(GAN class, Config) of a run's config.json. Raises UserError if they do not fit this version."""
+    if record["model"] not in GANS:
+        raise unknown("model", record["model"], GANS)
+    gan_class = GANS[record["model"]]
+    values = {name: value for name, value in record["config"].items()}
+    parsed = _parse(_parser(gan_class, gan_class.Config()), gan_class, values, "config.json")
+    return gan_class, dataclasses.replace(parsed.method, **{name: values.get(name) for name in LENGTHS})
+
+
+def _outer_parser():
+    parser = cli.Parser(add_help=False)
+    parser.add_arguments(Arguments, "arguments")
+    return parser
+
+
+def _parser(gan_class, preset):
+    parser = cli.Parser(description="Trains a GAN. With --model NAME, --help lists the method's own options too.")
+    parser.add_arguments(Arguments, "arguments")
+    parser.add_arguments(Options, "options")
+    if gan_class:
+        parser.add_arguments(gan_class.Config, "method", default=preset)
+    return parser
+
+
+def _fields(gan_class):
+    return [field.name for cls in (gan_class.Config, Options) for field in dataclasses.fields(cls)]
+
+
+def _as_flags(values: dict) -> list:
+    args = []
+    for name, value in values.items():
+        args += [flag(name)] if value is None else [flag(name), str(value)]
+    return args
+
+
+def _parse(parser, gan_class, values, source):
+    for name in values:
+        if name not in _fields(gan_class):
+            error = unknown("option", name, _fields(gan_class))
+            raise UserError(f"{source}: {error}")
+    try:
+        return parser.parse_args(_as_flags(values))
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from error
+
+
+def _read(path) -> dict:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise UserError(f"--config {path}: {getattr(error, 'strerror', None) or f'not JSON: {error}'}") from error
+    if not isinstance(record, dict):
+        raise UserError(f"--config {path}: a JSON object of options is needed")
+    return record
+
+
+def _flat(record: dict) -> dict:
+    """Options by name, of a run's config.json, of what --print-config prints, or of a plain object of options."""
+    if isinstance(record.get("config"), dict):
+        known = {name: record.get(name) for name in ("model", "preset")}
+        # Where a run lies is not a property to hand on.
+        options = {name: value for name, value in record.get("options", {}).items() if name != "run_dir"}
+        return {**known, **record["config"], **options}
+    return dict(record)
+
+
+def _one_length(config, given):
+    if len(given) > 1:
+        raise UserError(f"give only one of {', '.join(flag(name) for name in LENGTHS if name in given)}")
+    if given:
+        config = dataclasses.replace(config, **{name: None for name in LENGTHS if name not in given})
+    lengths = [getattr(config, name) for name in LENGTHS if getattr(config, name) is not None]
+    if len(lengths) != 1 or lengths[0] < 1:
+        raise UserError("the length of training must be at least 1: give one of --steps, --images, --epochs")
+    return config
+
+
+def _check_unchanged(run, config, typed):
+    """Totals and options of the machine may change in a resume; what the numbers depend on may not."""
+    before = run.record["config"]
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.name in typed and field.name not in LENGTHS and value != before.get(field.name):
+            raise UserError(f"{flag(field.name)} {value} contradicts the run {run.path}: it has "
+                            f"{before.get(field.name)}; start a new run to change it")

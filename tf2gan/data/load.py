@@ -1,0 +1,188 @@
+"""The one entry to data: a tensorflow-datasets name, a built-in set, or a folder, as splits of undecoded examples."""
+import contextlib
+import dataclasses
+import io
+import os
+import pathlib
+import socket
+import sys
+import urllib.parse
+import urllib.request
+from typing import Callable, Dict, Sequence
+
+import absl.logging
+import tensorflow as tf
+import tensorflow_datasets as tfds
+import tqdm
+
+from tf2gan.data import folders, synthetic
+from tf2gan.errors import UserError, unknown
+
+# {name: function of a size that gives the builder's config}; `synthetic_apple2orange/64` is that set at 64 pixels.
+BUILT_IN = {"synthetic_apple2orange": (synthetic.SyntheticApple2orange, synthetic.config_for)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """A finite split: `records` yields undecoded examples in a fixed order, `decode` makes one a dict of tensors.
+
+    `decode(record)["image"]` is uint8 [height, width, channels]. `record_bytes` is the mean size of a record.
+    """
+
+    name: str
+    num_examples: int
+    records: tf.data.Dataset
+    decode: Callable
+    record_bytes: int
+
+
+def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=False) -> Dict[str, Split]:
+    """{split: Split} of `dataset`.
+
+    Args:
+        dataset: path of a folder with a sub folder a split (anything with a slash at an end, a leading dot, or that is
+            a folder), a tensorflow-datasets name such as `cycle_gan/apple2orange`, or a built-in set, which may carry
+            a size in pixels: `synthetic_apple2orange/128`.
+        splits: names of the splits that are needed.
+        data_dir: where tensorflow-datasets keeps its data; default TFDS_DATA_DIR, or ~/tensorflow_datasets.
+        skip_unreadable: leave out files of a folder that cannot be read.
+
+    Raises UserError where the data cannot be had, lack a split or cannot be read.
+    """
+    if _is_path(dataset):
+        return _load_folder(dataset, skip_unreadable)
+    if data_dir and not os.path.isdir(data_dir) and dataset.split("/")[0] not in BUILT_IN:
+        raise UserError(f"--data-dir {data_dir}: no such folder")
+    builder = _builder(dataset, data_dir)
+    _prepare(builder, dataset)
+    there = list(builder.info.splits)
+    lacking = [split for split in splits if split not in there]
+    if lacking:
+        raise UserError(f"dataset {dataset!r} lacks the splits {', '.join(lacking)}; it has {', '.join(there)}")
+    return {split: _tfds_split(builder, split) for split in splits}
+
+
+def _is_path(dataset):
+    return dataset.startswith((".", "/", "~")) or dataset.endswith("/") or os.path.isdir(dataset)
+
+
+def _load_folder(dataset, skip_unreadable):
+    paths = folders.unpaired_splits(pathlib.Path(dataset).expanduser())
+    total = sum(map(len, paths.values()))
+    with tqdm.tqdm(total=total, desc="checking images", unit="img", leave=False, disable=not sys.stderr.isatty()) as bar:
+        paths, skipped = folders.check(paths, skip_unreadable, bar.update)
+    for path, reason in skipped:
+        print(f"skipped {path}: {reason}", file=sys.stderr)
+
+    def split(name):
+        records = tf.data.Dataset.from_tensor_slices([os.fsencode(path) for path in paths[name]])
+        return Split(name, len(paths[name]), records, lambda path: {"image": folders.decode(path)}, 200)
+
+    return {name: split(name) for name in paths}
+
+
+def _builder(dataset, data_dir):
+    name, _, config = dataset.partition("/")
+    if name in BUILT_IN:
+        cls, config_for = BUILT_IN[name]
+        try:
+            with _hushed():
+                return cls(data_dir=data_dir, config=config_for(int(config or 256)))
+        except ValueError as error:
+            raise UserError(f"dataset {dataset!r}: the part after the slash is a size in pixels, at least 32") from error
+    # Asked first: for an unknown name tensorflow-datasets would look for a community's data set on the network.
+    folder = os.path.expanduser(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
+    if name not in tfds.list_builders(with_community_datasets=False) and not os.path.isdir(os.path.join(folder, name)):
+        raise _no_such_dataset(name)
+    try:
+        with _hushed():
+            return tfds.builder(dataset, data_dir=data_dir)
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        lines = str(error).splitlines() or [type(error).__name__]
+        configs = _configs(name)
+        if config and configs and config.split(":")[0] not in configs:
+            raise unknown(f"configuration of {name}", config, configs) from error
+        raise UserError(f"dataset {dataset!r}: {lines[0]}") from error
+
+
+def _no_such_dataset(name):
+    known = sorted(set(tfds.list_builders(with_community_datasets=False)) | set(BUILT_IN))
+    message = str(unknown("dataset", name, known)).split("possible: ")[0]
+    return UserError(f"{message}possible: a folder, a built-in set ({', '.join(BUILT_IN)}), or any of the {len(known)} "
+                     "sets of tensorflow-datasets")
+
+
+def _configs(name):
+    with contextlib.suppress(Exception):  # only for a better message; what is wrong is being reported anyway
+        return list(tfds.builder_cls(name).builder_configs)
+    return []
+
+
+def _prepare(builder, dataset):
+    """Generates or downloads what is not there yet; the network is tried only after a quick look that it exists."""
+    if os.path.exists(os.path.join(str(builder.data_path), "dataset_info.json")):
+        return
+    built_in = ", ".join(BUILT_IN)
+    if dataset.split("/")[0] not in BUILT_IN:
+        unreachable = _unreachable_host(builder)
+        if unreachable:
+            raise UserError(f"dataset {dataset!r} is not in {_root(builder)} and cannot be downloaded: no connection "
+                            f"to {unreachable}; --data-dir names another folder, and {built_in} needs no download")
+    print(f"preparing {dataset} in {builder.data_path} ...", file=sys.stderr)
+    try:
+        with _hushed(keep_bars=True):
+            builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
+    except Exception as error:  # a builder is anybody's code: it raises what it likes
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"dataset {dataset!r} cannot be prepared in {_root(builder)}: {reason}; "
+                        f"{built_in} needs no download") from error
+
+
+def _root(builder):
+    return str(builder.data_path).split("/" + builder.name)[0]
+
+
+def _unreachable_host(builder):
+    """The host that a download would begin with if it does not answer; TFDS itself would retry for minutes."""
+    if urllib.request.getproxies():
+        return None  # then a direct connection says nothing
+    for url in getattr(builder, "url_infos", {}):
+        host = urllib.parse.urlparse(url).hostname
+        if host:
+            try:
+                socket.create_connection((host, 443), timeout=10).close()
+            except OSError:
+                return host
+            return None
+    return None
+
+
+def _tfds_split(builder, name):
+    info = builder.info.splits[name]
+    feature = builder.info.features["image"]
+    read = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)  # one file at a time: a fixed order
+    with _hushed():
+        records = builder.as_dataset(split=name, shuffle_files=False, read_config=read,
+                                     decoders={"image": tfds.decode.SkipDecoding()})
+
+    records = records.map(lambda record: {key: record[key] for key in ("image", "label") if key in record})
+
+    def decode(record):
+        return {**record, "image": feature.decode_example(record["image"])}
+
+    return Split(name, info.num_examples, records, decode, max(1, info.num_bytes // max(1, info.num_examples)))
+
+
+@contextlib.contextmanager
+def _hushed(keep_bars=False):
+    """tensorflow-datasets prints what it does to stdout, which belongs to results, and logs what is not a problem."""
+    level = absl.logging.get_verbosity()
+    absl.logging.set_verbosity(absl.logging.ERROR)
+    if not (keep_bars and sys.stderr.isatty()):
+        tfds.disable_progress_bar()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        absl.logging.set_verbosity(level)
+        tfds.enable_progress_bar()

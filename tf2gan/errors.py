@@ -1,0 +1,19 @@
+"""Bad input: one clear line, exit code 2."""
+import difflib
+from typing import Iterable
+
+
+class UserError(Exception):
+    """Something the user typed, or gave us to read, cannot be used.
+
+    The message is one line that says what, where and what is possible. The tools print it to stderr and exit with
+    code 2; anything else that is raised is a failure of our own.
+    """
+
+
+def unknown(what: str, name: str, possible: Iterable[str]) -> UserError:
+    """The error for a name that is not one of `possible`, with the nearest one if any is near."""
+    possible = sorted(possible)
+    near = difflib.get_close_matches(name, possible, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return UserError(f"unknown {what} {name!r}: {hint}possible: {', '.join(possible)}")

@@ -1,0 +1,205 @@
+"""SavedModels as TensorFlow Serving wants them: NAME/VERSION/, complete or absent, in plain TensorFlow.
+
+A version holds the variables and graphs of the generators only: float signatures, signatures from image files to image
+files, requests to warm up with, and a model card. Nothing in it needs tf2gan, Keras or tensorflow-addons.
+"""
+import contextlib
+import logging
+import os
+import pathlib
+import shutil
+import uuid
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+from tf2gan import images, model_card, translation
+from tf2gan.errors import UserError
+from tf2gan.savedmodel import load, versions  # pylint: disable=unused-import  (load is part of this module's interface)
+
+WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"  # where TensorFlow Serving looks
+_HIGHEST_VERSION = 2 ** 63 - 1  # TensorFlow Serving reads an int64
+
+# What we use of tensorflow_serving/apis/{prediction_log,predict,model}.proto: message, field, number, type. A tensor is
+# declared as bytes, which is how a message within a message is written, so its own definition is not needed here.
+_MESSAGES = {
+    "PredictionLog": [("predict_log", 6, "PredictLog")],
+    "PredictLog": [("request", 1, "PredictRequest")],
+    "PredictRequest": [("model_spec", 1, "ModelSpec"), ("inputs", 2, "InputsEntry")],
+    "InputsEntry": [("key", 1, str), ("value", 2, bytes)],  # of map<string, TensorProto> inputs
+    "ModelSpec": [("name", 1, str), ("signature_name", 3, str)],
+}
+
+
+def export(gan, directory, version=None, card=None):
+    """Writes the generators of `gan` as the SavedModel `directory`/VERSION, and returns its pathlib.Path.
+
+    Signatures, for each of the GAN's directions ("a2b", "b2a"):
+        a2b (also as serving_default): `images`, float32 [batch, height, width, 3] in [0, 1], in and out; any batch and
+            size; values outside are clipped.
+        a2b_bytes: `image_bytes`, string [batch], each a JPEG, PNG, GIF or BMP file of any size; the same out, as PNG.
+
+    Args:
+        gan: a GAN that translates; its averaged weights are exported where it has them.
+        directory: where the versions of this model are; made if needed.
+        version: int from 1 on; None for the one after the highest that is there.
+        card: what is known of the run: a dict as `runs.load_gan` returns it, for the model card.
+
+    It is written under a name that TensorFlow Serving passes over, and renamed when complete; what fails leaves
+    `directory` as it was. Raises UserError for a version that exists, for a directory that cannot be written, and for a
+    GAN that does not translate.
+    """
+    directory = pathlib.Path(directory)
+    functions = translation.functions(gan)
+    version = check_target(directory, version)
+    signatures = _signatures(functions)
+    module = tf.Module()
+    # All that the graphs use and nothing else: with the networks as attributes, Keras would add its own metadata.
+    module.variables_used = list({id(v): v for name in functions for v in signatures[name].variables}.values())
+    target = directory / str(version)
+    temporary = directory / f".{version}.{uuid.uuid4().hex}.tmp"
+    try:
+        with _made(directory):
+            try:
+                with _only_warnings():
+                    tf.saved_model.save(module, os.fspath(temporary), signatures,
+                                        tf.saved_model.SaveOptions(experimental_custom_gradients=False))
+                _write_warmup(temporary / WARMUP_FILE, signatures, gan.config.image_shape)
+                model_card.write(temporary, gan, directory.resolve().name, version, _describe(signatures), card or {})
+                os.rename(temporary, target)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)  # there only if something failed or was interrupted
+    except (OSError, tf.errors.OpError) as error:
+        if os.path.lexists(target):  # another export was faster
+            raise _taken(target, directory) from error
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise UserError(f"cannot write {images.printable(target)}: {reason}") from error
+    return target
+
+
+def check_target(directory, version=None):
+    """The number of the version that `export` would write, checked before any work.
+
+    Raises UserError for a version that exists or cannot be, and for a directory that cannot be written.
+    """
+    there = versions(directory)
+    if version is None:
+        version = max(there, default=0) + 1
+    if not 1 <= version <= _HIGHEST_VERSION:
+        raise UserError(f"version {version}: must be from 1 to {_HIGHEST_VERSION}, or left out for the next one")
+    if version in there:
+        raise _taken(there[version], directory)
+    translation.check_writable(directory)
+    return version
+
+
+def _taken(target, directory):
+    return UserError(f"{images.printable(target)} exists already, and versions are not replaced; next free version: "
+                     f"{max(versions(directory)) + 1}")
+
+
+@contextlib.contextmanager
+def _made(directory):
+    """`directory` with its parents; those that had to be made are gone again if the block fails."""
+    missing = [folder for folder in (directory, *directory.parents) if not folder.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for folder in missing:
+            with contextlib.suppress(OSError):  # not empty: another export has begun to use it
+                folder.rmdir()
+        raise
+
+
+@contextlib.contextmanager
+def _only_warnings():
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(max(level, logging.WARNING))  # "Assets written to" would show the temporary name
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _signatures(functions):
+    """{signature name: concrete function}."""
+    signatures = {"serving_default": next(iter(functions.values())).get_concrete_function()}
+    for direction, function in functions.items():
+        signatures[direction] = function.get_concrete_function()
+        signatures[f"{direction}_bytes"] = _bytes_function(function).get_concrete_function()
+    return signatures
+
+
+def _bytes_function(function):
+    # "_bytes" at the end makes TensorFlow Serving's REST API write {"b64": ...}; JSON could not hold the bytes.
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    def translate_bytes(image_bytes):
+        def translate_file(file):
+            image = tf.io.decode_image(file, channels=3, expand_animations=False)
+            image = tf.ensure_shape(image, [None, None, 3])
+            return tf.io.encode_png(translation.translate_pixels(function, image))
+
+        # One at a time: sizes differ, the network itself uses all cores, and memory is that of the largest image.
+        files = tf.map_fn(translate_file, image_bytes, fn_output_signature=tf.TensorSpec([], tf.string),
+                          parallel_iterations=1)
+        return {"image_bytes": files}
+
+    return translate_bytes
+
+
+def _describe(signatures):
+    """{signature name: {"inputs": {name: text}, "outputs": {name: text}}} for the model card."""
+    texts = {"images": "float32 [batch, height, width, 3] in [0, 1]",
+             "image_bytes": "string [batch], the bytes of image files"}
+    return {name: {"inputs": {_key(name): texts[_key(name)]}, "outputs": {_key(name): texts[_key(name)]}}
+            for name in signatures}
+
+
+def _key(signature_name):
+    """Under which name a signature takes its tensor, and gives one back."""
+    return "image_bytes" if signature_name.endswith("_bytes") else "images"
+
+
+# Warm-up: TensorFlow Serving runs these requests before it calls a version ready, so that no user waits for the first.
+
+def prediction_log_class():
+    """The class of the protobuf message tensorflow.serving.PredictionLog, as far as `_MESSAGES` declares it.
+
+    tensorflow-serving-api is no dependency: it is tied to one version of TensorFlow.
+    """
+    field_type = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="tf2gan/prediction_log.proto", package="tensorflow.serving",
+                                              syntax="proto3")
+    for message_name, fields in _MESSAGES.items():
+        message = file.message_type.add(name=message_name)
+        for name, number, kind in fields:
+            field = message.field.add(name=name, number=number, label=field_type.LABEL_OPTIONAL)
+            if kind in (str, bytes):
+                field.type = field_type.TYPE_STRING if kind is str else field_type.TYPE_BYTES
+            else:
+                field.type, field.type_name = field_type.TYPE_MESSAGE, f".tensorflow.serving.{kind}"
+            if kind == "InputsEntry":  # a map is written as a list of its entries
+                field.label = field_type.LABEL_REPEATED
+    pool = descriptor_pool.DescriptorPool()  # our own: in the default one it would clash with tensorflow-serving-api
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("tensorflow.serving.PredictionLog"))
+
+
+def _write_warmup(path, signatures, image_shape):
+    grey = np.full([*image_shape, 3], 128, np.uint8)
+    values = {
+        # A single value that stands for all: some bytes instead of a whole image.
+        "images": tf.make_tensor_proto(0.5, tf.float32, shape=[1, *image_shape, 3]),
+        "image_bytes": tf.make_tensor_proto([images.encode_image(grey, ".png")]),
+    }
+    message_class = prediction_log_class()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(os.fspath(path)) as writer:
+        for name in signatures:
+            log = message_class()
+            log.predict_log.request.model_spec.signature_name = name
+            log.predict_log.request.inputs.add(key=_key(name), value=values[_key(name)].SerializeToString())
+            writer.write(log.SerializeToString())

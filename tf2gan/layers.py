@@ -1,0 +1,55 @@
+"""Layers that Keras lacks, and the only file that knows which TensorFlow stack it runs on."""
+import warnings
+
+import tensorflow as tf
+
+with warnings.catch_warnings():
+    # Both are notices to tensorflow-addons' own maintainers and say nothing about the user's program.
+    warnings.filterwarnings("ignore", message=r"(?s).*TensorFlow Addons \(TFA\) has ended development")
+    warnings.filterwarnings("ignore", message=r"(?s).*Tensorflow Addons supports using Python ops")
+    try:
+        from tensorflow_addons.layers import InstanceNormalization as _InstanceNormalization
+    except ImportError:  # TensorFlow 2.16 and newer, with Keras 3: addons cannot be had there
+        _InstanceNormalization = None
+
+
+def instance_normalization(name=None):
+    """Instance normalization (Ulyanov et al. 2016, arXiv 1607.08022) with a scale and an offset for each channel.
+
+    Images [batch, height, width, channels] in and out. Statistics are over height and width in float32, epsilon 1e-5
+    as in the paper's code (Keras and addons default to 1e-3).
+    """
+    if _InstanceNormalization is not None:
+        return _InstanceNormalization(epsilon=1e-5, dtype="float32", name=name)
+    return tf.keras.layers.GroupNormalization(groups=-1, epsilon=1e-5, dtype="float32", name=name)
+
+
+class Dropout(tf.keras.layers.Layer):
+    """Inverted dropout (Srivastava et al. 2014) whose mask is a pure function of the seed it is called with.
+
+    Keras's own keeps a generator's state in no checkpoint, so a resumed run would draw other masks.
+    """
+
+    def __init__(self, rate, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = rate
+
+    def call(self, inputs, training=False, seed=None):
+        """`inputs` of any shape; in training, `seed` is an int tensor [2] and inputs are dropped at `rate`."""
+        if not training or self.rate == 0:
+            return inputs
+        if seed is None:
+            raise ValueError(f"{self.name}: a dropout layer in training needs a seed")
+        return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed=seed)
+
+
+class ReflectionPadding2D(tf.keras.layers.Layer):
+    """[batch, height, width, channels] -> [batch, height + 2 size, width + 2 size, channels], mirrored at the edges."""
+
+    def __init__(self, size, **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+
+    def call(self, inputs):
+        edge = [self.size, self.size]
+        return tf.pad(inputs, [[0, 0], edge, edge, [0, 0]], mode="REFLECT")

@@ -1,0 +1,143 @@
+"""The model card of an exported version: README.md for people, model_card.json for programs."""
+import dataclasses
+import datetime
+import json
+import os
+
+from tf2gan import runs
+
+# Both lie in the version's own folder: of that, TensorFlow Serving opens only the files it knows by name (TensorFlow
+# itself adds new ones there, such as fingerprint.pb), and code hosts show a README.md where they find it.
+_TEXT = """# {name}, version {version}
+
+{purpose}
+
+Trained on images of {width}x{height} pixels; it does best at sizes near that. Any size is accepted: images are mirrored
+at their edges up to a multiple of {size_multiple} pixels (at least {size_minimum}), translated as a whole, and cropped
+back.
+
+## Training
+
+| | |
+|---|---|
+| model | {model} |
+| data | {data}{data_sizes} |
+| command | `{command}` |
+| images seen, of each domain | {images_seen} |
+| steps | {steps} |
+| epochs | {epochs} |
+| seed | {seed} |
+| weights | {weights} |
+| trained with | {trained_with} |
+| exported with | {exported_with} |
+
+License of the data: see the data set's own terms; they may also bind what you do with this model.
+
+## Use
+
+Plain TensorFlow is enough. From the folder that `{name}` is in:
+
+```python
+import tensorflow as tf
+
+model = tf.saved_model.load("{name}/{version}")
+image = tf.io.decode_image(tf.io.read_file("photo.jpg"), channels=3, expand_animations=False)
+images = tf.cast(image, tf.float32)[tf.newaxis] / 255  # [batch, height, width, 3] in [0, 1]
+translated = model.signatures["{direction}"](images=images)["images"][0]
+tf.io.write_file("translated.png", tf.io.encode_png(tf.cast(tf.round(translated * 255), tf.uint8)))
+```
+
+TensorFlow Serving, over REST: `POST /v1/models/{name}:predict` with
+`{{"signature_name": "{direction}_bytes", "instances": [{{"image_bytes": {{"b64": "..."}}}}]}}`.
+
+| signature | takes | gives |
+|---|---|---|
+{signature_rows}
+
+Float values outside [0, 1] are clipped. Image files may be JPEG, PNG, GIF (the first frame) or BMP, of different sizes
+in one batch; the answers are PNG. Not handled there: WebP and other formats, turning a photograph as its EXIF data
+says, and transparency, which is dropped. `tools/translate.py` of tf2gan handles all three.
+
+## Configuration
+
+```json
+{config}
+```
+"""
+
+
+def describe(gan, name, version, signatures, record):
+    """The card as a dict that json can write.
+
+    Args:
+        gan: the GAN that is exported.
+        name, version: of the export, str and int.
+        signatures: {signature name: {"inputs": {name: text}, "outputs": {name: text}}}.
+        record: the run's config.json as a dict; what it lacks is null in the card.
+    """
+    config = gan.config
+    images_seen = int(gan.images_seen.numpy())
+    networks = [getattr(gan, attribute) for attribute in gan.directions.values()]
+    training_sizes = [size for split, size in (record.get("data") or {}).items() if split.startswith("train")]
+    # The card is published; where a folder of images lay on the machine that trained is not for it.
+    dataset = os.path.basename(config.dataset.rstrip(os.sep)) if os.path.isabs(config.dataset) else config.dataset
+    return {
+        "name": name,
+        "version": version,
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "model": record.get("model", type(gan).__name__.lower()),
+        "preset": record.get("preset"),
+        "directions": list(gan.directions),
+        "data": dataset,
+        "data_sizes": record.get("data"),
+        "data_license": "see the data set's own terms",
+        "command": record.get("command"),
+        "images_seen": images_seen,
+        "steps": images_seen // (config.batch_size * gan.batches_per_step),
+        "epochs": round(images_seen / max(training_sizes), 2) if training_sizes else None,
+        "seed": config.seed,
+        "weights": f"averaged over training (ema_decay {config.ema_decay})" if gan.averages else "as trained",
+        "image_size": list(config.image_shape),
+        "size_multiple": max(network.size_multiple for network in networks),
+        "size_minimum": max(network.size_minimum for network in networks),
+        "trained_with": record.get("versions"),
+        "exported_with": runs.versions(),
+        "signatures": signatures,
+        "config": {**dataclasses.asdict(config), "dataset": dataset},
+    }
+
+
+def write(folder, gan, name, version, signatures, record):
+    """Writes README.md and model_card.json into `folder`, a pathlib.Path; arguments as for `describe`."""
+    card = describe(gan, name, version, signatures, record)
+    (folder / "model_card.json").write_text(json.dumps(card, indent=2, default=str) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(text(card), encoding="utf-8")
+
+
+def text(card):
+    """The card for people, Markdown, from what `describe` returns."""
+    direction = card["directions"][0]
+    meaning = {"a2b": "from A to B", "b2a": "from B to A"}
+    ways = " and ".join(meaning.get(way, way) for way in card["directions"])
+    height, width = card["image_size"]
+    known = {key: "not recorded" if value is None else value for key, value in card.items()}
+    known["trained_with"], known["exported_with"] = (
+        ", ".join(f"{package} {number}" for package, number in (card[key] or {}).items()) or "not recorded"
+        for key in ("trained_with", "exported_with"))
+    known["data_sizes"] = "".join(f"; {split} {size}" for split, size in (card["data_sizes"] or {}).items())
+    rows = [f"| `{signature}` | {_fields(spec['inputs'])} | {_fields(spec['outputs'])} |"
+            for signature, spec in card["signatures"].items()]
+    return _TEXT.format(**{
+        **known,
+        "purpose": f"Translates images {ways}: a {card['model']} trained on `{card['data']}`.",
+        "command": known["command"].replace("|", "\\|"),  # in a table of Markdown
+        "height": height,
+        "width": width,
+        "direction": direction,
+        "signature_rows": "\n".join(rows),
+        "config": json.dumps(card["config"], indent=2, default=str),
+    })
+
+
+def _fields(fields):
+    return "; ".join(f"`{name}`: {meaning}" for name, meaning in fields.items())

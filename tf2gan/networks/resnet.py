@@ -1,0 +1,55 @@
+"""The CycleGAN paper's generator: downsample, residual blocks, upsample (Johnson et al. 2016)."""
+import tensorflow as tf
+
+from tf2gan.layers import ReflectionPadding2D, instance_normalization
+from tf2gan.networks.unet import WEIGHTS_STDDEV, convolution
+
+
+class ResidualBlock(tf.keras.layers.Layer):
+    """x + norm(conv(relu(norm(conv(x))))), two 3x3 convolutions with reflection padding; shape in = shape out."""
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(**kwargs)
+        self.pad = ReflectionPadding2D(1, name="pad")
+        self.convolutions = [convolution(filters, 3, padding="valid", use_bias=False, name=f"conv_{i}") for i in (0, 1)]
+        self.norms = [instance_normalization(f"norm_{i}") for i in (0, 1)]
+
+    def call(self, inputs):
+        x = tf.nn.relu(self.norms[0](self.convolutions[0](self.pad(inputs))))
+        return inputs + tf.cast(self.norms[1](self.convolutions[1](self.pad(x))), inputs.dtype)
+
+
+class ResNet(tf.keras.Model):
+    """c7s1-64, d128, d256, `num_blocks` x R256, u128, u64, c7s1-3 (Zhu et al. 2017, sec. 7.2).
+
+    Images [batch, height, width, channels] in [-1, 1] in and out; height and width divisible by 4, at least 16.
+    """
+
+    size_multiple = 4
+    size_minimum = 16
+
+    def __init__(self, channels=3, filters=64, num_blocks=9, name="resnet"):
+        super().__init__(name=name)
+        # A bias before a normalization is cancelled by it, so only the last convolution has one.
+        self.pad = ReflectionPadding2D(3, name="pad")
+        self.from_image = convolution(filters, 7, padding="valid", use_bias=False, name="from_image")
+        self.down_convolutions = [convolution(filters * 2 ** i, 3, 2, use_bias=False, name=f"down_{i}") for i in (1, 2)]
+        self.blocks = [ResidualBlock(4 * filters, name=f"block_{i}") for i in range(num_blocks)]
+        self.up_convolutions = [
+            tf.keras.layers.Conv2DTranspose(
+                filters * 2 ** i, 3, 2, padding="same", use_bias=False, name=f"up_{i}",
+                kernel_initializer=tf.keras.initializers.RandomNormal(stddev=WEIGHTS_STDDEV))
+            for i in (1, 0)]
+        self.norms = [instance_normalization(f"norm_{i}") for i in range(5)]
+        self.to_image = convolution(channels, 7, padding="valid", dtype="float32", name="to_image")
+
+    def call(self, images, training=False, seed=None):
+        """`training` and `seed` change nothing here: the network has no dropout."""
+        x = tf.nn.relu(self.norms[0](self.from_image(self.pad(images))))
+        for conv, norm in zip(self.down_convolutions, self.norms[1:3]):
+            x = tf.nn.relu(norm(conv(x)))
+        for block in self.blocks:
+            x = block(x)
+        for conv, norm in zip(self.up_convolutions, self.norms[3:]):
+            x = tf.nn.relu(norm(conv(x)))
+        return tf.tanh(self.to_image(self.pad(x)))

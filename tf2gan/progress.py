@@ -1,0 +1,66 @@
+"""What a user sees of a run: progress bar or plain lines, metrics.jsonl, TensorBoard, sample grids."""
+import sys
+import time
+
+import tensorflow as tf
+import tqdm
+
+from tf2gan import images
+
+
+class Reporter:
+    """Writes to stderr, to the run's folder and to TensorBoard, all counted in images seen."""
+
+    def __init__(self, run, start, total, batch_size, seconds_before=0.0):
+        """`start` and `total` in images; `seconds_before`: training time of earlier sessions of this run."""
+        self.run, self.batch_size, self.total = run, batch_size, total
+        self._seconds_before, self._began = seconds_before, time.perf_counter()
+        self._writer = tf.summary.create_file_writer(str(run.path))
+        self._last = (self._began, start)
+        terminal = sys.stderr.isatty()
+        self._lines = not terminal
+        self._bar = tqdm.tqdm(initial=start, total=total, unit="img", disable=not terminal, dynamic_ncols=True,
+                              smoothing=0.05)
+
+    def seconds(self) -> float:
+        """Training time of the run so far, earlier sessions included."""
+        return self._seconds_before + time.perf_counter() - self._began
+
+    def advance(self, step, logs):
+        """After each call: `logs` of its steps."""
+        self._bar.update(step * self.batch_size - self._bar.n)
+        self._bar.set_postfix_str(" ".join(f"{name}={logs[name]:.3f}" for name in _headline(logs)), refresh=False)
+
+    def log(self, step, num_images, epoch, means):
+        """After `log_every` steps: the mean of each quantity over them."""
+        now = time.perf_counter()
+        rate = (num_images - self._last[1]) / max(now - self._last[0], 1e-9)
+        self._last = (now, num_images)
+        line = {"step": step, "images": num_images, "epoch": round(epoch, 4), "seconds": round(self.seconds(), 3),
+                "images_per_second": round(rate, 3), **means}
+        self.run.log(line)
+        with self._writer.as_default(step=num_images):
+            for name, value in {"images_per_second": rate, **means}.items():
+                tf.summary.scalar(name, value)
+        self._writer.flush()
+        if self._lines:
+            left = time.strftime("%H:%M:%S", time.gmtime((self.total - num_images) / max(rate, 1e-9)))
+            losses = " ".join(f"{name}={means[name]:.4f}" for name in _headline(means))
+            print(f"step {step}/{self.total // self.batch_size} images {num_images} {losses} "
+                  f"{rate:.1f} img/s ETA {left}", file=sys.stderr, flush=True)
+
+    def samples(self, num_images, picture):
+        """A sample grid, uint8 [height, width, 3], as samples/IMAGES.png and in TensorBoard."""
+        images.write_image(self.run.path / "samples" / f"{num_images:010d}.png", picture)
+        with self._writer.as_default(step=num_images):
+            tf.summary.image("samples", picture[None])
+        self._writer.flush()
+
+    def close(self):
+        self._bar.close()
+        self._writer.close()
+
+
+def _headline(logs):
+    """The quantities that fit on a line."""
+    return [name for name in logs if name.endswith("_loss")] or list(logs)[:3]

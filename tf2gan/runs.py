@@ -1,0 +1,202 @@
+"""A run is a folder: config.json, metrics.jsonl, samples/, checkpoints/, TensorBoard events. Every tool takes one."""
+import contextlib
+import dataclasses
+import fcntl
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import re
+import shutil
+import uuid
+
+import tensorflow as tf
+
+import tf2gan
+from tf2gan.errors import UserError
+
+KEEP_CHECKPOINTS = 3
+
+
+def next_run_dir(model: str, dataset: str) -> pathlib.Path:
+    """runs/MODEL-DATASET-NNN with the next free number."""
+    name = re.sub(r"[^A-Za-z0-9_.]+", "-", pathlib.PurePath(dataset).name)
+    taken = [int(path.name[-3:]) for path in pathlib.Path("runs").glob(f"{model}-{name}-[0-9][0-9][0-9]")]
+    return pathlib.Path("runs", f"{model}-{name}-{max(taken, default=0) + 1:03d}")
+
+
+def versions() -> dict:
+    """The software that the numbers of a run depend on."""
+    return {"tf2gan": tf2gan.__version__, "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy")}}
+
+
+def create(path, record: dict) -> "Run":
+    """A new run folder that holds `record` as config.json. UserError if it is not empty or cannot be written."""
+    path = pathlib.Path(path)
+    check_new(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        write_atomically(path / "config.json", json.dumps(record, indent=2) + "\n")
+    except OSError as error:
+        raise UserError(f"--run-dir {path}: cannot be written: {error.strerror}") from error
+    return Run(path)
+
+
+def check_new(path):
+    """Raises UserError unless `path` is free for a new run; writes nothing."""
+    path = pathlib.Path(path)
+    if path.is_dir():
+        if any(path.iterdir()):
+            hint = f"; --resume {path} goes on with the run in it" if (path / "config.json").exists() else ""
+            raise UserError(f"--run-dir {path}: the folder is not empty{hint}")
+    elif os.path.lexists(path):
+        raise UserError(f"--run-dir {path}: there is a file of that name")
+    parent = path
+    while not parent.exists():
+        parent = parent.parent
+    if not os.access(parent, os.W_OK | os.X_OK) or not parent.is_dir():
+        raise UserError(f"--run-dir {path}: cannot be written: no permission in {parent}")
+
+
+def write_atomically(path, text: str):
+    """Writes a text file so that nobody, after any kill, sees half of it."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A complete checkpoint: its folder and its info.json."""
+
+    path: pathlib.Path
+    info: dict
+
+
+class Run:
+    """An existing run folder."""
+
+    def __init__(self, path):
+        """Raises UserError if `path` is not a run."""
+        self.path = pathlib.Path(path)
+        file = self.path / "config.json"
+        if not self.path.is_dir():
+            raise UserError(f"{path}: no such run folder")
+        if not file.exists():
+            raise UserError(f"{path}: not a run folder: it has no config.json")
+        try:
+            self.record = json.loads(file.read_text(encoding="utf-8"))
+            self.record["model"], self.record["config"]
+        except (ValueError, TypeError, KeyError, OSError) as error:
+            raise UserError(f"{file}: not the configuration of a run: {error!r}") from error
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Keeps a second process from training in the same folder. Raises UserError if one does."""
+        with open(self.path / ".lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise UserError(f"{self.path}: another process is training in this run folder") from error
+            yield
+
+    def update(self, values: dict):
+        """Changes entries of config.json."""
+        if any(self.record.get(name) != value for name, value in values.items()):
+            self.record.update(values)
+            write_atomically(self.path / "config.json", json.dumps(self.record, indent=2) + "\n")
+
+    # Checkpoints: a folder each, complete or absent.
+
+    def checkpoints(self) -> list:
+        """Complete checkpoints, oldest first."""
+        found = []
+        for path in sorted((self.path / "checkpoints").glob("[0-9]*")):
+            with contextlib.suppress(OSError, ValueError):
+                found.append(Checkpoint(path, json.loads((path / "info.json").read_text(encoding="utf-8"))))
+        return found
+
+    def save(self, gan, info: dict) -> pathlib.Path:
+        """Writes a checkpoint under a temporary name, renames it, and drops all but the newest."""
+        folder = self.path / "checkpoints"
+        temporary = folder / f".writing-{uuid.uuid4().hex}"
+        temporary.mkdir(parents=True)
+        tf.train.Checkpoint(gan=gan).write(str(temporary / "state"))
+        images = int(gan.images_seen.numpy())
+        info = {"images": images, "versions": versions(), **info}
+        write_atomically(temporary / "info.json", json.dumps(info, indent=2) + "\n")
+        for file in temporary.iterdir():
+            _sync(file)
+        target = folder / f"{images:010d}"
+        if target.exists():  # the same state again, after a resume that had nothing to do
+            shutil.rmtree(temporary)
+            return target
+        os.replace(temporary, target)
+        _sync(folder)
+        for old in self.checkpoints()[:-KEEP_CHECKPOINTS]:
+            shutil.rmtree(old.path)
+        return target
+
+    def restore(self, gan, checkpoint: Checkpoint):
+        """Restores everything, or raises UserError that names what to do."""
+        older = [str(other.path) for other in self.checkpoints() if other.path < checkpoint.path]
+        way_out = f"remove it to go on from {older[-1]}" if older else "no older one is there"
+        try:
+            status = tf.train.Checkpoint(gan=gan).read(str(checkpoint.path / "state"))
+            status.assert_existing_objects_matched()
+        except (tf.errors.OpError, ValueError, AssertionError, RuntimeError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise UserError(f"checkpoint {checkpoint.path} cannot be read: {reason}; {way_out}") from error
+
+    def remove_leftovers(self, images: int):
+        """After a kill: drops half-written checkpoints, and log lines from after the checkpoint at `images`."""
+        for path in (self.path / "checkpoints").glob(".writing-*"):
+            shutil.rmtree(path)
+        for path in self.path.glob(".*.json*.????????????????????????????????"):
+            path.unlink()
+        kept = [line for line in self.metrics() if line["images"] <= images]
+        write_atomically(self.path / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
+
+    def metrics(self) -> list:
+        """The objects of metrics.jsonl, without a half-written last line."""
+        lines = []
+        with contextlib.suppress(FileNotFoundError):
+            for line in (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
+                with contextlib.suppress(ValueError):
+                    lines.append(json.loads(line))
+        return lines
+
+    def log(self, values: dict):
+        """Appends one object to metrics.jsonl."""
+        with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+
+
+def _sync(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def load_gan(path):
+    """(GAN restored from the newest checkpoint of the run at `path`, its record), to generate with.
+
+    Raises UserError if it is no run, has no checkpoint yet, or one that cannot be read.
+    """
+    from tf2gan import configuration
+
+    run = Run(path)
+    checkpoints = run.checkpoints()
+    if not checkpoints:
+        raise UserError(f"{path}: the run has no checkpoint yet")
+    gan_class, config = configuration.from_record(run.record)
+    gan = gan_class(config, run.record.get("total_images"))
+    run.restore(gan, checkpoints[-1])
+    return gan, {**run.record, "checkpoint": checkpoints[-1].info}

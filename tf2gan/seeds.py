@@ -1,0 +1,24 @@
+"""Dice that a resumed run throws again: every number is a pure function of a seed and of what it is for."""
+import zlib
+
+import tensorflow as tf
+
+
+def fold(seed, *purpose):
+    """A new seed from `seed` and each of `purpose`, in order.
+
+    Args:
+        seed: int, or int64 tensor of shape [2] (what this function returns).
+        *purpose: names (str), ints or int scalars: `fold(seed, "crop", position)`.
+
+    Returns:
+        int64 tensor [2] for the `tf.random.stateless_*` functions. Only both elements together are random: the second
+        is the last purpose as it is.
+    """
+    if isinstance(seed, int):
+        seed = tf.constant([seed, 0], tf.int64)
+    for item in purpose:
+        if isinstance(item, str):
+            item = zlib.crc32(item.encode()) & 0x7FFFFFFF  # hash() differs from process to process
+        seed = tf.random.fold_in(seed, tf.cast(item, tf.int64))
+    return seed

@@ -1,0 +1,129 @@
+"""From a resolved request to a run: data, devices, networks, folder, loop, and what to say at the end."""
+import dataclasses
+import json
+import os
+import shlex
+import sys
+from typing import Optional
+
+from tf2gan import configuration, progress, runs, summary, training
+from tf2gan.data import load
+from tf2gan.errors import UserError
+from tf2gan.gans import GANS
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a session ended: what to tell the user, and the number of the signal that ended it early, if one did."""
+
+    message: str
+    signal: Optional[int] = None
+
+
+def listing() -> str:
+    """Methods with their presets, and built-in data sets, for people."""
+    lines = ["models and presets:"]
+    for name, gan_class in GANS.items():
+        lines += [f"  {name:12} {gan_class.__doc__.splitlines()[0]}", f"  {'':12} {', '.join(gan_class.presets)}"]
+    lines += ["built-in data sets (no download):", *(f"  {name}" for name in load.BUILT_IN),
+              "any data set of tensorflow-datasets, and any folder with trainA trainB testA testB"]
+    return "\n".join(lines)
+
+
+def resolved(request) -> str:
+    """The whole configuration as JSON, as --config takes it."""
+    return json.dumps(_record(request), indent=2)
+
+
+def _record(request):
+    config = dataclasses.asdict(request.config)
+    if os.path.isdir(config["dataset"]):
+        config["dataset"] = os.path.abspath(config["dataset"])  # a resume may start from another folder
+    return {"model": request.model, "preset": request.preset, "config": config,
+            "options": dataclasses.asdict(request.options)}
+
+
+def dry_run(request) -> str:
+    """What the run would be: configuration, data, networks with their layers and parameters, memory, images, steps."""
+    strategy, splits, total = _prepare(request)
+    gan = training.build(request.gan_class, request.config, total, strategy)
+    return "\n\n".join([resolved(request), _describe_data(request, splits, total),
+                        *(summary.layers(*network) for network in gan.networks.values()),
+                        summary.memory(gan, strategy)])
+
+
+def _describe_data(request, splits, total):
+    config = request.config
+    counts = ", ".join(f"{name} {split.num_examples}" for name, split in splits.items())
+    steps = total // config.batch_size
+    return (f"data: {config.dataset}: {counts}\nlength: {steps} steps, {total} images of each kind, "
+            f"{total / training.epoch_images(splits):.2f} epochs")
+
+
+def _prepare(request):
+    """(strategy, splits, total images), everything checked that can be wrong before anything is written."""
+    training.check_options(request.options)
+    request.config.check()
+    if request.run is None and request.options.run_dir:
+        runs.check_new(request.options.run_dir)
+    splits = load.load(request.config.dataset, request.gan_class.splits, request.options.data_dir,
+                       request.options.skip_unreadable)
+    strategy = training.make_strategy(request.options)
+    training.check_data(request.config, splits, strategy.num_replicas_in_sync)
+    return strategy, splits, training.total_images(request.config, splits)
+
+
+def run(request) -> Outcome:
+    """Starts or resumes a run and trains to its end, or to a signal."""
+    strategy, splits, total = _prepare(request)
+    record = {**_record(request), "total_images": total, "seed": request.config.seed,
+              "data": {name: split.num_examples for name, split in splits.items()},
+              "command": shlex.join(["tools/train.py", *sys.argv[1:]]), "versions": runs.versions()}
+    checkpoint = None
+    if request.run:
+        checkpoint = _newest(request.run, record)
+        done = checkpoint.info["images"] if checkpoint else 0
+        if done >= total:
+            return Outcome(f"{request.run.path} has already seen {done} images, its total is {total}: nothing to do")
+    gan = training.build(request.gan_class, request.config, total, strategy)
+    folder = request.run or runs.create(
+        request.options.run_dir or runs.next_run_dir(request.model, request.config.dataset), record)
+    with folder.locked():
+        info = {}
+        if request.run:
+            if checkpoint:
+                folder.restore(gan, checkpoint)
+                info = checkpoint.info
+            folder.remove_leftovers(info.get("images", 0))
+            folder.update({"total_images": total, "config": record["config"]})
+        return _train(gan, strategy, splits, folder, request, info)
+
+
+def _newest(folder, record):
+    """The checkpoint to go on from; None if the run was killed before its first."""
+    if folder.record.get("data") != record["data"]:
+        raise UserError(f"{folder.path}: the data have changed: the run began with {folder.record.get('data')}, "
+                        f"now there is {record['data']}")
+    checkpoints = folder.checkpoints()
+    return checkpoints[-1] if checkpoints else None
+
+
+def _train(gan, strategy, splits, folder, request, info):
+    start = int(gan.images_seen.numpy())
+    reporter = progress.Reporter(folder, start, gan.total_images, gan.config.batch_size, info.get("seconds", 0.0))
+    print(f"run folder: {folder.path}", file=sys.stderr)
+    try:
+        number = training.train(gan, strategy, splits, folder, request.options, reporter)
+    except training.Diverged as error:
+        kept = [str(checkpoint.path) for checkpoint in folder.checkpoints()]
+        good = f"the last good checkpoint is {kept[-1]}" if kept else "there was no checkpoint yet"
+        raise training.Diverged(f"training diverged: {error}; {good}") from error
+    finally:
+        reporter.close()
+    images = int(gan.images_seen.numpy())
+    resume = f"tools/train.py --resume {shlex.quote(str(folder.path))}"
+    if number is not None:
+        return Outcome(f"interrupted after {images} of {gan.total_images} images, saved; go on with: {resume}", number)
+    return Outcome(f"trained on {images} images\nrun folder:  {folder.path}\n"
+                   f"samples:     {folder.path / 'samples'}\n"
+                   f"TensorBoard: tensorboard --logdir {folder.path}")

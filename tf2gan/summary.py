@@ -1,0 +1,61 @@
+"""Networks and memory as text, for --dry-run."""
+import math
+
+import tensorflow as tf
+
+
+def layers(network, input_shape) -> str:
+    """A table of the layers that hold parameters: name, output shape for one input, parameters.
+
+    `input_shape` is that of one input, [height, width, channels], without the batch.
+    """
+    rows = []
+
+    def watch(layer):
+        inner = layer.call
+
+        def call(*args, **kwargs):
+            outputs = inner(*args, **kwargs)
+            rows.append((layer.name, "x".join(map(str, outputs.shape[1:])), layer.count_params()))
+            return outputs
+
+        layer.call = call
+        return layer
+
+    watched = [watch(layer) for layer in _leaves(network)]
+    try:
+        network(tf.zeros([1, *input_shape]))  # subclassed models know the shapes inside only while they run
+    finally:
+        for layer in watched:
+            del layer.call
+    width = max(len(name) for name, _, _ in rows)
+    lines = [f"  {name:{width}}  {shape:>14}  {count:>11,}" for name, shape, count in rows]
+    return "\n".join([f"{network.name} ({type(network).__name__}): {network.count_params():,} parameters", *lines])
+
+
+def _leaves(layer):
+    inner = [part for part in layer._flatten_layers(recursive=False, include_self=False)]
+    if not inner:
+        return [layer] if layer.weights else []
+    return [leaf for part in inner for leaf in _leaves(part)]
+
+
+def memory(gan, strategy) -> str:
+    """Estimate of what training holds at a time on each device: variables, gradients, and activations of one step."""
+    megabytes = 2 ** 20
+    variables = sum(math.prod(v.shape) * v.dtype.size for v in gan.variables)
+    gradients = max(sum(math.prod(v.shape) * 4 for v in group) for group in gan.variable_groups)
+    shape = [gan.config.batch_size // strategy.num_replicas_in_sync, *gan.config.image_shape, 3]
+    batch = {name: tf.TensorSpec(shape, tf.float32) for name in gan.inputs}
+    graph = tf.function(gan.train_step).get_concrete_function(batch).graph
+    # A forward value stays until its gradient is computed; backward values are freed as they are used up.
+    kept = ("Conv2D", "Conv2DBackpropInput", "LeakyRelu", "Relu", "Tanh", "AddV2", "Mul", "ConcatV2", "ResizeNearestNeighbor",
+            "MirrorPad", "SquaredDifference", "Sub")
+    activations = sum(output.dtype.size * math.prod(output.shape)
+                      for operation in graph.get_operations() for output in operation.outputs
+                      if operation.type in kept and "gradient_tape" not in operation.name
+                      and output.shape.is_fully_defined())
+    total = variables + gradients + activations
+    return (f"memory for each device, estimated: {total / megabytes:,.0f} MiB (weights, averages, optimizers and pools "
+            f"{variables / megabytes:,.0f}, gradients {gradients / megabytes:,.0f}, activations "
+            f"{activations / megabytes:,.0f}), and what TensorFlow itself takes")

@@ -1,0 +1,220 @@
+"""The one training loop: every method, on one device or many, started anew or resumed, runs through `train`."""
+import dataclasses
+import functools
+import math
+import signal
+import time
+from typing import Literal, Optional
+
+import numpy as np
+import tensorflow as tf
+
+from tf2gan import _quiet, images
+from tf2gan.data import pipeline
+from tf2gan.errors import UserError
+
+SECONDS_PER_CALL = 0.5  # steps run in one call before the host looks at logs, signals and the clock again
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Options of the run and the machine"""
+
+    data_dir: Optional[str] = None  # where tensorflow-datasets keeps its data; none: TFDS_DATA_DIR or its own default
+    skip_unreadable: bool = False  # go on without the images of a folder that cannot be read
+    run_dir: Optional[str] = None  # folder of the run; none: runs/MODEL-DATASET-NNN with the next free number
+    replicas: Optional[int] = None  # devices to train on; none: all GPUs, or the CPU
+    precision: Literal["float32", "bfloat16"] = "float32"  # of the networks' arithmetic; weights and losses stay float32
+    deterministic: bool = False  # bit-for-bit repeatable on the same machine, somewhat slower
+    sample_every: int = 500  # steps between sample grids; 0 is never
+    checkpoint_every: int = 1000  # steps between checkpoints; the end and an interruption save too; 0 is only then
+    log_every: int = 50  # steps between log lines
+    num_samples: int = 4  # held-out images of each kind in a sample grid
+
+
+class Diverged(Exception):
+    """A logged quantity is no longer finite."""
+
+
+def check_options(options: Options):
+    """Raises UserError for values that no run can take."""
+    for name, least in (("sample_every", 0), ("checkpoint_every", 0), ("log_every", 1), ("num_samples", 1)):
+        if getattr(options, name) < least:
+            raise UserError(f"--{name.replace('_', '-')} {getattr(options, name)}: must be at least {least}")
+    if options.replicas is not None and options.replicas < 1:
+        raise UserError(f"--replicas {options.replicas}: must be at least 1")
+
+
+def make_strategy(options: Options):
+    """MirroredStrategy over the GPUs, or over the CPU. To be called before TensorFlow has used any device."""
+    if options.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    # Grappler's remapper fails on a leaky ReLU that a gradient reads, says so at every start, and gains nothing here.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    policy = "mixed_bfloat16" if options.precision == "bfloat16" else "float32"
+    tf.keras.mixed_precision.set_global_policy(policy)
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        if options.replicas and options.replicas > len(gpus):
+            raise UserError(f"--replicas {options.replicas}: this machine has {len(gpus)} GPU(s)")
+        return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(options.replicas or len(gpus))])
+    replicas = options.replicas or 1
+    if replicas > 1:  # gains no speed; it is how a run of several GPUs is followed step by step on a machine without
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
+    return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(replicas)],
+                                          cross_device_ops=tf.distribute.ReductionToOneDevice())
+
+
+def total_images(config, splits) -> int:
+    """Planned length in images of each kind, whole steps; `splits` are the training splits."""
+    if config.steps:
+        steps = config.steps
+    elif config.images:
+        steps = math.ceil(config.images / config.batch_size)
+    else:
+        steps = math.ceil(config.epochs * epoch_images(splits) / config.batch_size)
+    return steps * config.batch_size
+
+
+def epoch_images(splits) -> int:
+    """Images in one pass over the larger of the training splits."""
+    return max(split.num_examples for name, split in splits.items() if name.startswith("train"))
+
+
+def check_data(config, splits, replicas):
+    """Raises UserError where a batch cannot be filled or shared."""
+    smallest = min((s for name, s in splits.items() if name.startswith("train")), key=lambda s: s.num_examples)
+    if config.batch_size < 1:
+        raise UserError(f"--batch-size {config.batch_size}: must be at least 1")
+    if config.batch_size > smallest.num_examples:
+        raise UserError(f"--batch-size {config.batch_size}: larger than {smallest.name}, which has "
+                        f"{smallest.num_examples} images")
+    if config.batch_size % replicas:
+        raise UserError(f"--batch-size {config.batch_size}: cannot be shared equally by {replicas} replicas")
+
+
+def build(gan_class, config, total, strategy):
+    """The GAN with its initial weights, a pure function of the configuration, on the devices of `strategy`."""
+    tf.keras.utils.set_random_seed(config.seed)
+    with strategy.scope():
+        return gan_class(config, total)
+
+
+def compile_steps(gan, strategy, phase, images_per_step):
+    """A function (iterator, int tensor n) that runs n steps and returns {name: mean of what they logged}, on the host.
+
+    It stops at the first step whose log is not finite and returns that step's values. Rebuilt once a phase. Many steps
+    in one call save the host's overhead; n is a tensor, since a Python int would retrace for every value.
+    """
+    names = []
+
+    def step(iterator):
+        batches = [next(iterator) for _ in range(gan.batches_per_step)]
+        logs = strategy.run(functools.partial(gan.train_step, **phase), args=batches)
+        gan.end_step(images_per_step)
+        names[:] = logs
+        return tf.stack([tf.cast(strategy.reduce("MEAN", value, axis=None), tf.float32) for value in logs.values()])
+
+    @tf.function
+    def steps(iterator, num_steps):
+        total = tf.zeros([])  # broadcasts to the vector of logs, whose length only tracing the one loop body tells
+        done = tf.constant(0)
+        finite = tf.constant(True)
+        while done < num_steps and finite:
+            tf.autograph.experimental.set_loop_options(shape_invariants=[(total, tf.TensorShape(None))])
+            logs = step(iterator)
+            finite = tf.reduce_all(tf.math.is_finite(logs))
+            total = tf.where(finite, total + logs, logs)
+            done += 1
+        return total / tf.where(finite, tf.cast(done, tf.float32), 1.0)
+
+    def call(iterator, num_steps):
+        return dict(zip(names, steps(iterator, num_steps).numpy().tolist()))
+
+    return call
+
+
+class Interruption:
+    """Ctrl-C and SIGTERM let the current call finish; a second one ends at once."""
+
+    def __enter__(self):
+        self.signal = None
+        self._before = {number: signal.signal(number, self._receive) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def _receive(self, number, frame):
+        if self.signal is not None:
+            raise KeyboardInterrupt
+        self.signal = number
+
+    def __exit__(self, *args):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+def train(gan, strategy, splits, run, options, reporter):
+    """Trains `gan` from its clock to its `total_images`; returns the number of a signal that ended it early, or None.
+
+    Args:
+        gan: built by `build`, restored where the run is resumed.
+        splits: {name: Split} of the data.
+        run: a `runs.Run`; `options`: this session's Options.
+        reporter: what the user sees, a `progress.Reporter`.
+
+    Raises Diverged, with the first quantity that is not finite in its message; no checkpoint is written then.
+    """
+    config = gan.config
+    start = int(gan.images_seen.numpy())
+    dataset = pipeline.unpaired_batches(splits, config, start)
+    with _quiet.without_chatter():
+        iterator = iter(strategy.experimental_distribute_dataset(dataset))
+    fixed = pipeline.unpaired_examples(splits, config, options.num_samples)
+    steps = compile_steps(gan, strategy, gan.phase(), config.batch_size)
+    draw = tf.function(gan.sample)
+    step, last = start // config.batch_size, gan.total_images // config.batch_size
+    epoch = epoch_images(splits)
+    num_steps = 1
+    window = []
+
+    def save():
+        return run.save(gan, {"step": step, "seconds": reporter.seconds(), "replicas": strategy.num_replicas_in_sync})
+
+    def sample():
+        reporter.samples(int(gan.images_seen.numpy()), picture(gan, draw(fixed)))
+
+    with Interruption() as interruption:
+        if options.sample_every and start == 0:
+            sample()
+        while step < last and interruption.signal is None:
+            boundary = min([last] + [(step // every + 1) * every for every in
+                                     (options.log_every, options.sample_every, options.checkpoint_every) if every])
+            began = time.perf_counter()
+            count = min(num_steps, boundary - step)
+            logs = steps(iterator, tf.constant(count))
+            elapsed = time.perf_counter() - began
+            step = int(gan.images_seen.numpy()) // config.batch_size
+            broken = [name for name, value in logs.items() if not math.isfinite(value)]
+            if broken:
+                raise Diverged(f"{broken[0]} became {logs[broken[0]]} at step {step}, image {step * config.batch_size}")
+            window.append((count, logs))
+            reporter.advance(step, logs)
+            if step % options.log_every == 0 or step == last:
+                weights = [n for n, _ in window]
+                means = {name: float(np.average([w[name] for _, w in window], weights=weights)) for name in logs}
+                reporter.log(step, step * config.batch_size, step * config.batch_size / epoch, means)
+                window = []
+            if options.sample_every and (step % options.sample_every == 0 or step == last):
+                sample()
+            if options.checkpoint_every and step % options.checkpoint_every == 0 and step != last:
+                save()
+            # At most four times as many as before: the first call was slow because it traced.
+            num_steps = max(1, min(4 * count, int(SECONDS_PER_CALL * count / elapsed)))
+        save()
+    return interruption.signal
+
+
+def picture(gan, samples):
+    """uint8 [height, width, 3]: what `gan.sample` returned, one grid under the other, with titles."""
+    return images.stack([images.grid(images.to_uint8(rows), gan.sample_titles[name]) for name, rows in samples.items()],
+                        gap=8)

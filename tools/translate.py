@@ -1,0 +1,85 @@
+#!/usr/bin/env python
+"""Translates an image, or all images of a folder, from A to B or back, at full size."""
+import dataclasses
+import pathlib
+import sys
+from typing import Literal, Optional
+
+import tqdm
+
+from tf2gan import cli
+from tf2gan.errors import UserError
+
+
+@dataclasses.dataclass
+class Options:
+    """What to translate, with which model, and where to."""
+
+    direction: Literal["a2b", "b2a"]  # a2b: from A to B; b2a: from B to A
+    input: str  # an image, or a folder of images: all of them at every depth, names kept
+    output: str  # the folder to write to; for a single image also the name to write it under
+    run: Optional[str] = None  # folder of a run, as tools/train.py writes it; this or --savedmodel
+    savedmodel: Optional[str] = None  # savedmodels/NAME, its highest version is taken, or savedmodels/NAME/VERSION
+    overwrite: bool = False  # replace output files that exist already
+    skip_unreadable: bool = False  # go on without the images of a folder that cannot be read
+
+
+class Progress:
+    """A bar on stderr where that is a terminal; elsewhere a line at the start and at every tenth of the way."""
+
+    def __init__(self, what, total):
+        self.what, self.total, self.done = what, total, 0
+        self.bar = tqdm.tqdm(desc=what, total=total, unit="image") if sys.stderr.isatty() else None
+        self._show()
+
+    def __call__(self):
+        self.done += 1
+        if self.bar is not None:
+            self.bar.update()
+        elif self.done * 10 // self.total > (self.done - 1) * 10 // self.total:
+            self._show()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self.bar is not None:
+            self.bar.close()
+
+    def _show(self):
+        if self.bar is None:
+            print(f"{self.what}: {self.done} of {self.total} images", file=sys.stderr, flush=True)
+
+
+def main(argv=None):
+    """Parses `argv`, translates, and prints how many images were written where."""
+    parser = cli.Parser(description=__doc__)
+    parser.add_arguments(Options, "options")
+    options = parser.parse_args(argv).options
+    if (options.run is None) == (options.savedmodel is None):
+        raise UserError("give one of --run and --savedmodel")
+
+    from tf2gan import runs, translation  # pylint: disable=import-outside-toplevel  (--help needs no networks)
+    from tf2gan.data import folders  # pylint: disable=import-outside-toplevel
+
+    pairs = translation.plan(options.input, options.output)
+    translation.check_outputs(pairs, options.overwrite)
+    if options.savedmodel is not None:
+        translator = translation.Translator.from_savedmodel(options.savedmodel, [options.direction])
+    else:
+        translator = translation.Translator.from_gan(runs.load_gan(options.run)[0])
+    if pathlib.Path(options.input).is_dir():
+        with Progress("reading", len(pairs)) as progress:
+            readable, skipped = folders.check({options.input: [source for source, _ in pairs]},
+                                              options.skip_unreadable, progress)
+        for path, reason in skipped:
+            print(f"skipped {path}: {reason}", file=sys.stderr)
+        kept = set(readable[options.input])
+        pairs = [pair for pair in pairs if pair[0] in kept]
+    with Progress("translating", len(pairs)) as progress:
+        translation.translate_files(translator, pairs, options.direction, progress)
+    print(f"{len(pairs)} image{'s' * (len(pairs) != 1)} written to {options.output}")
+
+
+if __name__ == "__main__":
+    cli.run(main)
