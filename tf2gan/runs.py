@@ -148,7 +148,13 @@ class Run:
         way_out = f"remove it to go on from {older[-1]}" if older else "no older one is there"
         try:
             status = tf.train.Checkpoint(gan=gan).read(str(checkpoint.path / "state"))
-            status.assert_existing_objects_matched()
+            num_replicas = checkpoint.info["replicas"]
+            if gan.num_replicas <= num_replicas:
+                status.assert_existing_objects_matched()
+            else:
+                status.assert_nontrivial_match()
+            status.expect_partial()  # or what belongs to replicas that are not here is reported as forgotten
+            gan.restored(num_replicas)
         except (tf.errors.OpError, ValueError, AssertionError, RuntimeError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UserError(f"checkpoint {checkpoint.path} cannot be read: {reason}; {way_out}") from error

@@ -178,6 +178,10 @@ class CycleGAN(gan.GAN):
             logs[f"fake_accuracy_{name}"] = tf.reduce_mean(tf.cast(fake_logits <= 0.5, tf.float32))
         return loss, logs
 
+    def restored(self, num_replicas):
+        for pool in (self.pool_x, self.pool_y):
+            pool.copy_first_replica(num_replicas)
+
     def generate(self, inputs, direction="a2b"):
         """Translates images, float32 [batch, height, width, 3] in [-1, 1], of a size the generator takes."""
         return getattr(self, self.directions[direction])(inputs, training=False)

@@ -64,6 +64,7 @@ class GAN(tf.Module):
         super().__init__(name="gan")
         self.config = config
         self.total_images = total_images
+        self.num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
         # The clock of everything; written outside of replicas only.
         self.images_seen = tf.Variable(0, trainable=False, dtype=tf.int64, name="images_seen")
         self.averages = []  # pairs of an averaged network and the trained one
@@ -116,10 +117,9 @@ class GAN(tf.Module):
         `loss_fn()` returns a scalar, the mean over this replica's examples, and whatever else it computed that is
         worth keeping. Gradients are summed, not averaged, across replicas, hence the division. Returns both.
         """
-        num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape() as tape:
             loss, kept = loss_fn()
-            scaled = loss / num_replicas
+            scaled = loss / self.num_replicas
         gradients = tape.gradient(scaled, variables)
         optimizer.apply_gradients(zip(gradients, variables))
         return loss, kept
@@ -130,6 +130,9 @@ class GAN(tf.Module):
         return fold(self.config.seed, purpose, self.images_seen, replica)
 
     # What training calls, outside of replicas.
+
+    def restored(self, num_replicas):
+        """After restoring a checkpoint that `num_replicas` replicas wrote, for state that differs between replicas."""
 
     def end_step(self, num_images):
         """Advances the clock by the images of one step and the averages by one step.
