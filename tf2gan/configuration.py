@@ -1,5 +1,6 @@
 """From what was typed, a file, a preset or an earlier run to one frozen Config, always through the same flags."""
 import dataclasses
+import difflib
 import json
 import pathlib
 from typing import Optional
@@ -48,8 +49,11 @@ def flag(field_name: str) -> str:
 
 def parse(argv) -> Request:
     """Resolves a command line of tools/train.py. Raises UserError for anything that cannot be."""
-    outer, _ = _outer_parser().parse_known_args(cli.normalized(argv))
+    outer, rest = _outer_parser().parse_known_args(cli.normalized(argv))
     arguments = outer.arguments
+    for name in ("model", "preset", "resume", "config"):
+        if flag(name) in argv and getattr(arguments, name) is None:
+            raise UserError(f"{flag(name)}: expected one argument")
     if arguments.resume and arguments.config:
         raise UserError("--config cannot be given with --resume: a run keeps its configuration")
     run, values, source = None, {}, None
@@ -67,6 +71,8 @@ def parse(argv) -> Request:
         if arguments.list or any(name in argv for name in ("-h", "--help")):
             _parser(None, None).parse_args(argv)
             return Request(None, None, None, None, None, None, arguments)
+        if rest and difflib.get_close_matches(rest[0], ["--model", "--resume", "--config"]):
+            _parser(None, None).parse_args(argv)  # tells the nearest flag
         raise UserError(f"--model is needed: possible: {', '.join(GANS)}")
     if model not in GANS:
         raise unknown("model", model, GANS)

@@ -43,14 +43,17 @@ def _leaves(layer):
 def memory(gan, strategy) -> str:
     """Estimate of what training holds at a time on each device: variables, gradients, and activations of one step."""
     megabytes = 2 ** 20
-    variables = sum(math.prod(v.shape) * v.dtype.size for v in gan.variables)
-    gradients = max(sum(math.prod(v.shape) * 4 for v in group) for group in gan.variable_groups)
-    shape = [gan.config.batch_size // strategy.num_replicas_in_sync, *gan.config.image_shape, 3]
-    batch = {name: tf.TensorSpec(shape, tf.float32) for name in gan.inputs}
-    graph = tf.function(gan.train_step).get_concrete_function(batch).graph
+    def size(variables):
+        return sum(math.prod(variable.shape) * 4 for variable in variables)
+
+    variables = size(gan.variables) + sum(size(optimizer.variables) for optimizer, _ in gan.optimizers)
+    gradients = max(size(group) for _, group in gan.optimizers)
+    batch = gan.batch_spec(gan.config.batch_size // gan.num_replicas)
+    graph = tf.function(lambda *batches: strategy.run(gan.train_step, args=batches)).get_concrete_function(
+        *[batch] * gan.batches_per_step).graph
     # A forward value stays until its gradient is computed; backward values are freed as they are used up.
-    kept = ("Conv2D", "Conv2DBackpropInput", "LeakyRelu", "Relu", "Tanh", "AddV2", "Mul", "ConcatV2", "ResizeNearestNeighbor",
-            "MirrorPad", "SquaredDifference", "Sub")
+    kept = ("Conv2D", "Conv2DBackpropInput", "LeakyRelu", "Relu", "Tanh", "AddV2", "Mul", "ConcatV2",
+            "ResizeNearestNeighbor", "MirrorPad", "SquaredDifference", "Sub")
     activations = sum(output.dtype.size * math.prod(output.shape)
                       for operation in graph.get_operations() for output in operation.outputs
                       if operation.type in kept and "gradient_tape" not in operation.name

@@ -172,7 +172,7 @@ def plan(source, output):
                         f"{', '.join(images.IMAGE_SUFFIXES)}")
     pairs = [(path, output / path.relative_to(source).parent / _output_name(path)) for path in paths]
     inside = source.resolve()
-    for folder in {output, *(target.parent for _, target in pairs)}:
+    for folder in [output, *sorted({target.parent for _, target in pairs})]:
         if inside in (folder.resolve(), *folder.resolve().parents):
             raise UserError(f"{images.printable(folder)}, to be written to, is the input folder "
                             f"{images.printable(source)} or lies in it; give another output")

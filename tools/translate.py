@@ -59,16 +59,19 @@ def main(argv=None):
     if (options.run is None) == (options.savedmodel is None):
         raise UserError("give one of --run and --savedmodel")
 
-    from tf2gan import runs, translation  # pylint: disable=import-outside-toplevel  (--help needs no networks)
+    from tf2gan import images, runs, translation  # pylint: disable=import-outside-toplevel  (--help needs no networks)
     from tf2gan.data import folders  # pylint: disable=import-outside-toplevel
 
     pairs = translation.plan(options.input, options.output)
     translation.check_outputs(pairs, options.overwrite)
+    is_folder = pathlib.Path(options.input).is_dir()
+    if not is_folder:
+        images.read_image(options.input)  # a second time later, which costs less than loading a model in vain
     if options.savedmodel is not None:
         translator = translation.Translator.from_savedmodel(options.savedmodel, [options.direction])
     else:
         translator = translation.Translator.from_gan(runs.load_gan(options.run)[0])
-    if pathlib.Path(options.input).is_dir():
+    if is_folder:
         with Progress("reading", len(pairs)) as progress:
             readable, skipped = folders.check({options.input: [source for source, _ in pairs]},
                                               options.skip_unreadable, progress)

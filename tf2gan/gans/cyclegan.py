@@ -121,6 +121,10 @@ class CycleGAN(gan.GAN):
         names = ("generator_xy", "generator_yx", "discriminator_x", "discriminator_y")
         return {name: (getattr(self, name), (*self.config.image_shape, 3)) for name in names}
 
+    def batch_spec(self, batch_size):
+        images = tf.TensorSpec([batch_size, *self.config.image_shape, 3], tf.float32)
+        return {"x": images, "y": images}
+
     def train_step(self, batch):
         """One update of the generators, then one of the discriminators (Zhu et al. 2017, eq. 3 and sec. 4).
 

@@ -76,6 +76,10 @@ class GAN(tf.Module):
         """{name: (trained network, shape of its input without the batch)}, for summaries."""
         raise NotImplementedError
 
+    def batch_spec(self, batch_size) -> dict:
+        """{name: tf.TensorSpec} of a batch of training data, for one replica."""
+        raise NotImplementedError
+
     def phase(self) -> dict:
         """Static keyword arguments of `train_step`, decided on the host; a new value means a new graph."""
         return {}
@@ -105,6 +109,7 @@ class GAN(tf.Module):
         `optimizers`: pairs of an optimizer and its variables. Keras 3 refuses variables not seen at build, and a
         checkpoint can only be restored into variables that exist.
         """
+        self.optimizers = optimizers
         for optimizer, variables in optimizers:
             optimizer.build(variables)
         for average, network in self.averages:

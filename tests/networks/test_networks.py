@@ -1,0 +1,196 @@
+"""Shapes, sizes and initial weights of the networks, and that they use what they are made of."""
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf2gan.networks.patchgan import PatchGAN
+from tf2gan.networks.resnet import ResNet
+from tf2gan.networks.unet import UNet
+
+GENERATORS = [lambda: UNet(filters=4), lambda: ResNet(filters=4, num_blocks=2)]
+NETWORKS = GENERATORS + [lambda: PatchGAN(filters=4)]
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).uniform(-1, 1, [*shape, 3]).astype(np.float32)
+
+
+def built(network, size=32):
+    network(tf.zeros([1, size, size, 3]))
+    return network
+
+
+def conv(size, inputs, outputs, bias=True):
+    return size * size * inputs * outputs + bias * outputs
+
+
+def norm(channels):
+    return 2 * channels  # scale and offset
+
+
+# Parameter counts, added up by hand from the specification.
+
+def test_unet_parameters():
+    down = conv(4, 3, 32) + norm(32) + conv(4, 32, 64) + norm(64) + conv(4, 64, 128) + norm(128) + conv(4, 128, 256) + norm(256)
+    up = (conv(4, 256, 128) + norm(128)
+          + conv(4, 128 + 128, 64) + norm(64)  # from here on the input has the skip of the same size beside it
+          + conv(4, 64 + 64, 32) + norm(32)
+          + conv(4, 32 + 32, 3))
+    assert down + up == 1_546_819
+    assert built(UNet()).count_params() == down + up
+
+
+def test_patchgan_parameters():
+    expected = (conv(4, 3, 64)  # no normalization
+                + conv(4, 64, 128) + norm(128) + conv(4, 128, 256) + norm(256) + conv(4, 256, 512) + norm(512)
+                + conv(4, 512, 1))
+    assert expected == 2_766_529
+    assert built(PatchGAN()).count_params() == expected
+
+
+@pytest.mark.parametrize("num_blocks, published", [(6, 7_841_795), (9, 11_383_427)])
+def test_resnet_parameters(num_blocks, published):
+    """c7s1-64, d128, d256, R256 ..., u128, u64, c7s1-3; a bias only where no normalization follows."""
+    def unbiased(*args):
+        return conv(*args, bias=False)
+
+    block = 2 * (unbiased(3, 256, 256) + norm(256))
+    expected = (unbiased(7, 3, 64) + norm(64) + unbiased(3, 64, 128) + norm(128) + unbiased(3, 128, 256) + norm(256)
+                + num_blocks * block
+                + unbiased(3, 256, 128) + norm(128) + unbiased(3, 128, 64) + norm(64) + conv(7, 64, 3))
+    assert expected == published
+    assert built(ResNet(num_blocks=num_blocks)).count_params() == expected
+
+
+def test_widths():
+    def widths(network):
+        built(network)
+        return [layer.filters for layer in network._flatten_layers() if hasattr(layer, "filters")
+                and isinstance(layer, tf.keras.layers.Layer) and hasattr(layer, "kernel_size")]
+
+    assert sorted(widths(UNet())) == sorted([32, 64, 128, 256, 128, 64, 32, 3])
+    assert sorted(widths(PatchGAN())) == sorted([64, 128, 256, 512, 1])
+    assert sorted(widths(ResNet(num_blocks=1))) == sorted([64, 128, 256, 256, 256, 128, 64, 3])
+
+
+# Shapes.
+
+@pytest.mark.parametrize("make", GENERATORS)
+def test_generators_take_any_size_and_keep_it(make):
+    network = make()
+    for height, width in ((32, 32), (48, 80), (64, 32), (network.size_minimum, network.size_minimum)):
+        for batch in (1, 2):
+            assert network(noise(batch, height, width)).shape == [batch, height, width, 3]
+
+
+@pytest.mark.parametrize("make", GENERATORS)
+def test_generators_put_out_a_tanh(make):
+    """Large weights in the last layer drive a tanh to its limits, and nothing beyond them."""
+    network = built(make())
+    kernel = network.to_image.kernel
+    kernel.assign(kernel * 1e4)
+    images = network(noise(2, 32, 32)).numpy()
+    assert images.dtype == np.float32
+    assert images.min() == -1 and images.max() == 1
+
+
+@pytest.mark.parametrize("height, width", [(128, 128), (32, 32), (64, 96)])
+def test_patchgan_has_one_logit_for_16_pixels_squared(height, width):
+    logits = PatchGAN(filters=4)(noise(2, height, width))
+    assert logits.shape == [2, height // 16, width // 16, 1] and logits.dtype == tf.float32
+    assert logits.shape[1:3] == [8, 8] or height != 128
+
+
+def test_patchgan_puts_out_logits():
+    """No sigmoid: the last layer's weights, times a thousand, are the output's, and both signs occur."""
+    network = built(PatchGAN(filters=4))
+    logits = network(noise(2, 64, 64)).numpy()
+    network.to_logits.kernel.assign(network.to_logits.kernel * 1000)
+    np.testing.assert_allclose(network(noise(2, 64, 64)), logits * 1000, rtol=1e-3, atol=1e-3)
+    assert logits.min() < 0 < logits.max()
+
+
+@pytest.mark.parametrize("make", NETWORKS)
+def test_images_of_a_batch_do_not_mix(make):
+    network, images = make(), noise(3, 32, 32)
+    np.testing.assert_allclose(network(images)[1:2], network(images[1:2]), atol=1e-5)
+
+
+@pytest.mark.parametrize("make", NETWORKS)
+def test_output_depends_on_the_input_at_the_smallest_size(make):
+    network = make()
+    shape = [1, network.size_minimum, network.size_minimum]
+    assert np.abs(network(noise(*shape)) - network(noise(*shape, seed=1))).max() > 1e-5
+
+
+# Weights.
+
+@pytest.mark.parametrize("make", NETWORKS)
+def test_initial_weights_are_a_function_of_the_seed(make):
+    def weights(seed):
+        tf.keras.utils.set_random_seed(seed)
+        return np.concatenate([w.ravel() for w in built(make()).get_weights()])
+
+    np.testing.assert_array_equal(weights(0), weights(0))
+    assert (weights(0) != weights(1)).mean() > 0.9  # all kernels; scales and offsets start equal
+
+
+@pytest.mark.parametrize("make", [UNet, lambda: ResNet(num_blocks=1), PatchGAN])
+def test_initial_weights(make):
+    """N(0, 0.02) for every kernel, 1 for every scale, 0 for every bias and offset."""
+    for weights in built(make()).get_weights():
+        if weights.ndim == 4:
+            tolerance = 5 * 0.02 / np.sqrt(weights.size)
+            assert abs(weights.mean()) < tolerance and abs(weights.std() - 0.02) < tolerance
+        else:
+            assert np.all(weights == weights[0]) and weights[0] in (0, 1)
+
+
+@pytest.mark.parametrize("make", NETWORKS)
+def test_every_weight_has_a_gradient(make):
+    network, images = make(), noise(1, 64, 64)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(network(images) * noise(1, 1, 1)[..., :1])
+    gradients = tape.gradient(loss, network.trainable_variables)
+    assert len(gradients) > 10 and all(g is not None for g in gradients)
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_each_skip_of_the_unet_carries_the_image(level):
+    """With all other ways from the image to the output cut, the output still depends on it; without this one not."""
+    network = built(UNet(filters=4))
+    readers = [network.up_convolutions[1], network.up_convolutions[2], network.to_image]  # of what follows each skip
+
+    def cut_skip(i):
+        kernel = readers[i].kernel.numpy()
+        kernel[:, :, kernel.shape[2] // 2:] = 0  # the second half of the channels is the skip
+        readers[i].kernel.assign(kernel)
+
+    def change():
+        return np.abs(network(noise(1, 64, 64)) - network(noise(1, 64, 64, seed=1))).max()
+
+    for variable in network.up_norms[level].trainable_variables:
+        variable.assign(tf.zeros_like(variable))  # nothing comes from deeper levels
+    for i in range(level + 1, 3):
+        cut_skip(i)
+    assert change() > 1e-6
+    cut_skip(level)
+    assert change() == 0
+
+
+def test_dropout_of_the_unet():
+    network, images = UNet(filters=4, dropout=0.5), noise(1, 32, 32)
+    plain = network(images).numpy()
+    np.testing.assert_array_equal(network(images, seed=[0, 1]), plain)
+    first, again, other = (network(images, training=True, seed=tf.constant(seed)) for seed in ([0, 1], [0, 1], [0, 2]))
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - plain).max() > 0 and np.abs(first - other).max() > 0
+
+
+def test_residual_blocks_add_to_their_input():
+    """With the second normalization's scale and offset 0 a block hands its input on."""
+    network = built(ResNet(filters=4, num_blocks=1))
+    block, inputs = network.blocks[0], tf.random.stateless_normal([1, 6, 6, 16], [0, 1])
+    assert np.abs(block(inputs) - inputs).max() > 0.1
+    block.norms[1].set_weights([np.zeros(16), np.zeros(16)])
+    np.testing.assert_array_equal(block(inputs), inputs)
