@@ -49,11 +49,11 @@ class Model:
                 self.held[self.held.index(seen)] = image
 
 
-@pytest.mark.parametrize("size, batch", [(1, 1), (5, 1), (5, 2), (6, 3), (4, 4)])
+@pytest.mark.parametrize("size, batch", [(1, 1), (5, 2), (4, 4)])
 def test_follows_its_model(size, batch):
     pool, model = ImagePool(size, SHAPE), Model(size)
     query = tf.function(pool.query)
-    for step in range(60):
+    for step in range(40):
         new = list(range(1 + step * batch, 1 + (step + 1) * batch))
         shown = numbers_of(query(numbered(new), fold(0, tf.constant(step))))
         model.follow(new, shown)

@@ -24,13 +24,41 @@ def normalized(args) -> list:
     return kept
 
 
+class _OneLineAnOption(simple_parsing.SimpleHelpFormatter):
+    def __init__(self, prog):
+        super().__init__(prog, max_help_position=36, width=200)
+
+    def _format_usage(self, usage, actions, groups, prefix):
+        return f"usage: {self._prog} [options]\n\n"
+
+    def _get_help_string(self, action):
+        text = re.sub(r"\s*\(default: %\(default\)s\)|\s*\(default: (True|False)\)", "", action.help or "")
+        if action.default is argparse.SUPPRESS or action.required or not action.option_strings:
+            return text
+        words = {"None": "none", "False": "off", "True": "on"}
+        return f"{text} (default: {words.get(str(action.default), action.default)})"
+
+
 class Parser(simple_parsing.ArgumentParser):
     """An ArgumentParser whose errors are UserErrors with the nearest flag or choice."""
 
     def __init__(self, **kwargs):
         super().__init__(add_option_string_dash_variants=simple_parsing.DashVariant.DASH, allow_abbrev=False,
-                         formatter_class=simple_parsing.SimpleHelpFormatter, **kwargs)
+                         formatter_class=_OneLineAnOption, **kwargs)
         self.add_argument("--version", action="version", version=f"tf2gan {tf2gan.__version__}")
+
+    def format_help(self):
+        """One line an option; what is optional about a value, and a flag's negation, would only make it two."""
+        for action in self._actions:
+            if action.metavar == "bool":
+                action.option_strings = action.option_strings[:1 + bool(action.default)]
+                action.nargs, action.metavar = 0, None
+            elif isinstance(action.metavar, str):
+                action.nargs, action.metavar = None, action.metavar.strip("[]")
+        for group in self._action_groups:
+            if group.description:  # the dataclass's docstring; the title is its name
+                group.title, group.description = group.description.splitlines()[0].rstrip("."), None
+        return super().format_help()
 
     def error(self, message):
         raise UserError(self._with_nearest(message))

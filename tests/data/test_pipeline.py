@@ -50,7 +50,7 @@ def test_order_is_a_function_of_seed_and_split():
 
 
 def test_every_example_comes_first_about_equally_often():
-    firsts = [ids(split_of(4), 1, seed=seed)[0] for seed in range(60)]
+    firsts = ids(split_of(4), 240)[::4]
     counts = np.bincount(firsts, minlength=4)
     assert np.all(abs(counts - 15) < 5 * np.sqrt(60 * 3 / 16))
 

@@ -1,0 +1,216 @@
+"""For the end-to-end tests: tools/train.py as its users run it, small data, and when two runs are the same run."""
+import contextlib
+import functools
+import hashlib
+import importlib.util
+import io
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import types
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from tf2gan import cli
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SMALL = ("--model", "cyclegan", "--image-size", "32", "--generator-filters", "4", "--discriminator-filters", "4")
+# All that has a state or throws dice: dropout, a history small enough for swaps, a learning rate that falls.
+EVERYTHING = (*SMALL, "--deterministic", "--batch-size", "2", "--dropout", "0.5", "--pool-size", "3",
+              "--learning-rate-decay")
+# No two of them in step with each other, so that logs, samples and checkpoints cut the training differently.
+EVERY = ("--log-every", "2", "--checkpoint-every", "3", "--sample-every", "5")
+STEPS, BATCH_SIZE, NUM_IMAGES = 15, 2, {"trainA": 6, "trainB": 7, "testA": 3, "testB": 3}
+_SECONDS = 300  # for anything that is waited for; a busy machine takes a minute to trace a step
+
+
+def make_images(folder):
+    """A folder data set of `NUM_IMAGES` small images of mixed sizes and kinds; returns its path."""
+    kinds = [("RGB", "png"), ("L", "jpg"), ("RGBA", "png"), ("P", "gif"), ("RGB", "jpeg")]
+    rng = np.random.default_rng(0)
+    for split, num in NUM_IMAGES.items():
+        (folder / split).mkdir(parents=True)
+        for i in range(num):
+            mode, suffix = kinds[i % len(kinds)]
+            pixels = rng.integers(0, 256, [30 + 7 * i, 44 - 3 * i, 3], np.uint8)
+            Image.fromarray(pixels).convert(mode).save(folder / split / f"{i}.{suffix}")
+    return folder
+
+
+def once(make):
+    """A function of pytest's tmp_path_factory that makes something in the first test that asks, in whatever module."""
+    made = []
+
+    @functools.wraps(make)
+    def shared(tmp_path_factory):
+        if not made:
+            made.append(make(tmp_path_factory))
+        return made[0]
+
+    return shared
+
+
+@once
+def shared_images(tmp_path_factory):
+    """The data set that all tests read and none changes."""
+    return make_images(tmp_path_factory.mktemp("data") / "fruit")
+
+
+@once
+def straight_run(tmp_path_factory):
+    """(folder, finished process) of a run without interruption, which other runs have to equal; not to be changed."""
+    folder = tmp_path_factory.mktemp("straight") / "run"
+    process = run(*EVERYTHING, *EVERY, "--dataset", str(shared_images(tmp_path_factory)), "--steps", str(STEPS),
+                  "--run-dir", str(folder))
+    assert process.returncode == 0, process.stderr
+    return folder, process
+
+
+# Running the tool.
+
+def command(*args, sabotage=None):
+    """The command line of tools/train.py with `args`; `sabotage`: what tests/saboteur.py is to do to it."""
+    start = [sys.executable] + (["tests/saboteur.py", sabotage] if sabotage else [])
+    return [*start, "tools/train.py", *map(str, args)]
+
+
+def environment():
+    """Uninstalled, and with plain defaults of TensorFlow's logging, so that its chatter is there to be silenced."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TF_CPP_", "TFDS_"))}
+    return {**kept, "PYTHONPATH": str(ROOT)}
+
+
+def run(*args, sabotage=None):
+    """tools/train.py as a process of its own: the CompletedProcess, with stdout and stderr as text."""
+    return subprocess.run(command(*args, sabotage=sabotage), cwd=ROOT, env=environment(), capture_output=True, text=True,
+                          timeout=_SECONDS)
+
+
+def run_here(*args):
+    """tools/train.py in this process, which saves the start of TensorFlow: returncode, stdout and stderr as text."""
+    out, err = io.StringIO(), io.StringIO()
+    argv, determinism = sys.argv, tf.config.experimental.enable_op_determinism
+    sys.argv = ["tools/train.py", *map(str, args)]
+    tf.config.experimental.enable_op_determinism = lambda: None  # there is no way back for the tests that follow
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            cli.run(_tool().main)
+    except SystemExit as end:
+        return types.SimpleNamespace(returncode=end.code or 0, stdout=out.getvalue(), stderr=err.getvalue())
+    finally:
+        sys.argv, tf.config.experimental.enable_op_determinism = argv, determinism
+
+
+@functools.lru_cache(maxsize=None)
+def _tool():
+    spec = importlib.util.spec_from_file_location("train_tool", ROOT / "tools" / "train.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Held:
+    """tools/train.py in the background, stopped between two calls at a step until `release`; see saboteur.py."""
+
+    def __init__(self, folder, step, *args, **popen):
+        """`folder`: for files of this object; `popen`: stdout or stderr, to have them elsewhere than in `output`."""
+        folder.mkdir(exist_ok=True)
+        self._held, self._released, self._output = folder / "held", folder / "released", folder / "output"
+        with open(self._output, "w") as output:
+            self.process = subprocess.Popen(command(*args, sabotage=f"hold:{step}:{folder}"), cwd=ROOT,
+                                            env=environment(), **{"stdout": output, "stderr": output, **popen})
+
+    def wait(self):
+        """Returns once it is held."""
+        wait_until(lambda: self._held.exists() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.output
+
+    def release(self):
+        self._released.touch()
+
+    def end(self):
+        """The exit code; negative for a signal that killed it."""
+        return self.process.wait(_SECONDS)
+
+    @property
+    def output(self):
+        return self._output.read_text()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        self.process.kill()
+        self.process.wait()
+
+
+def wait_until(condition):
+    """Returns when `condition()` is true; fails after minutes."""
+    end = time.monotonic() + _SECONDS
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+# Looking at a run.
+
+def checkpoints(run_dir):
+    """The steps of the checkpoints that are there, oldest first."""
+    return [int(path.name) // BATCH_SIZE for path in sorted((run_dir / "checkpoints").glob("[0-9]*"))]
+
+
+def tensors(run_dir):
+    """{name: array} of everything in the newest checkpoint."""
+    reader = tf.train.load_checkpoint(str(max((run_dir / "checkpoints").glob("[0-9]*")) / "state"))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()
+            if name != "_CHECKPOINTABLE_OBJECT_GRAPH"}
+
+
+def metrics(run_dir):
+    """The objects of metrics.jsonl."""
+    return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+
+
+def logged(run_dir):
+    """The objects of metrics.jsonl without what depends on the speed of the machine."""
+    return [{name: value for name, value in line.items() if name not in ("seconds", "images_per_second")}
+            for line in metrics(run_dir)]
+
+
+def samples(run_dir):
+    """{name: bytes} of the sample grids."""
+    return {path.name: path.read_bytes() for path in (run_dir / "samples").glob("[!.]*")}
+
+
+def contents(folder):
+    """{path: digest} of all files, hidden ones too, to see that nothing has changed."""
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted([folder, *folder.rglob("*")]) if path.is_file()}
+
+
+def assert_same_end(run_dir, expected_dir):
+    """Asserts that two runs ended in the same state, bit for bit, and have logged and sampled the same."""
+    assert checkpoints(run_dir)[-1] == checkpoints(expected_dir)[-1]
+    found, expected = tensors(run_dir), tensors(expected_dir)
+    assert found.keys() == expected.keys()
+    different = [name for name in expected if found[name].tobytes() != expected[name].tobytes()]
+    assert not different, f"{len(different)} of {len(expected)} tensors differ: {different[:5]}"
+    assert_same_history(run_dir, expected_dir)
+    assert samples(run_dir).keys() == samples(expected_dir).keys()
+    assert len(logged(run_dir)) == len(logged(expected_dir))
+
+
+def assert_same_history(run_dir, expected_dir):
+    """Asserts that what a run has logged and sampled so far is what another one had then."""
+    expected = logged(expected_dir)
+    for found, line in zip(logged(run_dir), expected):
+        assert found == line
+    assert len(logged(run_dir)) <= len(expected)
+    pictures = samples(expected_dir)
+    for name, picture in samples(run_dir).items():
+        assert picture == pictures[name], name
