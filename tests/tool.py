@@ -82,7 +82,7 @@ def command(*args, sabotage=None):
 def environment():
     """Uninstalled, and with plain defaults of TensorFlow's logging, so that its chatter is there to be silenced."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TF_CPP_", "TFDS_"))}
-    return {**kept, "PYTHONPATH": str(ROOT)}
+    return {**kept, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [kept.get("PYTHONPATH")])])}
 
 
 def run(*args, sabotage=None):

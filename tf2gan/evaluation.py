@@ -1,0 +1,94 @@
+"""Figures of a trained run with their protocol, each beside what an untrained network and the data itself give."""
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from tf2gan import configuration, runs
+from tf2gan.data import load, pipeline
+from tf2gan.errors import UserError
+from tf2gan.metrics.translation import ColorHistogram, mean_absolute_error
+
+BATCH = 8
+
+
+def evaluate_translation(run_dir, data_dir=None, num=None, show_progress=False) -> dict:
+    """Cycle and identity error and colour distance of both directions on the test splits.
+
+    Args:
+        run_dir: a run of a translation method.
+        num: images of each test split; None is all.
+
+    Returns:
+        {"protocol": {...}, "a2b": {...}, "b2a": {...}}. In each direction `cycle_l1` and `identity_l1` (0 to 1),
+        `color_distance` (0 to 1) of the translated images to real ones of the target, and as anchors the same of the
+        `untrained` networks (initial weights of the same seed), of the `input` itself, and of real training images of
+        the target (`real_train`: the floor).
+    """
+    gan, record = runs.load_gan(run_dir)
+    if not hasattr(gan, "directions"):
+        raise UserError(f"{run_dir}: {record['model']} does not translate images")
+    config = gan.config
+    splits = load.load(config.dataset, gan.splits, data_dir or record["options"].get("data_dir"),
+                       record["options"].get("skip_unreadable", False))
+    gan_class, config = configuration.from_record(record)
+    tf.keras.utils.set_random_seed(config.seed)
+    untrained = gan_class(config, record["total_images"])
+    result = {"protocol": {
+        "dataset": config.dataset, "image_size": config.image_size, "resize": "bilinear, antialiased, middle crop",
+        "weights": "raw" if config.ema_decay is None else "averaged", "images_seen": int(gan.images_seen.numpy()),
+        "color_distance": "total variation of joint RGB histograms, 8 bins a channel",
+        "num": {name: min(num or split.num_examples, split.num_examples) for name, split in splits.items()
+                if name.startswith("test")}}}
+    for there, back, source, target in (("a2b", "b2a", "A", "B"), ("b2a", "a2b", "B", "A")):
+        real = _histogram(splits[f"test{target}"], config, num)
+        figures = {"color_distance": {
+            "input": _histogram(splits[f"test{source}"], config, num).distance(real),
+            "real_train": _histogram(splits[f"train{target}"], config, num).distance(real)}}
+        for name, network in (("trained", gan), ("untrained", untrained)):
+            measured = _measure(network, splits[f"test{source}"], config, there, back, num, show_progress)
+            figures["color_distance"][name] = measured.pop("histogram").distance(real)
+            for key, value in measured.items():
+                figures.setdefault(key, {})[name] = value
+        result[there] = figures
+    return result
+
+
+def _batches(split, config, num):
+    records = split.records.take(num or split.num_examples)
+    images = records.map(lambda record: pipeline.crop_and_mirror(split.decode(record)["image"], None,
+                                                                 *config.image_shape))
+    return images.batch(BATCH)
+
+
+def _histogram(split, config, num):
+    histogram = ColorHistogram()
+    for images in _batches(split, config, num):
+        histogram.add(images.numpy())
+    return histogram
+
+
+def _measure(gan, split, config, there, back, num, show_progress):
+    @tf.function(reduce_retracing=True)
+    def translate(images):
+        translated = gan.generate(images, there)
+        return translated, gan.generate(translated, back), gan.generate(images, back)
+
+    sums, count, histogram = np.zeros(2), 0, ColorHistogram()
+    for images in tqdm.tqdm(_batches(split, config, num), desc=there, unit="batch", disable=not show_progress):
+        translated, cycled, same = (tensor.numpy() for tensor in translate(images))
+        images = images.numpy()
+        sums += np.array([mean_absolute_error(cycled, images), mean_absolute_error(same, images)]) * len(images)
+        count += len(images)
+        histogram.add(translated)
+    return {"cycle_l1": sums[0] / count, "identity_l1": sums[1] / count, "histogram": histogram}
+
+
+def table(result: dict) -> str:
+    """The figures as text."""
+    lines = [f"{'':4} {'':15} {'trained':>9} {'untrained':>9} {'input':>9} {'real train':>10}"]
+    for direction in ("a2b", "b2a"):
+        for name, values in sorted(result[direction].items()):
+            cells = [f"{values[key]:{width}.4f}" if key in values else " " * width
+                     for key, width in (("trained", 9), ("untrained", 9), ("input", 9), ("real_train", 10))]
+            lines.append(f"{direction:4} {name:15} {' '.join(cells)}".rstrip())
+    return "\n".join(lines)

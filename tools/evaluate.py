@@ -1,0 +1,42 @@
+#!/usr/bin/env python
+"""Measures a run on the test splits of its data; the table goes to stdout."""
+import dataclasses
+import json
+import pathlib
+import sys
+from typing import Optional
+
+from tf2gan import cli
+from tf2gan.errors import UserError
+
+
+@dataclasses.dataclass
+class Options:
+    """What to measure"""
+
+    run: str  # folder of a run, as tools/train.py writes it
+    data_dir: Optional[str] = None  # where tensorflow-datasets keeps its data; none: as in training
+    num: Optional[int] = None  # images of each test split; none: all
+    json: Optional[str] = None  # file to write the figures and their protocol to
+
+
+def main(argv=None):
+    parser = cli.Parser(description=__doc__)
+    parser.add_arguments(Options, "options")
+    options = parser.parse_args(cli.normalized(sys.argv[1:] if argv is None else argv)).options
+    if options.num is not None and options.num < 1:
+        raise UserError(f"--num {options.num}: must be at least 1")
+    if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
+        raise UserError(f"--json {options.json}: no such folder")
+
+    from tf2gan import evaluation, runs  # --help needs no networks
+
+    result = evaluation.evaluate_translation(options.run, options.data_dir, options.num, sys.stderr.isatty())
+    if options.json:
+        runs.write_atomically(pathlib.Path(options.json), json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result["protocol"]))
+    print(evaluation.table(result))
+
+
+if __name__ == "__main__":
+    cli.run(main)
