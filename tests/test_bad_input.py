@@ -1,4 +1,4 @@
-"""What cannot be used is refused in one line that says what and where and what is possible, and leaves nothing behind."""
+"""What cannot be used is refused in one line that says what, where and what is possible, and nothing is written."""
 import json
 import os
 import pathlib
@@ -70,11 +70,13 @@ def place(tmp_path, monkeypatch, tmp_path_factory, offline):
 
 # Files for --config, and the words of the line that refuses each.
 FILES = {"unknown.json": {"batch_siz": 2}, "word.json": {"batch_size": "many"}, "half.json": {"batch_size": 2.5},
-         "switch.json": {"mirror": "perhaps"}, "null_switch.json": {"mirror": None}, "null_number.json": {"dropout": None},
-         "list.json": {"batch_size": [1]}, "list_name.json": {"dataset": ["fruit"]}, "choice.json": {"generator": "unett"},
-         "lengths.json": {"steps": 5, "epochs": 3}, "true_steps.json": {"steps": True}, "size.json": {"image_size": 40},
-         "preset.json": {"preset": "papr"}, "preset_number.json": {"preset": 7}, "model.json": {"model": "cyclgan"},
-         "model_number.json": {"model": 5}, "model_list.json": {"model": ["cyclegan"]},
+         "switch.json": {"mirror": "perhaps"}, "null_switch.json": {"mirror": None},
+         "null_number.json": {"dropout": None}, "list.json": {"batch_size": [1]},
+         "list_name.json": {"dataset": ["fruit"]}, "choice.json": {"generator": "unett"},
+         "lengths.json": {"steps": 5, "epochs": 3}, "true_steps.json": {"steps": True},
+         "size.json": {"image_size": 40}, "preset.json": {"preset": "papr"}, "preset_number.json": {"preset": 7},
+         "model.json": {"model": "cyclgan"}, "model_number.json": {"model": 5},
+         "model_list.json": {"model": ["cyclegan"]},
          "options.json": {"options": 5, "config": {}}, "action.json": {"dry_run": True},
          "text.json": "no JSON", "cut.json": '{"model": "cyc', "array.json": "[1]", "nothing.json": ""}
 TRAIN = "--model cyclegan --dataset fruit --image-size 32 --steps 1 --run-dir new "

@@ -87,8 +87,8 @@ def environment():
 
 def run(*args, sabotage=None):
     """tools/train.py as a process of its own: the CompletedProcess, with stdout and stderr as text."""
-    return subprocess.run(command(*args, sabotage=sabotage), cwd=ROOT, env=environment(), capture_output=True, text=True,
-                          timeout=_SECONDS)
+    return subprocess.run(command(*args, sabotage=sabotage), cwd=ROOT, env=environment(), capture_output=True,
+                          text=True, timeout=_SECONDS)
 
 
 def run_here(*args):

@@ -25,19 +25,31 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # no INFO lines at any time;
 
 
 @contextlib.contextmanager
-def without_chatter():
-    """Runs the `with` block; what it writes to stderr is printed afterwards, less the known chatter."""
+def captured():
+    """Holds back what the `with` block writes to stderr, C++ included; the list that it yields has the lines after."""
+    lines = []
     sys.stderr.flush()
     kept = os.dup(2)
-    with tempfile.TemporaryFile() as captured:
-        os.dup2(captured.fileno(), 2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
         try:
-            yield
+            yield lines
         finally:
             sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)
-            captured.seek(0)
-            for line in captured.read().decode("utf-8", "replace").splitlines():
-                if line.strip() and not _CHATTER.search(line):
-                    print(line, file=sys.stderr)
+            file.seek(0)
+            lines += file.read().decode("utf-8", "replace").splitlines()
+
+
+@contextlib.contextmanager
+def without_chatter():
+    """Runs the `with` block; what it writes to stderr is printed afterwards, less the known chatter."""
+    lines = []
+    try:
+        with captured() as lines:
+            yield
+    finally:
+        for line in lines:
+            if line.strip() and not _CHATTER.search(line):
+                print(line, file=sys.stderr)

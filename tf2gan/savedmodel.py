@@ -1,12 +1,11 @@
 """Finding and loading SavedModels: a folder that is none, or is damaged, gets one clear line."""
-import contextlib
 import os
 import pathlib
 import sys
-import tempfile
 
 import tensorflow as tf
 
+from tf2gan import _quiet
 from tf2gan.errors import UserError
 from tf2gan.images import printable
 
@@ -56,11 +55,13 @@ def load(path, needed=()):
     """
     folder = find(path)
     try:
-        with _stderr_unless_it_fails():
+        # What TensorFlow logs is dropped if this fails: the same error several times, over many lines.
+        with _quiet.captured() as logged:
             loaded = tf.saved_model.load(os.fspath(folder))
             _check_fingerprint(folder)
     except Exception as error:  # depending on what is damaged: OpError, OSError, IndexError, KeyError, DecodeError ...
         raise UserError(f"cannot load the SavedModel {printable(folder)}, is it complete? {_reason(error)}") from error
+    print("".join(f"{line}\n" for line in logged), end="", file=sys.stderr)
     present = sorted(getattr(loaded, "signatures", {}))
     missing = [name for name in needed if name not in present]
     if missing:
@@ -82,24 +83,3 @@ def _reason(error):
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     reason = lines[0] if lines else ""
     return f"{type(error).__name__}: {reason[:_LONGEST_REASON]}{'...' if len(reason) > _LONGEST_REASON else ''}"
-
-
-@contextlib.contextmanager
-def _stderr_unless_it_fails():
-    """Holds back what is written to stderr, by TensorFlow's C++ side too, and drops it if the block raises.
-
-    The exception says it better: TensorFlow logs the same error several times, over many lines.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as captured:
-        os.dup2(captured.fileno(), 2)
-        try:
-            yield
-            sys.stderr.flush()
-            captured.seek(0)
-            os.write(kept, captured.read())
-        finally:
-            sys.stderr.flush()
-            os.dup2(kept, 2)
-            os.close(kept)

@@ -1,0 +1,150 @@
+"""What cannot be resumed is refused in one line that says what to do, and the run stays as it is."""
+import json
+import os
+import pathlib
+import shutil
+
+import pytest
+import tool
+
+from tf2gan import configuration, runs, session, training
+from tf2gan.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """The folder of a finished run. Not to be changed."""
+    return tool.straight_run(tmp_path_factory)[0]
+
+
+@pytest.fixture
+def finished(straight, tmp_path):
+    """A copy of it, to be damaged."""
+    shutil.copytree(straight, tmp_path / "finished")
+    return tmp_path / "finished"
+
+
+@pytest.fixture(scope="module")
+def gan(straight):
+    """A GAN for its checkpoints."""
+    request = configuration.parse(["--resume", str(straight)])
+    return training.build(request.gan_class, request.config, 30, training.make_strategy(training.Options()))
+
+
+def refused(run_dir, *args):
+    """Resumes, which has to fail with one line and leave the folder as it is; returns the line."""
+    before = tool.contents(run_dir) if run_dir.exists() else None
+    process = tool.run_here("--resume", run_dir, *args)
+    assert process.returncode == 2, process.stdout + process.stderr
+    assert process.stdout == "" and len(process.stderr.splitlines()) == 1, process.stderr
+    assert before == (tool.contents(run_dir) if run_dir.exists() else None)
+    return process.stderr
+
+
+def test_no_run(tmp_path, finished):
+    assert "no such run folder" in refused(tmp_path / "nothing")
+    assert "config.json" in refused(tmp_path)
+    assert "no such run folder" in refused(finished / "config.json")
+
+
+@pytest.mark.parametrize("flags, words", [
+    (["--cycle-weight", "5"], ["--cycle-weight", "5", "10"]),
+    (["--generator", "resnet"], ["--generator", "resnet", "unet"]),
+    (["--generator-filters", "none"], ["--generator-filters", "4"]),
+    (["--seed=1"], ["--seed", "1", "0"]),
+    (["--dataset", "synthetic_apple2orange"], ["--dataset", "synthetic_apple2orange", "fruit"]),
+    (["--batch-size", "1"], ["--batch-size", "1", "2"]),
+    (["--nomirror"], ["mirror", "False", "True"]),
+    (["--nolearning-rate-decay"], ["learning-rate-decay", "False", "True"]),
+    (["--model", "pix2pix"], ["--model", "pix2pix", "cyclegan"]),
+    (["--preset", "paper"], ["--preset", "paper", "default"]),
+    (["--run-dir", "elsewhere"], ["--run-dir", "elsewhere"]),
+    (["--config", "options.json"], ["--config", "--resume"]),
+], ids=lambda value: value[0] if value[0].startswith("--") else "")
+def test_a_flag_that_contradicts_the_run(finished, flags, words):
+    line = refused(finished, *flags, "--steps", "20")
+    for word in words:
+        assert word in line
+
+
+def test_data_that_have_changed(finished, tmp_path, tmp_path_factory):
+    shutil.copytree(tool.shared_images(tmp_path_factory), tmp_path / "fruit")
+    next((tmp_path / "fruit" / "trainA").iterdir()).unlink()
+    record = json.loads((finished / "config.json").read_text())
+    record["config"]["dataset"] = str(tmp_path / "fruit")
+    (finished / "config.json").write_text(json.dumps(record))
+    line = refused(finished, "--steps", "20")
+    assert "changed" in line and "'trainA': 6" in line and "'trainA': 5" in line
+
+
+def truncate(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    for place in range(len(content) // 4, len(content), 500):
+        content[place] ^= 255
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [truncate, flip, pathlib.Path.unlink])
+@pytest.mark.parametrize("file", ["state.data-00000-of-00001", "state.index", "info.json"])
+def test_a_damaged_checkpoint(finished, gan, file, damage):
+    newest = finished / "checkpoints" / "0000000030"
+    damage(newest / file)
+    before = tool.contents(finished)
+    with pytest.raises(UserError) as caught:
+        run = runs.Run(finished)
+        run.restore(gan, session._newest(run, run.record))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(newest) in message and str(finished / "checkpoints" / "0000000024") in message
+    assert tool.contents(finished) == before
+
+
+def test_going_on_from_the_older_checkpoint(finished, gan):
+    shutil.rmtree(finished / "checkpoints" / "0000000030")  # as the message says
+    run = runs.Run(finished)
+    run.restore(gan, session._newest(run, run.record))
+    assert gan.images_seen.numpy() == 24
+
+
+def test_the_only_checkpoint_damaged(finished):
+    for older in ("0000000018", "0000000024"):
+        shutil.rmtree(finished / "checkpoints" / older)
+    truncate(finished / "checkpoints" / "0000000030" / "state.data-00000-of-00001")
+    line = refused(finished, "--steps", "20")
+    assert "0000000030" in line and "no older" in line
+
+
+def test_a_second_process_at_the_same_time(finished):
+    with runs.Run(finished).locked():
+        line = refused(finished, "--steps", "20")
+        assert str(finished) in line and "another process" in line
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "[]", "{}", "null", '{"model": "cyclegan", "config": 5}',
+                                  '{"model": "cyclegann", "config": {}}', '{"model": ["cyclegan"], "config": {}}'])
+def test_config_json_that_is_none(finished, text):
+    (finished / "config.json").write_text(text)
+    line = refused(finished, "--steps", "20")
+    assert "config.json" in line or "cyclegann" in line
+
+
+@pytest.mark.parametrize("key", ["model", "config", "options", "data"])
+def test_config_json_without_a_key(finished, key):
+    record = json.loads((finished / "config.json").read_text())
+    del record[key]
+    (finished / "config.json").write_text(json.dumps(record))
+    line = refused(finished, "--steps", "20")
+    assert "config.json" in line and key in line
+
+
+@pytest.mark.parametrize("key", ["dataset", "image_size", "learning_rate", "dropout"])
+def test_config_json_without_an_option(finished, key):
+    record = json.loads((finished / "config.json").read_text())
+    del record["config"][key]
+    (finished / "config.json").write_text(json.dumps(record))
+    line = refused(finished, "--steps", "20")
+    assert "config.json" in line and key in line
