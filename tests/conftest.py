@@ -25,7 +25,8 @@ def root():
 def tiny_config():
     """Function that makes the config of a CycleGAN of a few thousand weights; keyword arguments change fields."""
     def make(**changes):
-        values = {"image_size": "32", "batch_size": 2, "generator_filters": 2, "discriminator_filters": 2, "pool_size": 4}
+        values = {"image_size": "32", "batch_size": 2, "pool_size": 4,
+                  "generator_filters": 2, "discriminator_filters": 2}
         return cyclegan.Config(**{**values, **changes})
 
     return make

@@ -1,4 +1,5 @@
 """A run that is killed, interrupted or extended ends as one that was left alone."""
+import concurrent.futures
 import fcntl
 import os
 import pathlib
@@ -8,7 +9,6 @@ import re
 import shutil
 import signal
 import struct
-import subprocess
 import termios
 import time
 
@@ -20,21 +20,13 @@ from tf2gan import runs
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return tool.shared_images(tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def straight(tmp_path_factory):
-    """The folder of a run of tool.STEPS steps without interruption. Not to be changed."""
-    return tool.straight_run(tmp_path_factory)[0]
-
-
-@pytest.fixture
-def finished(straight, tmp_path):
-    """A copy of it, to be damaged."""
-    shutil.copytree(straight, tmp_path / "finished")
-    return tmp_path / "finished"
+def stories(tmp_path_factory):
+    """{name: future} of what happens to three runs, all at the same time, since each waits for one core mostly."""
+    with concurrent.futures.ThreadPoolExecutor(3) as executor:
+        data = tool.shared_images(tmp_path_factory)
+        yield {story.__name__: executor.submit(story, tmp_path_factory.mktemp("story"), data,
+                                               lambda: tool.straight_run(tmp_path_factory)[0])
+               for story in (killed_in_writes, killed_interrupted_and_terminated, two_replicas)}
 
 
 def beginning(data, folder):
@@ -44,8 +36,8 @@ def beginning(data, folder):
 
 # Deaths.
 
-def test_killed_in_the_middle_of_every_kind_of_write(tmp_path, data, straight):
-    folder = tmp_path / "run"
+def killed_in_writes(place, data, straight):
+    folder = place / "run"
 
     def dies(sabotage, *more, left):
         """The next session of the run is killed there, and leaves the checkpoints of these steps."""
@@ -73,7 +65,11 @@ def test_killed_in_the_middle_of_every_kind_of_write(tmp_path, data, straight):
     assert process.returncode == 0, process.stderr
     assert tool.checkpoints(folder) == [9, 12, 15]
     assert not [path for path in folder.rglob(".*") if path.name != ".lock"], "leftovers of the kills"
-    tool.assert_same_end(folder, straight)
+    tool.assert_same_end(folder, straight())
+
+
+def test_killed_in_the_middle_of_every_kind_of_write(stories):
+    stories["killed_in_writes"].result()
 
 
 def test_killed_while_old_checkpoints_are_removed(tmp_path, monkeypatch):
@@ -105,12 +101,12 @@ def test_killed_while_old_checkpoints_are_removed(tmp_path, monkeypatch):
     assert [checkpoint.info["images"] for checkpoint in run.checkpoints()] == [3, 4, 5]
 
 
-def test_killed_interrupted_and_terminated(tmp_path, data, straight):
-    folder = tmp_path / "run"
+def killed_interrupted_and_terminated(place, data, straight):
+    folder = place / "run"
 
     def interrupted(number, at_step, *args, **popen):
-        """Gets the signal while it is training; leaves a checkpoint of where it was. Returns stdout."""
-        with tool.Held(tmp_path / f"held{number}", at_step, *args, **popen) as held:
+        """Gets the signal while it is training; leaves a checkpoint of where it was."""
+        with tool.Held(place / f"held{number}", at_step, *args, **popen) as held:
             held.wait()
             held.process.send_signal(number)
             held.release()
@@ -121,10 +117,10 @@ def test_killed_interrupted_and_terminated(tmp_path, data, straight):
         message = [line for line in held.output.splitlines() if line.startswith("interrupted")]
         assert len(message) == 1 and f"of {tool.STEPS * tool.BATCH_SIZE} images, saved" in message[0]
         assert message[0].endswith(f"tools/train.py --resume {folder}")
-        tool.assert_same_history(folder, straight)
+        tool.assert_same_history(folder, straight())
 
     # SIGKILL, at any moment after the first checkpoint.
-    with tool.Held(tmp_path / "killed", 3, *beginning(data, folder)) as held:
+    with tool.Held(place / "killed", 3, *beginning(data, folder)) as held:
         held.wait()
         held.release()
         tool.wait_until(lambda: tool.checkpoints(folder) or held.process.poll() is not None)
@@ -136,18 +132,26 @@ def test_killed_interrupted_and_terminated(tmp_path, data, straight):
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
     first = tool.checkpoints(folder)[-1]
-    interrupted(signal.SIGINT, first + 1, "--resume", folder, stderr=follower)
-    os.close(follower)
-    assert_bar(read_all(leader), first * tool.BATCH_SIZE)
+    with concurrent.futures.ThreadPoolExecutor() as reader:
+        shown = reader.submit(read_all, leader)
+        try:
+            interrupted(signal.SIGINT, first + 1, "--resume", folder, stderr=follower)
+        finally:
+            os.close(follower)
+    assert_bar(shown.result(), first * tool.BATCH_SIZE)
     # SIGTERM.
     interrupted(signal.SIGTERM, tool.checkpoints(folder)[-1] + 1, "--resume", folder)
     process = tool.run("--resume", folder)
     assert process.returncode == 0, process.stderr
-    tool.assert_same_end(folder, straight)
+    tool.assert_same_end(folder, straight())
+
+
+def test_killed_interrupted_and_terminated(stories):
+    stories["killed_interrupted_and_terminated"].result()
 
 
 def read_all(leader):
-    """The text that came through a pseudo-terminal, which is closed."""
+    """All that comes through a pseudo-terminal, which is closed then."""
     shown = b""
     try:
         while part := os.read(leader, 4096):
@@ -170,19 +174,16 @@ def assert_bar(shown, first_image):
     assert not re.search(r"^step ", shown, re.MULTILINE), "plain lines between the bars"
 
 
-def test_two_replicas_extended_and_killed(tmp_path, data):
+def two_replicas(place, data, straight):
     """N steps, then a new total, killed on the way to it, then on: as if it had been the total from the start."""
     args = [*tool.EVERYTHING[:-1], "--replicas", 2, "--dataset", data, "--log-every", 2, "--checkpoint-every", 3,
             "--sample-every", 0]
     assert tool.EVERYTHING[-1] == "--learning-rate-decay"  # which depends on the total
-    expected, folder = tmp_path / "straight", tmp_path / "run"
-    with subprocess.Popen(tool.command(*args, "--steps", 12, "--run-dir", expected), cwd=tool.ROOT,
-                          env=tool.environment(), stderr=subprocess.PIPE, text=True) as whole:
-        process = tool.run(*args, "--steps", 6, "--run-dir", folder)
+    expected, folder = place / "straight", place / "run"
+    for steps, run_dir in ((12, expected), (6, folder)):
+        process = tool.run(*args, "--steps", steps, "--run-dir", run_dir)
         assert process.returncode == 0, process.stderr
-        assert tool.checkpoints(folder) == [3, 6]
-        _, errors = whole.communicate()
-    assert whole.returncode == 0, errors
+    assert tool.checkpoints(folder) == [3, 6]
     assert tool.run("--resume", folder, "--steps", 12, sabotage="state:2").returncode == -signal.SIGKILL
     assert tool.checkpoints(folder) == [3, 6, 9]
     process = tool.run("--resume", folder)
@@ -192,21 +193,5 @@ def test_two_replicas_extended_and_killed(tmp_path, data):
     tool.assert_same_end(folder, expected)
 
 
-# Nothing to do.
-
-@pytest.mark.parametrize("more", [
-    [], ["--steps", "15"], ["--steps", "4"], ["--images=30"], ["--model", "cyclegan"], ["--preset", "default"],
-    ["--seed", "0"], ["--batch-size", "2"], ["--cycle-weight", "10"], ["--generator", "unet"], ["--mirror"]])
-def test_a_total_already_reached_and_flags_of_the_run_change_nothing(finished, more):
-    before = tool.contents(finished)
-    process = tool.run_here("--resume", finished, *more)
-    assert process.returncode == 0, process.stderr
-    assert str(finished) in process.stdout and "30 images" in process.stdout and "nothing to do" in process.stdout
-    assert tool.contents(finished) == before
-
-
-def test_the_data_set_may_be_named_as_at_the_start(straight, data, monkeypatch):
-    monkeypatch.chdir(data.parent)
-    for name in (data, data.name, f"./{data.name}/"):
-        process = tool.run_here("--resume", straight, "--dataset", name)
-        assert process.returncode == 0, process.stderr
+def test_two_replicas_extended_and_killed(stories):
+    stories["two_replicas"].result()

@@ -1,4 +1,4 @@
-"""What cannot be resumed is refused in one line that says what to do, and the run stays as it is."""
+"""A run with nothing left to do, or that cannot be gone on with: one line that says so, and it stays as it is."""
 import json
 import os
 import pathlib
@@ -31,6 +31,29 @@ def gan(straight):
     return training.build(request.gan_class, request.config, 30, training.make_strategy(training.Options()))
 
 
+# Nothing to do.
+
+@pytest.mark.parametrize("more", [
+    [], ["--steps", "15"], ["--steps", "4"], ["--images=30"], ["--model", "cyclegan"], ["--preset", "default"],
+    ["--seed", "0"], ["--batch-size", "2"], ["--cycle-weight", "10"], ["--generator", "unet"], ["--mirror"]])
+def test_a_total_already_reached_and_flags_of_the_run_change_nothing(finished, more):
+    before = tool.contents(finished)
+    process = tool.run_here("--resume", finished, *more)
+    assert process.returncode == 0, process.stderr
+    assert str(finished) in process.stdout and "30 images" in process.stdout and "nothing to do" in process.stdout
+    assert tool.contents(finished) == before
+
+
+def test_the_data_set_may_be_named_as_at_the_start(straight, tmp_path_factory, monkeypatch):
+    data = tool.shared_images(tmp_path_factory)
+    monkeypatch.chdir(data.parent)
+    for name in (data, data.name, f"./{data.name}/"):
+        process = tool.run_here("--resume", straight, "--dataset", name)
+        assert process.returncode == 0, process.stderr
+
+
+# Refused.
+
 def refused(run_dir, *args):
     """Resumes, which has to fail with one line and leave the folder as it is; returns the line."""
     before = tool.contents(run_dir) if run_dir.exists() else None
@@ -58,7 +81,7 @@ def test_no_run(tmp_path, finished):
     (["--nolearning-rate-decay"], ["learning-rate-decay", "False", "True"]),
     (["--model", "pix2pix"], ["--model", "pix2pix", "cyclegan"]),
     (["--preset", "paper"], ["--preset", "paper", "default"]),
-    (["--run-dir", "elsewhere"], ["--run-dir", "elsewhere"]),
+    (["--run-dir", "elsewhere"], ["--run-dir", "--resume"]),
     (["--config", "options.json"], ["--config", "--resume"]),
 ], ids=lambda value: value[0] if value[0].startswith("--") else "")
 def test_a_flag_that_contradicts_the_run(finished, flags, words):

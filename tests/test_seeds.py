@@ -23,7 +23,8 @@ def test_same_arguments_same_seed():
 
 
 def test_differs_by_seed_purpose_and_position():
-    keys = [key(seed, purpose, position) for seed in (0, 1, 2) for purpose in ("crop", "mirror") for position in range(20)]
+    keys = [key(seed, purpose, position)
+            for seed in (0, 1, 2) for purpose in ("crop", "mirror") for position in range(20)]
     assert len(set(keys)) == len(keys)
 
 

@@ -217,7 +217,8 @@ def test_check_data_takes_what_fits(tiny_config):
 
 
 @pytest.mark.parametrize("name, value, least", [
-    ("sample_every", -1, 0), ("checkpoint_every", -1, 0), ("log_every", 0, 1), ("num_samples", 0, 1), ("replicas", 0, 1)])
+    ("sample_every", -1, 0), ("checkpoint_every", -1, 0), ("log_every", 0, 1), ("num_samples", 0, 1),
+    ("replicas", 0, 1)])
 def test_check_options(name, value, least):
     training.check_options(training.Options(**{name: least}))
     with pytest.raises(UserError, match=f"--{name.replace('_', '-')} {value}: must be at least {least}"):

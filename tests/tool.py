@@ -9,6 +9,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import threading
 import time
 import types
 
@@ -44,12 +45,13 @@ def make_images(folder):
 
 def once(make):
     """A function of pytest's tmp_path_factory that makes something in the first test that asks, in whatever module."""
-    made = []
+    made, lock = [], threading.RLock()
 
     @functools.wraps(make)
     def shared(tmp_path_factory):
-        if not made:
-            made.append(make(tmp_path_factory))
+        with lock:
+            if not made:
+                made.append(make(tmp_path_factory))
         return made[0]
 
     return shared

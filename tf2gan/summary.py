@@ -1,5 +1,6 @@
 """Networks and memory as text, for --dry-run."""
 import math
+import re
 
 import tensorflow as tf
 
@@ -46,7 +47,10 @@ def memory(gan, strategy) -> str:
     def size(variables):
         return sum(math.prod(variable.shape) * 4 for variable in variables)
 
-    variables = size(gan.variables) + sum(size(optimizer.variables) for optimizer, _ in gan.optimizers)
+    parts = [network for network, _ in gan.networks.values()] + [average for average, _ in gan.averages]
+    tracked = {id(v): v for part in parts for v in part.variables}  # with Keras 3 a tf.Module does not see into these
+    others = [v for v in gan.variables if id(v) not in tracked and v.device in ("", gan.images_seen.device)]
+    variables = size([*tracked.values(), *others]) + sum(size(optimizer.variables) for optimizer, _ in gan.optimizers)
     gradients = max(size(group) for _, group in gan.optimizers)
     batch = gan.batch_spec(gan.config.batch_size // gan.num_replicas)
     graph = tf.function(lambda *batches: strategy.run(gan.train_step, args=batches)).get_concrete_function(
@@ -57,6 +61,7 @@ def memory(gan, strategy) -> str:
     activations = sum(output.dtype.size * math.prod(output.shape)
                       for operation in graph.get_operations() for output in operation.outputs
                       if operation.type in kept and "gradient_tape" not in operation.name
+                      and not re.search("replica_[1-9]|update_[1-9]", operation.name)  # of the first device only
                       and output.shape.is_fully_defined())
     total = variables + gradients + activations
     return (f"memory for each device, estimated: {total / megabytes:,.0f} MiB (weights, averages, optimizers and pools "

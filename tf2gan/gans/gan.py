@@ -1,5 +1,6 @@
 """What every method is: networks + optimizers + one update rule + one way to generate."""
 import dataclasses
+import math
 import re
 from typing import Optional
 
@@ -41,8 +42,8 @@ class Config:
     def check_range(self, name, low, high=None):
         """Raises UserError unless low <= value of the field `name` <= high."""
         value = getattr(self, name)
-        if not value >= low or (high is not None and not value <= high):  # "not >=" refuses NaN too
-            limits = f"at least {low}" if high is None else f"from {low} to {high}"
+        if not low <= value < math.inf or (high is not None and value > high):  # refuses NaN too
+            limits = f"at least {low} and finite" if high is None else f"from {low} to {high}"
             raise UserError(f"--{name.replace('_', '-')} {value}: must be {limits}")
 
 
@@ -130,7 +131,7 @@ class GAN(tf.Module):
         return loss, kept
 
     def seed_for(self, purpose: str):
-        """Seed (int32 [2]) for this purpose, this step and this replica."""
+        """Seed (int64 [2]) for this purpose, this step and this replica."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         return fold(self.config.seed, purpose, self.images_seen, replica)
 
