@@ -1,4 +1,6 @@
 """Figures of a trained run with their protocol, each beside what an untrained network and the data itself give."""
+import os
+
 import numpy as np
 import tensorflow as tf
 import tqdm
@@ -34,8 +36,9 @@ def evaluate_translation(run_dir, data_dir=None, num=None, show_progress=False) 
     tf.keras.utils.set_random_seed(config.seed)
     untrained = gan_class(config, record["total_images"])
     result = {"protocol": {
-        "dataset": config.dataset, "image_size": config.image_size, "resize": "bilinear, antialiased, middle crop",
-        "weights": "raw" if config.ema_decay is None else "averaged", "images_seen": int(gan.images_seen.numpy()),
+        "dataset": os.path.basename(config.dataset) if os.path.isabs(config.dataset) else config.dataset,
+        "image_size": config.image_size,
+        "resize": "bilinear, antialiased, middle crop", "weights": "raw" if config.ema_decay is None else "averaged", "images_seen": int(gan.images_seen.numpy()),
         "color_distance": "total variation of joint RGB histograms, 8 bins a channel",
         "num": {name: min(num or split.num_examples, split.num_examples) for name, split in splits.items()
                 if name.startswith("test")}}}

@@ -3,8 +3,9 @@ import dataclasses
 import datetime
 import json
 import os
+import shlex
 
-from tf2gan import runs
+from tf2gan import evaluation, runs
 
 # Both lie in the version's own folder: of that, TensorFlow Serving opens only the files it knows by name (TensorFlow
 # itself adds new ones there, such as fingerprint.pb), and code hosts show a README.md where they find it.
@@ -31,8 +32,8 @@ back.
 | trained with | {trained_with} |
 | exported with | {exported_with} |
 
-License of the data: see the data set's own terms; they may also bind what you do with this model.
-
+License of the data: {data_license}; it may also bind what you do with this model.
+{evaluation}
 ## Use
 
 Plain TensorFlow is enough. From the folder that `{name}` is in:
@@ -65,6 +66,33 @@ says, and transparency, which is dropped. `tools/translate.py` of tf2gan handles
 ```
 """
 
+_EVALUATION = """
+## Figures
+
+On the test splits, by `tools/evaluate.py`:
+
+```
+{table}
+```
+
+```json
+{protocol}
+```
+"""
+
+
+def _without_folders(command):
+    """The command less where on the machine that trained things lay, which changes no result."""
+    if command is None:
+        return None
+    kept = []
+    for word in shlex.split(command):
+        if kept and kept[-1] in ("--run-dir", "--data-dir"):
+            kept.pop()
+        elif not word.startswith(("--run-dir=", "--data-dir=")):
+            kept.append(word)
+    return shlex.join(kept)
+
 
 def describe(gan, name, version, signatures, record):
     """The card as a dict that json can write.
@@ -90,8 +118,8 @@ def describe(gan, name, version, signatures, record):
         "directions": list(gan.directions),
         "data": dataset,
         "data_sizes": record.get("data"),
-        "data_license": "see the data set's own terms",
-        "command": record.get("command"),
+        "data_license": record.get("data_license") or "see the data set's own terms",
+        "command": _without_folders(record.get("command")),
         "images_seen": images_seen,
         "steps": images_seen // (config.batch_size * gan.batches_per_step),
         "epochs": round(images_seen / max(training_sizes), 2) if training_sizes else None,
@@ -103,6 +131,7 @@ def describe(gan, name, version, signatures, record):
         "trained_with": record.get("versions"),
         "exported_with": runs.versions(),
         "signatures": signatures,
+        "evaluation": record.get("evaluation"),
         "config": {**dataclasses.asdict(config), "dataset": dataset},
     }
 
@@ -134,6 +163,8 @@ def text(card):
         "height": height,
         "width": width,
         "direction": direction,
+        "evaluation": _EVALUATION.format(protocol=json.dumps(card["evaluation"]["protocol"], indent=2),
+                                         table=evaluation.table(card["evaluation"])) if card["evaluation"] else "",
         "signature_rows": "\n".join(rows),
         "config": json.dumps(card["config"], indent=2, default=str),
     })

@@ -95,6 +95,11 @@ class Run:
         except (ValueError, TypeError, KeyError, OSError) as error:
             raise UserError(f"{file}: not the configuration of a run: {error!r}") from error
 
+    @property
+    def evaluation_file(self) -> pathlib.Path:
+        """Where the figures of the last evaluation are."""
+        return self.path / "evaluation.json"
+
     @contextlib.contextmanager
     def locked(self):
         """Keeps a second process from training in the same folder. Raises UserError if one does."""
@@ -205,4 +210,9 @@ def load_gan(path):
     gan_class, config = configuration.from_record(run.record)
     gan = gan_class(config, run.record.get("total_images"))
     run.restore(gan, checkpoints[-1])
-    return gan, {**run.record, "checkpoint": checkpoints[-1].info}
+    record = {**run.record, "checkpoint": checkpoints[-1].info}
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        evaluation = json.loads(run.evaluation_file.read_text(encoding="utf-8"))
+        if evaluation["protocol"]["images_seen"] == checkpoints[-1].info["images"]:  # not figures of other weights
+            record["evaluation"] = evaluation
+    return gan, record

@@ -17,7 +17,7 @@ class Options:
     run: str  # folder of a run, as tools/train.py writes it
     data_dir: Optional[str] = None  # where tensorflow-datasets keeps its data; none: as in training
     num: Optional[int] = None  # images of each test split; none: all
-    json: Optional[str] = None  # file to write the figures and their protocol to
+    json: Optional[str] = None  # also write the figures and their protocol to this file
 
 
 def main(argv=None):
@@ -32,8 +32,10 @@ def main(argv=None):
     from tf2gan import evaluation, runs  # --help needs no networks
 
     result = evaluation.evaluate_translation(options.run, options.data_dir, options.num, sys.stderr.isatty())
-    if options.json:
-        runs.write_atomically(pathlib.Path(options.json), json.dumps(result, indent=2) + "\n")
+    text = json.dumps(result, indent=2) + "\n"
+    for path in (runs.Run(options.run).evaluation_file, options.json):  # the first is for the model card of an export
+        if path:
+            runs.write_atomically(pathlib.Path(path), text)
     print(json.dumps(result["protocol"]))
     print(evaluation.table(result))
 

@@ -14,6 +14,7 @@ class Options:
     run: str  # folder of a run, as tools/train.py writes it; the newest checkpoint is taken
     output: str  # folder of the model's versions, such as savedmodels/apple2orange; made if needed
     version: Optional[int] = None  # number of the version; default: the one after the highest there is
+    data_license: Optional[str] = None  # terms of the training data, for the model card
 
 
 def main(argv=None):
@@ -29,7 +30,7 @@ def main(argv=None):
 
     export.check_target(options.output, options.version)
     gan, record = runs.load_gan(options.run)
-    folder = export.export(gan, options.output, options.version, record)
+    folder = export.export(gan, options.output, options.version, {**record, "data_license": options.data_license})
     print(folder)
     for name, signature in export.load(folder).signatures.items():
         print(f"  {name}: {_fields(signature.structured_input_signature[1])} -> "
