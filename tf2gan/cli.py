@@ -7,7 +7,7 @@ import sys
 import simple_parsing
 
 import tf2gan
-from tf2gan.errors import UserError
+from tf2gan.errors import Failure, UserError
 
 _OFF = ("none", "off")
 
@@ -86,6 +86,9 @@ def run(main):
     except UserError as error:
         print(f"{_program()}: {error}", file=sys.stderr)
         sys.exit(2)
+    except Failure as error:
+        print(f"{_program()}: {error}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print(f"{_program()}: interrupted", file=sys.stderr)
         sys.exit(130)

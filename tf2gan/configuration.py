@@ -2,6 +2,7 @@
 import dataclasses
 import difflib
 import json
+import os
 import pathlib
 from typing import Optional
 
@@ -91,6 +92,8 @@ def parse(argv) -> Request:
     parsed = parser.parse_args(_as_flags(values) + cli.normalized(argv))
     given = typed | {name for name in LENGTHS if values.get(name) is not None}
     config = _one_length(parsed.method, given & set(LENGTHS))
+    if os.path.isdir(config.dataset):  # a resume may start from another folder
+        config = dataclasses.replace(config, dataset=os.path.abspath(config.dataset))
     if run:
         _check_unchanged(run, config, typed)
     return Request(gan_class, model, preset, config, parsed.options, run, parsed.arguments)

@@ -11,6 +11,10 @@ class UserError(Exception):
     """
 
 
+class Failure(Exception):
+    """The work itself failed, in a way that one line explains. The tools print it to stderr and exit with code 1."""
+
+
 def unknown(what: str, name: str, possible: Iterable[str]) -> UserError:
     """The error for a name that is not one of `possible`, with the nearest one if any is near."""
     possible = sorted(possible)

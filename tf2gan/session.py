@@ -1,7 +1,6 @@
 """From a resolved request to a run: data, devices, networks, folder, loop, and what to say at the end."""
 import dataclasses
 import json
-import os
 import shlex
 import sys
 from typing import Optional
@@ -36,10 +35,7 @@ def resolved(request) -> str:
 
 
 def _record(request):
-    config = dataclasses.asdict(request.config)
-    if os.path.isdir(config["dataset"]):
-        config["dataset"] = os.path.abspath(config["dataset"])  # a resume may start from another folder
-    return {"model": request.model, "preset": request.preset, "config": config,
+    return {"model": request.model, "preset": request.preset, "config": dataclasses.asdict(request.config),
             "options": dataclasses.asdict(request.options)}
 
 
@@ -66,9 +62,9 @@ def _prepare(request):
     request.config.check()
     if request.run is None and request.options.run_dir:
         runs.check_new(request.options.run_dir)
+    strategy = training.make_strategy(request.options)  # before the data: devices are fixed once one is used
     splits = load.load(request.config.dataset, request.gan_class.splits, request.options.data_dir,
                        request.options.skip_unreadable)
-    strategy = training.make_strategy(request.options)
     training.check_data(request.config, splits, strategy.num_replicas_in_sync)
     return strategy, splits, training.total_images(request.config, splits)
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf2gan import _quiet, images
 from tf2gan.data import pipeline
-from tf2gan.errors import UserError
+from tf2gan.errors import Failure, UserError
 
 SECONDS_PER_CALL = 0.5  # steps run in one call before the host looks at logs, signals and the clock again
 
@@ -32,7 +32,7 @@ class Options:
     num_samples: int = 4  # held-out images of each kind in a sample grid
 
 
-class Diverged(Exception):
+class Diverged(Failure):
     """A logged quantity is no longer finite."""
 
 

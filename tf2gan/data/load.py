@@ -52,7 +52,7 @@ def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=Fal
     if _is_path(dataset):
         return _load_folder(dataset, skip_unreadable)
     if data_dir and not os.path.isdir(data_dir) and dataset.split("/")[0] not in BUILT_IN:
-        raise UserError(f"--data-dir {data_dir}: no such folder")
+        raise UserError(f"--data-dir {data_dir}: no such folder; make it first to download into it")
     builder = _builder(dataset, data_dir)
     _prepare(builder, dataset)
     there = list(builder.info.splits)
