@@ -60,6 +60,8 @@ def parse(argv) -> Request:
     run, values, source = None, {}, None
     if arguments.resume:
         run = Run(arguments.resume)
+        if any(arg.split("=")[0] == "--run-dir" for arg in argv):
+            raise UserError("--run-dir cannot be given with --resume: a run stays in its folder")
         values, source = _flat(run.record), run.path / "config.json"
     elif arguments.config:
         source = pathlib.Path(arguments.config)
@@ -75,12 +77,12 @@ def parse(argv) -> Request:
         if rest and difflib.get_close_matches(rest[0], ["--model", "--resume", "--config"]):
             _parser(None, None).parse_args(argv)  # tells the nearest flag
         raise UserError(f"--model is needed: possible: {', '.join(GANS)}")
-    if model not in GANS:
-        raise unknown("model", model, GANS)
+    if str(model) not in GANS:
+        raise unknown("model", str(model), GANS)
     gan_class = GANS[model]
     preset = arguments.preset or from_file["preset"] or next(iter(gan_class.presets))
-    if preset not in gan_class.presets:
-        raise unknown(f"preset of {model}", preset, gan_class.presets)
+    if str(preset) not in gan_class.presets:
+        raise unknown(f"preset of {model}", str(preset), gan_class.presets)
     if run and arguments.preset not in (None, from_file["preset"]):
         raise UserError(f"--preset {preset} contradicts the run {run.path}: it has {from_file['preset']}")
     typed = {name for name in _fields(gan_class) if any(a.split("=")[0] == flag(name) for a in argv)}
@@ -95,7 +97,7 @@ def parse(argv) -> Request:
     if os.path.isdir(config.dataset):  # a resume may start from another folder
         config = dataclasses.replace(config, dataset=os.path.abspath(config.dataset))
     if run:
-        _check_unchanged(run, config, typed)
+        _check_unchanged(run, config)
     return Request(gan_class, model, preset, config, parsed.options, run, parsed.arguments)
 
 
@@ -136,10 +138,12 @@ def _as_flags(values: dict) -> list:
 
 
 def _parse(parser, gan_class, values, source):
-    for name in values:
-        if name not in _fields(gan_class):
-            error = unknown("option", name, _fields(gan_class))
-            raise UserError(f"{source}: {error}")
+    types = {field.name: str(field.type) for cls in (gan_class.Config, Options) for field in dataclasses.fields(cls)}
+    for name, value in values.items():
+        if name not in types:
+            raise UserError(f"{source}: {unknown('option', name, types)}")
+        if isinstance(value, (list, dict)) or value is None and "Optional" not in types[name]:
+            raise UserError(f"{source}: {flag(name)}: {json.dumps(value)} is not possible")
     try:
         return parser.parse_args(_as_flags(values))
     except UserError as error:
@@ -158,7 +162,7 @@ def _read(path) -> dict:
 
 def _flat(record: dict) -> dict:
     """Options by name, of a run's config.json, of what --print-config prints, or of a plain object of options."""
-    if isinstance(record.get("config"), dict):
+    if isinstance(record.get("config"), dict) and isinstance(record.get("options", {}), dict):
         known = {name: record.get(name) for name in ("model", "preset")}
         # Where a run lies is not a property to hand on.
         options = {name: value for name, value in record.get("options", {}).items() if name != "run_dir"}
@@ -177,11 +181,16 @@ def _one_length(config, given):
     return config
 
 
-def _check_unchanged(run, config, typed):
+def _check_unchanged(run, config):
     """Totals and options of the machine may change in a resume; what the numbers depend on may not."""
     before = run.record["config"]
+    lacking = [field.name for part, cls in (("config", type(config)), ("options", Options))
+               for field in dataclasses.fields(cls) if field.name not in run.record[part]]
+    if lacking:
+        raise UserError(f"{run.path / 'config.json'}: lacks {', '.join(lacking)}; it cannot be gone on with by this "
+                        "version, only used")
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.name in typed and field.name not in LENGTHS and value != before.get(field.name):
+        if field.name not in LENGTHS and value != before.get(field.name):
             raise UserError(f"{flag(field.name)} {value} contradicts the run {run.path}: it has "
                             f"{before.get(field.name)}; start a new run to change it")

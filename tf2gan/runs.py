@@ -48,7 +48,8 @@ def check_new(path):
     """Raises UserError unless `path` is free for a new run; writes nothing."""
     path = pathlib.Path(path)
     if path.is_dir():
-        if any(path.iterdir()):
+        # What a kill left while the first config.json was being written does not count.
+        if any(not other.name.startswith(".config.json.") for other in path.iterdir()):
             hint = f"; --resume {path} goes on with the run in it" if (path / "config.json").exists() else ""
             raise UserError(f"--run-dir {path}: the folder is not empty{hint}")
     elif os.path.lexists(path):
@@ -91,7 +92,9 @@ class Run:
             raise UserError(f"{path}: not a run folder: it has no config.json")
         try:
             self.record = json.loads(file.read_text(encoding="utf-8"))
-            self.record["model"], self.record["config"]
+            for name, kind in (("model", str), ("config", dict), ("options", dict), ("data", dict)):
+                if not isinstance(self.record[name], kind):
+                    raise ValueError(f"{name} is no {kind.__name__}")
         except (ValueError, TypeError, KeyError, OSError) as error:
             raise UserError(f"{file}: not the configuration of a run: {error!r}") from error
 
@@ -119,11 +122,14 @@ class Run:
     # Checkpoints: a folder each, complete or absent.
 
     def checkpoints(self) -> list:
-        """Complete checkpoints, oldest first."""
+        """Checkpoints, oldest first. Raises UserError for one that is damaged."""
         found = []
         for path in sorted((self.path / "checkpoints").glob("[0-9]*")):
-            with contextlib.suppress(OSError, ValueError):
+            try:
                 found.append(Checkpoint(path, json.loads((path / "info.json").read_text(encoding="utf-8"))))
+            except (OSError, ValueError) as error:  # never passed over: the user would go on from an older one unawares
+                way_out = f"remove it to go on from {found[-1].path}" if found else "no older one is there"
+                raise UserError(f"checkpoint {path} cannot be read: info.json: {error}; {way_out}") from error
         return found
 
     def save(self, gan, info: dict) -> pathlib.Path:
@@ -144,7 +150,9 @@ class Run:
         os.replace(temporary, target)
         _sync(folder)
         for old in self.checkpoints()[:-KEEP_CHECKPOINTS]:
-            shutil.rmtree(old.path)
+            leftover = folder / f".writing-{uuid.uuid4().hex}"
+            os.replace(old.path, leftover)  # or a kill would leave half of it under its name
+            shutil.rmtree(leftover)
         return target
 
     def restore(self, gan, checkpoint: Checkpoint):
@@ -160,15 +168,16 @@ class Run:
                 status.assert_nontrivial_match()
             status.expect_partial()  # or what belongs to replicas that are not here is reported as forgotten
             gan.restored(num_replicas)
-        except (tf.errors.OpError, ValueError, AssertionError, RuntimeError) as error:
+        except (tf.errors.OpError, ValueError, AssertionError, RuntimeError, LookupError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UserError(f"checkpoint {checkpoint.path} cannot be read: {reason}; {way_out}") from error
 
     def remove_leftovers(self, images: int):
-        """After a kill: drops half-written checkpoints, and log lines from after the checkpoint at `images`."""
+        """After a kill: drops half-written files and checkpoints, and log lines from after the checkpoint at `images`."""
         for path in (self.path / "checkpoints").glob(".writing-*"):
             shutil.rmtree(path)
-        for path in self.path.glob(".*.json*.????????????????????????????????"):
+        for path in (*self.path.glob(".*.json*.????????????????????????????????"),
+                     *(self.path / "samples").glob(".*.tmp")):
             path.unlink()
         kept = [line for line in self.metrics() if line["images"] <= images]
         write_atomically(self.path / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in kept))

@@ -74,24 +74,26 @@ def run(request) -> Outcome:
     strategy, splits, total = _prepare(request)
     record = {**_record(request), "total_images": total, "seed": request.config.seed,
               "data": {name: split.num_examples for name, split in splits.items()},
+              "fingerprints": {name: split.fingerprint for name, split in splits.items()},
               "command": shlex.join(["tools/train.py", *sys.argv[1:]]), "versions": runs.versions()}
-    checkpoint = None
-    if request.run:
-        checkpoint = _newest(request.run, record)
+    if request.run is None:
+        gan = training.build(request.gan_class, request.config, total, strategy)
+        folder = runs.create(request.options.run_dir or runs.next_run_dir(request.model, request.config.dataset), record)
+        with folder.locked():
+            return _train(gan, strategy, splits, folder, request, {})
+    folder = request.run
+    with folder.locked():
+        checkpoint = _newest(folder, record)
         done = checkpoint.info["images"] if checkpoint else 0
         if done >= total:
-            return Outcome(f"{request.run.path} has already seen {done} images, its total is {total}: nothing to do")
-    gan = training.build(request.gan_class, request.config, total, strategy)
-    folder = request.run or runs.create(
-        request.options.run_dir or runs.next_run_dir(request.model, request.config.dataset), record)
-    with folder.locked():
+            return Outcome(f"{folder.path} has already seen {done} images, its total is {total}: nothing to do")
+        gan = training.build(request.gan_class, request.config, total, strategy)
         info = {}
-        if request.run:
-            if checkpoint:
-                folder.restore(gan, checkpoint)
-                info = checkpoint.info
-            folder.remove_leftovers(info.get("images", 0))
-            folder.update({"total_images": total, "config": record["config"]})
+        if checkpoint:
+            folder.restore(gan, checkpoint)
+            info = checkpoint.info
+        folder.remove_leftovers(info.get("images", 0))
+        folder.update({"total_images": total, "config": record["config"]})
         return _train(gan, strategy, splits, folder, request, info)
 
 
@@ -100,6 +102,11 @@ def _newest(folder, record):
     if folder.record.get("data") != record["data"]:
         raise UserError(f"{folder.path}: the data have changed: the run began with {folder.record.get('data')}, "
                         f"now there is {record['data']}")
+    changed = [name for name, value in record["fingerprints"].items()
+               if folder.record.get("fingerprints", {}).get(name, value) != value]
+    if changed:
+        raise UserError(f"{folder.path}: the data have changed: other files or sizes in {', '.join(changed)} than when "
+                        "the run began")
     checkpoints = folder.checkpoints()
     return checkpoints[-1] if checkpoints else None
 
@@ -109,7 +116,7 @@ def _train(gan, strategy, splits, folder, request, info):
     reporter = progress.Reporter(folder, start, gan.total_images, gan.config.batch_size, info.get("seconds", 0.0))
     print(f"run folder: {folder.path}", file=sys.stderr)
     try:
-        number = training.train(gan, strategy, splits, folder, request.options, reporter)
+        number = training.train(gan, strategy, splits, folder, request.options, reporter, info.get("window", ()))
     except training.Diverged as error:
         kept = [str(checkpoint.path) for checkpoint in folder.checkpoints()]
         good = f"the last good checkpoint is {kept[-1]}" if kept else "there was no checkpoint yet"

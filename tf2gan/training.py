@@ -114,11 +114,11 @@ def compile_steps(gan, strategy, phase, images_per_step):
         logs = strategy.run(functools.partial(gan.train_step, **phase), args=batches)
         gan.end_step(images_per_step)
         names[:] = logs
-        return tf.stack([tf.cast(strategy.reduce("MEAN", value, axis=None), tf.float32) for value in logs.values()])
+        return tf.stack([tf.cast(strategy.reduce("MEAN", value, axis=None), tf.float64) for value in logs.values()])
 
     @tf.function
     def steps(iterator, num_steps):
-        total = tf.zeros([])  # broadcasts to the vector of logs, whose length only tracing the one loop body tells
+        total = tf.zeros([], tf.float64)  # broadcasts to the vector of logs, whose length only tracing the one loop body tells
         done = tf.constant(0)
         finite = tf.constant(True)
         while done < num_steps and finite:
@@ -127,7 +127,7 @@ def compile_steps(gan, strategy, phase, images_per_step):
             finite = tf.reduce_all(tf.math.is_finite(logs))
             total = tf.where(finite, total + logs, logs)
             done += 1
-        return total / tf.where(finite, tf.cast(done, tf.float32), 1.0)
+        return total / tf.where(finite, tf.cast(done, tf.float64), 1.0)
 
     def call(iterator, num_steps):
         return dict(zip(names, steps(iterator, num_steps).numpy().tolist()))
@@ -153,7 +153,7 @@ class Interruption:
             signal.signal(number, handler)
 
 
-def train(gan, strategy, splits, run, options, reporter):
+def train(gan, strategy, splits, run, options, reporter, window=()):
     """Trains `gan` from its clock to its `total_images`; returns the number of a signal that ended it early, or None.
 
     Args:
@@ -161,6 +161,7 @@ def train(gan, strategy, splits, run, options, reporter):
         splits: {name: Split} of the data.
         run: a `runs.Run`; `options`: this session's Options.
         reporter: what the user sees, a `progress.Reporter`.
+        window: [(number of steps, {name: mean})] since the last log line, of the checkpoint that is gone on from.
 
     Raises Diverged, with the first quantity that is not finite in its message; no checkpoint is written then.
     """
@@ -175,10 +176,14 @@ def train(gan, strategy, splits, run, options, reporter):
     step, last = start // config.batch_size, gan.total_images // config.batch_size
     epoch = epoch_images(splits)
     num_steps = 1
-    window = []
+    window = list(window)
 
     def save():
-        return run.save(gan, {"step": step, "seconds": reporter.seconds(), "replicas": strategy.num_replicas_in_sync})
+        for variable in gan.weights():
+            if not np.isfinite(variable.numpy()).all():
+                raise Diverged(f"{variable.name} is no longer finite at step {step}, image {step * config.batch_size}")
+        return run.save(gan, {"step": step, "seconds": reporter.seconds(), "window": window,
+                              "replicas": strategy.num_replicas_in_sync})
 
     def sample():
         reporter.samples(int(gan.images_seen.numpy()), picture(gan, draw(fixed)))
@@ -200,8 +205,10 @@ def train(gan, strategy, splits, run, options, reporter):
             window.append((count, logs))
             reporter.advance(step, logs)
             if step % options.log_every == 0 or step == last:
-                weights = [n for n, _ in window]
-                means = {name: float(np.average([w[name] for _, w in window], weights=weights)) for name in logs}
+                counts = [count for count, _ in window]
+                # Rounded: how steps fell into calls depends on the machine's speed, and so does the sum's last bit.
+                means = {name: float(np.float32(np.average([values[name] for _, values in window], weights=counts)))
+                         for name in logs}
                 reporter.log(step, step * config.batch_size, step * config.batch_size / epoch, means)
                 window = []
             if options.sample_every and (step % options.sample_every == 0 or step == last):

@@ -1,6 +1,7 @@
 """The one entry to data: a tensorflow-datasets name, a built-in set, or a folder, as splits of undecoded examples."""
 import contextlib
 import dataclasses
+import hashlib
 import io
 import os
 import pathlib
@@ -34,6 +35,7 @@ class Split:
     records: tf.data.Dataset
     decode: Callable
     record_bytes: int
+    fingerprint: str = ""  # changes with the examples or their order, as far as names and sizes tell
 
 
 def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=False) -> Dict[str, Split]:
@@ -67,7 +69,8 @@ def _is_path(dataset):
 
 
 def _load_folder(dataset, skip_unreadable):
-    paths = folders.unpaired_splits(pathlib.Path(dataset).expanduser())
+    root = pathlib.Path(dataset).expanduser()
+    paths = folders.unpaired_splits(root)
     total = sum(map(len, paths.values()))
     with tqdm.tqdm(total=total, desc="checking images", unit="img", leave=False, disable=not sys.stderr.isatty()) as bar:
         paths, skipped = folders.check(paths, skip_unreadable, bar.update)
@@ -76,7 +79,9 @@ def _load_folder(dataset, skip_unreadable):
 
     def split(name):
         records = tf.data.Dataset.from_tensor_slices([os.fsencode(path) for path in paths[name]])
-        return Split(name, len(paths[name]), records, lambda path: {"image": folders.decode(path)}, 200)
+        listing = [(str(path.relative_to(root)), path.stat().st_size) for path in paths[name]]
+        return Split(name, len(paths[name]), records, lambda path: {"image": folders.decode(path)}, 200,
+                     hashlib.sha256(repr(listing).encode("utf-8", "surrogateescape")).hexdigest())
 
     return {name: split(name) for name in paths}
 
@@ -146,7 +151,7 @@ def _unreachable_host(builder):
     """The host that a download would begin with if it does not answer; TFDS itself would retry for minutes."""
     if urllib.request.getproxies():
         return None  # then a direct connection says nothing
-    for url in getattr(builder, "url_infos", {}):
+    for url in getattr(builder, "url_infos", None) or {}:
         host = urllib.parse.urlparse(url).hostname
         if host:
             try:
@@ -170,7 +175,8 @@ def _tfds_split(builder, name):
     def decode(record):
         return {**record, "image": feature.decode_example(record["image"])}
 
-    return Split(name, info.num_examples, records, decode, max(1, info.num_bytes // max(1, info.num_examples)))
+    return Split(name, info.num_examples, records, decode, max(1, info.num_bytes // max(1, info.num_examples)),
+                 f"{builder.info.full_name} {info.num_bytes} bytes")
 
 
 @contextlib.contextmanager

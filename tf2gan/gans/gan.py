@@ -113,9 +113,15 @@ class GAN(tf.Module):
         self.optimizers = optimizers
         for optimizer, variables in optimizers:
             optimizer.build(variables)
+        # By themselves: a checkpoint does not reach into a Keras 3 model that was made not trainable.
+        self.averaged_variables = [variable for average, _ in self.averages for variable in average.variables]
         for average, network in self.averages:
             for target, source in zip(average.variables, network.variables):
                 target.assign(source)
+
+    def weights(self):
+        """All that training changes in networks and averages."""
+        return [*self.averaged_variables, *(variable for _, variables in self.optimizers for variable in variables)]
 
     def minimize(self, loss_fn, optimizer, variables):
         """One optimizer step on `variables` only: the only tape, and the only division by the number of replicas.
