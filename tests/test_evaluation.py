@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tool
 
-from tf2gan import evaluation, export, runs
+from tf2gan import evaluation, export, session
 from tf2gan.data import load, pipeline
 from tf2gan.errors import UserError
 
@@ -31,7 +31,7 @@ def evaluated(run_dir):
 def test_figures_are_those_of_the_averaged_generators_on_the_test_split(run_dir, evaluated):
     assert evaluated.returncode == 0, evaluated.stderr
     result = json.loads((run_dir / "evaluation.json").read_text())
-    gan, record = runs.load_gan(run_dir)
+    gan, record = session.load_gan(run_dir)
     images = pipeline.unpaired_examples(load.load(record["config"]["dataset"], gan.splits), gan.config, 3)
     for direction, back, source in (("a2b", "b2a", "x"), ("b2a", "a2b", "y")):
         real = images[source].numpy().astype(np.float64)
@@ -62,17 +62,17 @@ def test_the_untrained_anchor_is_the_network_that_the_run_began_with(run_dir, tm
 
 
 def test_the_model_card_has_the_figures_of_these_weights_only(run_dir, evaluated, tmp_path):
-    gan, record = runs.load_gan(run_dir)
+    gan, record = session.load_gan(run_dir)
     card = json.loads((export.export(gan, tmp_path / "with", card=record) / "model_card.json").read_text())
     assert card["evaluation"] == json.loads((run_dir / "evaluation.json").read_text())
     stale = json.loads((run_dir / "evaluation.json").read_text())
     stale["protocol"]["images_seen"] += 2
     (run_dir / "evaluation.json").write_text(json.dumps(stale))
-    assert "evaluation" not in runs.load_gan(run_dir)[1]
+    assert "evaluation" not in session.load_gan(run_dir)[1]
 
 
 def test_the_card_names_the_license_that_it_is_given_and_no_folder_of_the_trainer(run_dir, tmp_path):
-    gan, record = runs.load_gan(run_dir)
+    gan, record = session.load_gan(run_dir)
     folder = export.export(gan, tmp_path / "model", card={**record, "data_license": "CC0"})
     text = (folder / "README.md").read_text()
     assert "License of the data: CC0" in text

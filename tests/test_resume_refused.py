@@ -79,6 +79,7 @@ def test_no_run(tmp_path, finished):
     (["--batch-size", "1"], ["--batch-size", "1", "2"]),
     (["--nomirror"], ["mirror", "False", "True"]),
     (["--nolearning-rate-decay"], ["learning-rate-decay", "False", "True"]),
+    (["--precision", "bfloat16"], ["--precision", "bfloat16", "float32"]),
     (["--model", "pix2pix"], ["--model", "pix2pix", "cyclegan"]),
     (["--preset", "paper"], ["--preset", "paper", "default"]),
     (["--run-dir", "elsewhere"], ["--run-dir", "--resume"]),
@@ -90,14 +91,27 @@ def test_a_flag_that_contradicts_the_run(finished, flags, words):
         assert word in line
 
 
-def test_data_that_have_changed(finished, tmp_path, tmp_path_factory):
-    shutil.copytree(tool.shared_images(tmp_path_factory), tmp_path / "fruit")
-    next((tmp_path / "fruit" / "trainA").iterdir()).unlink()
+@pytest.fixture
+def moved_data(finished, tmp_path, tmp_path_factory):
+    """A copy of the data, which the run in `finished` takes for its own."""
+    copy = shutil.copytree(tool.shared_images(tmp_path_factory), tmp_path / "fruit")
     record = json.loads((finished / "config.json").read_text())
-    record["config"]["dataset"] = str(tmp_path / "fruit")
+    record["config"]["dataset"] = str(copy)
     (finished / "config.json").write_text(json.dumps(record))
+    return copy
+
+
+def test_data_of_another_number(finished, moved_data):
+    next((moved_data / "trainA").iterdir()).unlink()
     line = refused(finished, "--steps", "20")
     assert "changed" in line and "'trainA': 6" in line and "'trainA': 5" in line
+
+
+def test_data_of_the_same_number_but_other_files(finished, moved_data):
+    shutil.copy(moved_data / "trainB" / "0.png", moved_data / "trainB" / "1.png")
+    (moved_data / "trainB" / "1.jpg").unlink()
+    line = refused(finished, "--steps", "20")
+    assert "changed" in line and "trainB" in line and "trainA" not in line
 
 
 def truncate(path):

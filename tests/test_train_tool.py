@@ -14,7 +14,7 @@ import tool
 from PIL import Image
 
 import tf2gan
-from tf2gan import configuration, runs, session, training
+from tf2gan import configuration, session, training
 from tf2gan.gans import cyclegan
 
 SAMPLED, LOGGED = [0, 5, 10, 15], [2, 4, 6, 8, 10, 12, 14, 15]  # steps, from tool.EVERY; the last step always
@@ -143,7 +143,7 @@ def test_a_checkpoint_holds_weights_optimizers_averages_pools_and_clock(trained)
     assert clock == tool.STEPS * tool.BATCH_SIZE
     # A weight that was not saved would have its initial value here, which is nowhere in the checkpoint.
     saved = {value.tobytes() for value in tensors.values()}
-    gan, _ = runs.load_gan(trained[0])
+    gan, _ = session.load_gan(trained[0])
     networks = [*(network for network, _ in gan.networks.values()), gan.average_xy, gan.average_yx]
     assert len(networks) == 6
     for network in networks:

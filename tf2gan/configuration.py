@@ -6,8 +6,6 @@ import os
 import pathlib
 from typing import Optional
 
-import simple_parsing
-
 from tf2gan import cli
 from tf2gan.errors import UserError, unknown
 from tf2gan.gans import GANS
@@ -85,19 +83,19 @@ def parse(argv) -> Request:
         raise unknown(f"preset of {model}", str(preset), gan_class.presets)
     if run and arguments.preset not in (None, from_file["preset"]):
         raise UserError(f"--preset {preset} contradicts the run {run.path}: it has {from_file['preset']}")
-    typed = {name for name in _fields(gan_class) if any(a.split("=")[0] == flag(name) for a in argv)}
-    for name in LENGTHS if typed & set(LENGTHS) else ():
+    typed = {name for name in LENGTHS if any(arg.split("=")[0] == flag(name) for arg in argv)}
+    for name in LENGTHS if typed else ():
         values.pop(name, None)
     parser = _parser(gan_class, gan_class.presets[preset])
     if values:
         _parse(parser, gan_class, values, source)  # so that an error says that it is the file's
     parsed = parser.parse_args(_as_flags(values) + cli.normalized(argv))
     given = typed | {name for name in LENGTHS if values.get(name) is not None}
-    config = _one_length(parsed.method, given & set(LENGTHS))
+    config = _one_length(parsed.method, given)
     if os.path.isdir(config.dataset):  # a resume may start from another folder
         config = dataclasses.replace(config, dataset=os.path.abspath(config.dataset))
     if run:
-        _check_unchanged(run, config)
+        _check_unchanged(run, config, parsed.options)
     return Request(gan_class, model, preset, config, parsed.options, run, parsed.arguments)
 
 
@@ -124,10 +122,6 @@ def _parser(gan_class, preset):
     if gan_class:
         parser.add_arguments(gan_class.Config, "method", default=preset)
     return parser
-
-
-def _fields(gan_class):
-    return [field.name for cls in (gan_class.Config, Options) for field in dataclasses.fields(cls)]
 
 
 def _as_flags(values: dict) -> list:
@@ -181,16 +175,15 @@ def _one_length(config, given):
     return config
 
 
-def _check_unchanged(run, config):
+def _check_unchanged(run, config, options):
     """Totals and options of the machine may change in a resume; what the numbers depend on may not."""
-    before = run.record["config"]
     lacking = [field.name for part, cls in (("config", type(config)), ("options", Options))
                for field in dataclasses.fields(cls) if field.name not in run.record[part]]
     if lacking:
         raise UserError(f"{run.path / 'config.json'}: lacks {', '.join(lacking)}; it cannot be gone on with by this "
                         "version, only used")
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if field.name not in LENGTHS and value != before.get(field.name):
-            raise UserError(f"{flag(field.name)} {value} contradicts the run {run.path}: it has "
-                            f"{before.get(field.name)}; start a new run to change it")
+    for name in [field.name for field in dataclasses.fields(config) if field.name not in LENGTHS] + ["precision"]:
+        part, now = ("options", options) if name == "precision" else ("config", config)
+        if getattr(now, name) != run.record[part][name]:
+            raise UserError(f"{flag(name)} {getattr(now, name)} contradicts the run {run.path}: it has "
+                            f"{run.record[part][name]}; start a new run to change it")

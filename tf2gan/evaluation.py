@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from tf2gan import configuration, runs
+from tf2gan import configuration, session
 from tf2gan.data import load, pipeline
 from tf2gan.errors import UserError
 from tf2gan.metrics.translation import ColorHistogram, mean_absolute_error
@@ -26,7 +26,7 @@ def evaluate_translation(run_dir, data_dir=None, num=None, show_progress=False) 
         `untrained` networks (initial weights of the same seed), of the `input` itself, and of real training images of
         the target (`real_train`: the floor).
     """
-    gan, record = runs.load_gan(run_dir)
+    gan, record = session.load_gan(run_dir)
     if not hasattr(gan, "directions"):
         raise UserError(f"{run_dir}: {record['model']} does not translate images")
     config = gan.config
@@ -38,7 +38,8 @@ def evaluate_translation(run_dir, data_dir=None, num=None, show_progress=False) 
     result = {"protocol": {
         "dataset": os.path.basename(config.dataset) if os.path.isabs(config.dataset) else config.dataset,
         "image_size": config.image_size,
-        "resize": "bilinear, antialiased, middle crop", "weights": "raw" if config.ema_decay is None else "averaged", "images_seen": int(gan.images_seen.numpy()),
+        "resize": "bilinear, antialiased, middle crop", "weights": "raw" if config.ema_decay is None else "averaged",
+        "images_seen": int(gan.images_seen.numpy()),
         "color_distance": "total variation of joint RGB histograms, 8 bins a channel",
         "num": {name: min(num or split.num_examples, split.num_examples) for name, split in splits.items()
                 if name.startswith("test")}}}

@@ -16,7 +16,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from tf2gan import images, model_card, translation
 from tf2gan.errors import UserError
-from tf2gan.savedmodel import load, versions  # pylint: disable=unused-import  (load is part of this module's interface)
+from tf2gan.savedmodel import load, versions  # load is part of this module's interface
 
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"  # where TensorFlow Serving looks
 _HIGHEST_VERSION = 2 ** 63 - 1  # TensorFlow Serving reads an int64
@@ -44,7 +44,7 @@ def export(gan, directory, version=None, card=None):
         gan: a GAN that translates; its averaged weights are exported where it has them.
         directory: where the versions of this model are; made if needed.
         version: int from 1 on; None for the one after the highest that is there.
-        card: what is known of the run: a dict as `runs.load_gan` returns it, for the model card.
+        card: what is known of the run: a dict as `session.load_gan` returns it, for the model card.
 
     It is written under a name that TensorFlow Serving passes over, and renamed when complete; what fails leaves
     `directory` as it was. Raises UserError for a version that exists, for a directory that cannot be written, and for a

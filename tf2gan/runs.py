@@ -173,7 +173,7 @@ class Run:
             raise UserError(f"checkpoint {checkpoint.path} cannot be read: {reason}; {way_out}") from error
 
     def remove_leftovers(self, images: int):
-        """After a kill: drops half-written files and checkpoints, and log lines from after the checkpoint at `images`."""
+        """After a kill: drops half-written files and checkpoints, and log lines from after `images`, the checkpoint."""
         for path in (self.path / "checkpoints").glob(".writing-*"):
             shutil.rmtree(path)
         for path in (*self.path.glob(".*.json*.????????????????????????????????"),
@@ -203,25 +203,3 @@ def _sync(path):
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def load_gan(path):
-    """(GAN restored from the newest checkpoint of the run at `path`, its record), to generate with.
-
-    Raises UserError if it is no run, has no checkpoint yet, or one that cannot be read.
-    """
-    from tf2gan import configuration
-
-    run = Run(path)
-    checkpoints = run.checkpoints()
-    if not checkpoints:
-        raise UserError(f"{path}: the run has no checkpoint yet")
-    gan_class, config = configuration.from_record(run.record)
-    gan = gan_class(config, run.record.get("total_images"))
-    run.restore(gan, checkpoints[-1])
-    record = {**run.record, "checkpoint": checkpoints[-1].info}
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        evaluation = json.loads(run.evaluation_file.read_text(encoding="utf-8"))
-        if evaluation["protocol"]["images_seen"] == checkpoints[-1].info["images"]:  # not figures of other weights
-            record["evaluation"] = evaluation
-    return gan, record

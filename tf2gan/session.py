@@ -1,4 +1,5 @@
 """From a resolved request to a run: data, devices, networks, folder, loop, and what to say at the end."""
+import contextlib
 import dataclasses
 import json
 import shlex
@@ -78,7 +79,8 @@ def run(request) -> Outcome:
               "command": shlex.join(["tools/train.py", *sys.argv[1:]]), "versions": runs.versions()}
     if request.run is None:
         gan = training.build(request.gan_class, request.config, total, strategy)
-        folder = runs.create(request.options.run_dir or runs.next_run_dir(request.model, request.config.dataset), record)
+        path = request.options.run_dir or runs.next_run_dir(request.model, request.config.dataset)
+        folder = runs.create(path, record)
         with folder.locked():
             return _train(gan, strategy, splits, folder, request, {})
     folder = request.run
@@ -130,3 +132,23 @@ def _train(gan, strategy, splits, folder, request, info):
     return Outcome(f"trained on {images} images\nrun folder:  {folder.path}\n"
                    f"samples:     {folder.path / 'samples'}\n"
                    f"TensorBoard: tensorboard --logdir {folder.path}")
+
+
+def load_gan(path):
+    """(GAN restored from the newest checkpoint of the run at `path`, its record), to generate with.
+
+    Raises UserError if it is no run, has no checkpoint yet, or one that cannot be read.
+    """
+    run = runs.Run(path)
+    checkpoints = run.checkpoints()
+    if not checkpoints:
+        raise UserError(f"{path}: the run has no checkpoint yet")
+    gan_class, config = configuration.from_record(run.record)
+    gan = gan_class(config, run.record.get("total_images"))
+    run.restore(gan, checkpoints[-1])
+    record = {**run.record, "checkpoint": checkpoints[-1].info}
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        evaluation = json.loads(run.evaluation_file.read_text(encoding="utf-8"))
+        if evaluation["protocol"]["images_seen"] == checkpoints[-1].info["images"]:  # not figures of other weights
+            record["evaluation"] = evaluation
+    return gan, record

@@ -24,7 +24,7 @@ class Options:
     skip_unreadable: bool = False  # go on without the images of a folder that cannot be read
     run_dir: Optional[str] = None  # folder of the run; none: runs/MODEL-DATASET-NNN with the next free number
     replicas: Optional[int] = None  # devices to train on; none: all GPUs, or the CPU
-    precision: Literal["float32", "bfloat16"] = "float32"  # of the networks' arithmetic; weights and losses stay float32
+    precision: Literal["float32", "bfloat16"] = "float32"  # of the networks' arithmetic; weights and losses are float32
     deterministic: bool = False  # bit-for-bit repeatable on the same machine, somewhat slower
     sample_every: int = 500  # steps between sample grids; 0 is never
     checkpoint_every: int = 1000  # steps between checkpoints; the end and an interruption save too; 0 is only then
@@ -118,7 +118,8 @@ def compile_steps(gan, strategy, phase, images_per_step):
 
     @tf.function
     def steps(iterator, num_steps):
-        total = tf.zeros([], tf.float64)  # broadcasts to the vector of logs, whose length only tracing the one loop body tells
+        # Broadcasts to the vector of logs, whose length is known only when the one loop body has been traced.
+        total = tf.zeros([], tf.float64)
         done = tf.constant(0)
         finite = tf.constant(True)
         while done < num_steps and finite:

@@ -26,10 +26,10 @@ def main(argv=None):
     parser.add_arguments(Options, "options")
     options = parser.parse_args(argv).options
 
-    from tf2gan import export, runs  # pylint: disable=import-outside-toplevel  (--help needs no networks)
+    from tf2gan import export, session  # --help needs no networks
 
     export.check_target(options.output, options.version)
-    gan, record = runs.load_gan(options.run)
+    gan, record = session.load_gan(options.run)
     folder = export.export(gan, options.output, options.version, {**record, "data_license": options.data_license})
     print(folder)
     for name, signature in export.load(folder).signatures.items():

@@ -3,7 +3,6 @@
 import signal
 import sys
 
-import tf2gan  # noqa: F401  (before TensorFlow is imported by anything else: quiet start)
 from tf2gan import cli, configuration, session
 
 

@@ -59,8 +59,8 @@ def main(argv=None):
     if (options.run is None) == (options.savedmodel is None):
         raise UserError("give one of --run and --savedmodel")
 
-    from tf2gan import images, runs, translation  # pylint: disable=import-outside-toplevel  (--help needs no networks)
-    from tf2gan.data import folders  # pylint: disable=import-outside-toplevel
+    from tf2gan import images, session, translation  # --help needs no networks
+    from tf2gan.data import folders
 
     pairs = translation.plan(options.input, options.output)
     translation.check_outputs(pairs, options.overwrite)
@@ -70,7 +70,7 @@ def main(argv=None):
     if options.savedmodel is not None:
         translator = translation.Translator.from_savedmodel(options.savedmodel, [options.direction])
     else:
-        translator = translation.Translator.from_gan(runs.load_gan(options.run)[0])
+        translator = translation.Translator.from_gan(session.load_gan(options.run)[0])
     if is_folder:
         with Progress("reading", len(pairs)) as progress:
             readable, skipped = folders.check({options.input: [source for source, _ in pairs]},

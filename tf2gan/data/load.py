@@ -72,7 +72,8 @@ def _load_folder(dataset, skip_unreadable):
     root = pathlib.Path(dataset).expanduser()
     paths = folders.unpaired_splits(root)
     total = sum(map(len, paths.values()))
-    with tqdm.tqdm(total=total, desc="checking images", unit="img", leave=False, disable=not sys.stderr.isatty()) as bar:
+    no_bar = not sys.stderr.isatty()
+    with tqdm.tqdm(total=total, desc="checking images", unit="img", leave=False, disable=no_bar) as bar:
         paths, skipped = folders.check(paths, skip_unreadable, bar.update)
     for path, reason in skipped:
         print(f"skipped {path}: {reason}", file=sys.stderr)
@@ -94,7 +95,7 @@ def _builder(dataset, data_dir):
             with _hushed():
                 return cls(data_dir=data_dir, config=config_for(int(config or 256)))
         except ValueError as error:
-            raise UserError(f"dataset {dataset!r}: the part after the slash is a size in pixels, at least 32") from error
+            raise UserError(f"dataset {dataset!r}: after the slash comes a size in pixels, at least 32") from error
     # Asked first: for an unknown name tensorflow-datasets would look for a community's data set on the network.
     folder = os.path.expanduser(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
     if name not in tfds.list_builders(with_community_datasets=False) and not os.path.isdir(os.path.join(folder, name)):
