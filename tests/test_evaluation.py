@@ -29,7 +29,7 @@ def evaluated(run_dir):
 
 
 def test_figures_are_those_of_the_averaged_generators_on_the_test_split(run_dir, evaluated):
-    assert evaluated.returncode == 0, evaluated.stderr
+    assert (evaluated.returncode, evaluated.stderr) == (0, "")
     result = json.loads((run_dir / "evaluation.json").read_text())
     gan, record = session.load_gan(run_dir)
     images = pipeline.unpaired_examples(load.load(record["config"]["dataset"], gan.splits), gan.config, 3)

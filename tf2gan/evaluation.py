@@ -72,7 +72,7 @@ def _histogram(split, config, num):
 
 
 def _measure(gan, split, config, there, back, num, show_progress):
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=[tf.TensorSpec([None, *config.image_shape, 3], tf.float32)])  # the last batch is smaller
     def translate(images):
         translated = gan.generate(images, there)
         return translated, gan.generate(translated, back), gan.generate(images, back)

@@ -24,7 +24,8 @@ def listing() -> str:
     """Methods with their presets, and built-in data sets, for people."""
     lines = ["models and presets:"]
     for name, gan_class in GANS.items():
-        lines += [f"  {name:12} {gan_class.__doc__.splitlines()[0]}", f"  {'':12} {', '.join(gan_class.presets)}"]
+        what = sys.modules[gan_class.__module__].__doc__.splitlines()[0]
+        lines += [f"  {name:12} {what}", f"  {'':12} {', '.join(gan_class.presets)}"]
     lines += ["built-in data sets (no download):", *(f"  {name}" for name in load.BUILT_IN),
               "any data set of tensorflow-datasets, and any folder with trainA trainB testA testB"]
     return "\n".join(lines)
