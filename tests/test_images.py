@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFile, ImageOps
 
-from tf2gan import images
+from tf2gan import files, images
 from tf2gan.errors import UserError
 
 COLOURS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[10, 20, 30], [200, 100, 50], [255, 255, 255]]], np.uint8)
@@ -317,7 +317,7 @@ def test_warnings_of_pillow_do_not_reach_the_terminal(tmp_path):
     program = """
 import sys, warnings
 from PIL import Image
-from tf2gan import images
+from tf2gan import files, images
 def read():
     for path, limit in zip(sys.argv[1:], (5, 10000)):
         Image.MAX_IMAGE_PIXELS = limit
@@ -335,12 +335,15 @@ read()
     assert "DecompressionBombWarning" in control and "Corrupt EXIF" in control
 
 
-def test_images_imports_no_tensorflow_itself():
-    tree = ast.parse(pathlib.Path(images.__file__).read_text(encoding="utf-8"))
-    modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    modules |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert {module for module in modules if module.startswith(("tensorflow", "tf2gan"))} == {"tf2gan.errors"}
-    assert "numpy" in modules
+@pytest.mark.parametrize("module, ours", [(images, {"tf2gan.files", "tf2gan.errors"}), (files, {"tf2gan.errors"})])
+def test_reading_and_writing_imports_no_tensorflow_itself(module, ours):
+    nodes = list(ast.walk(ast.parse(pathlib.Path(module.__file__).read_text(encoding="utf-8"))))
+    modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            modules |= {f"tf2gan.{alias.name}" for alias in node.names} if node.module == "tf2gan" else {node.module}
+    assert {name for name in modules if name.startswith(("tensorflow", "tf2gan"))} == ours
+    assert "pathlib" in modules
 
 
 # Writing

@@ -15,6 +15,11 @@ class Failure(Exception):
     """The work itself failed, in a way that one line explains. The tools print it to stderr and exit with code 1."""
 
 
+def printable(path) -> str:
+    """The path for a message of one line: quoted with escapes if it holds line breaks or bytes that are no text."""
+    return str(path) if str(path).isprintable() else repr(str(path))
+
+
 def unknown(what: str, name: str, possible: Iterable[str]) -> UserError:
     """The error for a name that is not one of `possible`, with the nearest one if any is near."""
     possible = sorted(possible)

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from tf2gan import images, model_card, translation
+from tf2gan import files, images, model_card, translation
 from tf2gan.errors import UserError
 from tf2gan.savedmodel import load, versions  # load is part of this module's interface
 
@@ -90,7 +90,7 @@ def check_target(directory, version=None):
         raise UserError(f"version {version}: must be from 1 to {_HIGHEST_VERSION}, or left out for the next one")
     if version in there:
         raise _taken(there[version], directory)
-    translation.check_writable(directory)
+    files.check_writable(directory)
     return version
 
 
@@ -143,9 +143,9 @@ def _bytes_function(function):
             return tf.io.encode_png(translation.translate_pixels(function, image))
 
         # One at a time: sizes differ, the network itself uses all cores, and memory is that of the largest image.
-        files = tf.map_fn(translate_file, image_bytes, fn_output_signature=tf.TensorSpec([], tf.string),
-                          parallel_iterations=1)
-        return {"image_bytes": files}
+        answers = tf.map_fn(translate_file, image_bytes, fn_output_signature=tf.TensorSpec([], tf.string),
+                            parallel_iterations=1)
+        return {"image_bytes": answers}
 
     return translate_bytes
 

@@ -3,13 +3,13 @@ import contextlib
 import io
 import os
 import pathlib
-import uuid
 import warnings
 
 import numpy as np
 from PIL import ExifTags, Image, ImageDraw, ImageFont
 
-from tf2gan.errors import UserError, unknown
+from tf2gan import files
+from tf2gan.errors import UserError, printable, unknown
 
 # A fixed list, not what this Pillow happens to read: a file it cannot read is reported by name, never passed over.
 IMAGE_SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif",
@@ -20,11 +20,6 @@ _SAVE_OPTIONS = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 
 _SMALLEST_FONT = 11
 # Set once for the process: warnings.catch_warnings around every read is not safe in the threads that read images.
 warnings.filterwarnings("ignore", module=r"PIL\.")
-
-
-def printable(path):
-    """The path for a message of one line: quoted with escapes if it holds line breaks or bytes that are no text."""
-    return str(path) if str(path).isprintable() else repr(str(path))
 
 
 class UnreadableImage(UserError):
@@ -170,16 +165,10 @@ def write_image(path, array):
     """
     path = pathlib.Path(path)
     encoded = encode_image(array, path.suffix)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(encoded)
-        os.replace(temporary, path)
+        files.write_atomically(path, encoded, durable=False)
     except OSError as error:
         raise UserError(f"cannot write {printable(path)}: {_reason(error)}") from error
-    finally:
-        with contextlib.suppress(OSError):  # there only if something failed, and that is the error to tell
-            temporary.unlink()
 
 
 def _check(array, num_axes, what):

@@ -14,6 +14,7 @@ import uuid
 import tensorflow as tf
 
 import tf2gan
+from tf2gan import files
 from tf2gan.errors import UserError
 
 KEEP_CHECKPOINTS = 3
@@ -38,7 +39,7 @@ def create(path, record: dict) -> "Run":
     check_new(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        write_atomically(path / "config.json", json.dumps(record, indent=2) + "\n")
+        files.write_atomically(path / "config.json", json.dumps(record, indent=2) + "\n")
     except OSError as error:
         raise UserError(f"--run-dir {path}: cannot be written: {error.strerror}") from error
     return Run(path)
@@ -54,21 +55,10 @@ def check_new(path):
             raise UserError(f"--run-dir {path}: the folder is not empty{hint}")
     elif os.path.lexists(path):
         raise UserError(f"--run-dir {path}: there is a file of that name")
-    parent = path
-    while not parent.exists():
-        parent = parent.parent
-    if not os.access(parent, os.W_OK | os.X_OK) or not parent.is_dir():
-        raise UserError(f"--run-dir {path}: cannot be written: no permission in {parent}")
-
-
-def write_atomically(path, text: str):
-    """Writes a text file so that nobody, after any kill, sees half of it."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        files.check_writable(path)
+    except UserError as error:
+        raise UserError(f"--run-dir {path} cannot be written: {error}") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +107,7 @@ class Run:
         """Changes entries of config.json."""
         if any(self.record.get(name) != value for name, value in values.items()):
             self.record.update(values)
-            write_atomically(self.path / "config.json", json.dumps(self.record, indent=2) + "\n")
+            files.write_atomically(self.path / "config.json", json.dumps(self.record, indent=2) + "\n")
 
     # Checkpoints: a folder each, complete or absent.
 
@@ -140,15 +130,15 @@ class Run:
         tf.train.Checkpoint(gan=gan).write(str(temporary / "state"))
         images = int(gan.images_seen.numpy())
         info = {"images": images, "versions": versions(), **info}
-        write_atomically(temporary / "info.json", json.dumps(info, indent=2) + "\n")
+        files.write_atomically(temporary / "info.json", json.dumps(info, indent=2) + "\n")
         for file in temporary.iterdir():
-            _sync(file)
+            files.sync(file)
         target = folder / f"{images:010d}"
         if target.exists():  # the same state again, after a resume that had nothing to do
             shutil.rmtree(temporary)
             return target
         os.replace(temporary, target)
-        _sync(folder)
+        files.sync(folder)
         for old in self.checkpoints()[:-KEEP_CHECKPOINTS]:
             leftover = folder / f".writing-{uuid.uuid4().hex}"
             os.replace(old.path, leftover)  # or a kill would leave half of it under its name
@@ -176,11 +166,10 @@ class Run:
         """After a kill: drops half-written files and checkpoints, and log lines from after `images`, the checkpoint."""
         for path in (self.path / "checkpoints").glob(".writing-*"):
             shutil.rmtree(path)
-        for path in (*self.path.glob(".*.json*.????????????????????????????????"),
-                     *(self.path / "samples").glob(".*.tmp")):
+        for path in (*self.path.glob(".*.tmp"), *(self.path / "samples").glob(".*.tmp")):
             path.unlink()
         kept = [line for line in self.metrics() if line["images"] <= images]
-        write_atomically(self.path / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
+        files.write_atomically(self.path / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
 
     def metrics(self) -> list:
         """The objects of metrics.jsonl, without a half-written last line."""
@@ -195,11 +184,3 @@ class Run:
         """Appends one object to metrics.jsonl."""
         with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
-
-
-def _sync(path):
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

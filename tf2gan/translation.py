@@ -6,12 +6,11 @@ to such a size, goes through as a whole, and is cropped back; nothing is resized
 import functools
 import os
 import pathlib
-import tempfile
 
 import numpy as np
 import tensorflow as tf
 
-from tf2gan import images, savedmodel
+from tf2gan import files, images, savedmodel
 from tf2gan.data import folders
 from tf2gan.errors import UserError, unknown
 
@@ -195,23 +194,8 @@ def check_outputs(pairs, overwrite=False):
     if existing and not overwrite:
         raise UserError(f"{len(existing)} of {len(targets)} output files exist already, first: "
                         f"{images.printable(existing[0])}; --overwrite replaces them")
-    for folder in sorted({_nearest_existing(target.parent) for target in targets}):
-        check_writable(folder)
-
-
-def _nearest_existing(folder):
-    return next(path for path in (folder, *folder.parents) if os.path.lexists(path))
-
-
-def check_writable(folder):
-    """Raises UserError unless files can be made in `folder`, which need not exist yet. Leaves nothing behind."""
-    existing = _nearest_existing(pathlib.Path(folder))
-    if not existing.is_dir():
-        raise UserError(f"cannot write to {images.printable(folder)}: {images.printable(existing)} is not a folder")
-    try:
-        tempfile.TemporaryFile(dir=existing).close()  # tried, since permissions do not tell all, to root nothing
-    except OSError as error:
-        raise UserError(f"cannot write to {images.printable(existing)}: {error.strerror}") from error
+    for folder in sorted({files.nearest_existing(target.parent) for target in targets}):
+        files.check_writable(folder)
 
 
 def translate_files(translator, pairs, direction, progress=None):

@@ -29,13 +29,13 @@ def main(argv=None):
     if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
         raise UserError(f"--json {options.json}: no such folder")
 
-    from tf2gan import evaluation, runs  # --help needs no networks
+    from tf2gan import evaluation, files, runs  # --help needs no networks
 
     result = evaluation.evaluate_translation(options.run, options.data_dir, options.num, sys.stderr.isatty())
     text = json.dumps(result, indent=2) + "\n"
     for path in (runs.Run(options.run).evaluation_file, options.json):  # the first is for the model card of an export
         if path:
-            runs.write_atomically(pathlib.Path(path), text)
+            files.write_atomically(path, text)
     print(json.dumps(result["protocol"]))
     print(evaluation.table(result))
 
