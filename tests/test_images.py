@@ -317,7 +317,7 @@ def test_warnings_of_pillow_do_not_reach_the_terminal(tmp_path):
     program = """
 import sys, warnings
 from PIL import Image
-from tf2gan import files, images
+from tf2gan import images
 def read():
     for path, limit in zip(sys.argv[1:], (5, 10000)):
         Image.MAX_IMAGE_PIXELS = limit
