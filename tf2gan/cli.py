@@ -1,13 +1,12 @@
 """What all tools share on the command line: flags from dataclasses, one line for bad input, exit codes."""
 import argparse
-import difflib
 import re
 import sys
 
 import simple_parsing
 
 import tf2gan
-from tf2gan.errors import Failure, UserError
+from tf2gan.errors import Failure, UserError, did_you_mean
 
 _OFF = ("none", "off")
 
@@ -67,14 +66,12 @@ class Parser(simple_parsing.ArgumentParser):
         flags = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
         found = re.match(r"unrecognized arguments: (\S+)", message)
         if found:
-            near = difflib.get_close_matches(found.group(1), flags, n=1, cutoff=0.6)
-            hint = f"did you mean {near[0]}? " if near else ""
+            hint = did_you_mean(found.group(1), flags, cutoff=0.6)
             return f"unknown argument {found.group(1)}: {hint}--help lists what is possible"
         found = re.search(r"argument (\S+): invalid choice: '?([^']*?)'? \(choose from (.*)\)", message)
         if found:
             choices = [choice.strip(" '\"") for choice in found.group(3).split(",")]
-            near = difflib.get_close_matches(found.group(2), choices, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}? " if near else ""
+            hint = did_you_mean(found.group(2), choices)
             return f"{found.group(1)} {found.group(2)}: {hint}possible: {', '.join(choices)}"
         return re.sub(r"^argument (\S+): ", r"\1: ", message)
 

@@ -23,6 +23,11 @@ def printable(path) -> str:
 def unknown(what: str, name: str, possible: Iterable[str]) -> UserError:
     """The error for a name that is not one of `possible`, with the nearest one if any is near."""
     possible = sorted(possible)
-    near = difflib.get_close_matches(name, possible, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    hint = did_you_mean(name, possible, show=repr)
     return UserError(f"unknown {what} {name!r}: {hint}possible: {', '.join(possible)}")
+
+
+def did_you_mean(name: str, possible: Iterable[str], cutoff=0.5, show=str) -> str:
+    """"did you mean X? " with the nearest of `possible`, or nothing if none is as near as `cutoff` (0 to 1)."""
+    near = difflib.get_close_matches(name, possible, n=1, cutoff=cutoff)
+    return f"did you mean {show(near[0])}? " if near else ""

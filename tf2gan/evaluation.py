@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from tf2gan import configuration, session
+from tf2gan import session
 from tf2gan.data import load, pipeline
 from tf2gan.errors import UserError
 from tf2gan.metrics.translation import ColorHistogram, mean_absolute_error
@@ -32,9 +32,11 @@ def evaluate_translation(run_dir, data_dir=None, num=None, show_progress=False) 
     config = gan.config
     splits = load.load(config.dataset, gan.splits, data_dir or record["options"].get("data_dir"),
                        record["options"].get("skip_unreadable", False))
-    gan_class, config = configuration.from_record(record)
     tf.keras.utils.set_random_seed(config.seed)
-    untrained = gan_class(config, record["total_images"])
+    untrained = type(gan)(config, gan.total_images)
+    batches = {name: pipeline.undisturbed(split, config.image_shape, num).batch(BATCH)
+               for name, split in splits.items()}
+    histograms = {name: _histogram(images) for name, images in batches.items()}
     result = {"protocol": {
         "dataset": os.path.basename(config.dataset) if os.path.isabs(config.dataset) else config.dataset,
         "image_size": config.image_size,
@@ -44,12 +46,11 @@ def evaluate_translation(run_dir, data_dir=None, num=None, show_progress=False) 
         "num": {name: min(num or split.num_examples, split.num_examples) for name, split in splits.items()
                 if name.startswith("test")}}}
     for there, back, source, target in (("a2b", "b2a", "A", "B"), ("b2a", "a2b", "B", "A")):
-        real = _histogram(splits[f"test{target}"], config, num)
-        figures = {"color_distance": {
-            "input": _histogram(splits[f"test{source}"], config, num).distance(real),
-            "real_train": _histogram(splits[f"train{target}"], config, num).distance(real)}}
+        real = histograms[f"test{target}"]
+        figures = {"color_distance": {"input": histograms[f"test{source}"].distance(real),
+                                      "real_train": histograms[f"train{target}"].distance(real)}}
         for name, network in (("trained", gan), ("untrained", untrained)):
-            measured = _measure(network, splits[f"test{source}"], config, there, back, num, show_progress)
+            measured = _measure(network, batches[f"test{source}"], there, back, show_progress)
             figures["color_distance"][name] = measured.pop("histogram").distance(real)
             for key, value in measured.items():
                 figures.setdefault(key, {})[name] = value
@@ -57,28 +58,21 @@ def evaluate_translation(run_dir, data_dir=None, num=None, show_progress=False) 
     return result
 
 
-def _batches(split, config, num):
-    records = split.records.take(num or split.num_examples)
-    images = records.map(lambda record: pipeline.crop_and_mirror(split.decode(record)["image"], None,
-                                                                 *config.image_shape))
-    return images.batch(BATCH)
-
-
-def _histogram(split, config, num):
+def _histogram(batches):
     histogram = ColorHistogram()
-    for images in _batches(split, config, num):
+    for images in batches:
         histogram.add(images.numpy())
     return histogram
 
 
-def _measure(gan, split, config, there, back, num, show_progress):
-    @tf.function(input_signature=[tf.TensorSpec([None, *config.image_shape, 3], tf.float32)])  # the last batch is smaller
+def _measure(gan, batches, there, back, show_progress):
+    @tf.function(input_signature=[batches.element_spec])  # the last batch is smaller
     def translate(images):
         translated = gan.generate(images, there)
         return translated, gan.generate(translated, back), gan.generate(images, back)
 
     sums, count, histogram = np.zeros(2), 0, ColorHistogram()
-    for images in tqdm.tqdm(_batches(split, config, num), desc=there, unit="batch", disable=not show_progress):
+    for images in tqdm.tqdm(batches, desc=there, unit="batch", disable=not show_progress):
         translated, cycled, same = (tensor.numpy() for tensor in translate(images))
         images = images.numpy()
         sums += np.array([mean_absolute_error(cycled, images), mean_absolute_error(same, images)]) * len(images)

@@ -11,8 +11,8 @@ from tf2gan.errors import UserError, printable
 def write_atomically(path, content, durable=True):
     """Writes `content`, str or bytes, to `path`, so that nobody ever sees half of it; folders are made as needed.
 
-    It is written beside `path` as `.NAME.HEX.tmp` and renamed; a kill can leave that file. `durable` waits for the disk,
-    for what must survive a power failure too. Raises OSError; `path` is then as it was.
+    It is written beside `path` as `.NAME.HEX.tmp` and renamed; a kill can leave that file. `durable` waits for the
+    disk, for what must survive a power failure too. Raises OSError; `path` is then as it was.
     """
     path = pathlib.Path(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")

@@ -74,7 +74,7 @@ def _prepare(request):
 def run(request) -> Outcome:
     """Starts or resumes a run and trains to its end, or to a signal."""
     strategy, splits, total = _prepare(request)
-    record = {**_record(request), "total_images": total, "seed": request.config.seed,
+    record = {**_record(request), "total_images": total,
               "data": {name: split.num_examples for name, split in splits.items()},
               "fingerprints": {name: split.fingerprint for name, split in splits.items()},
               "command": shlex.join(["tools/train.py", *sys.argv[1:]]), "versions": runs.versions()}

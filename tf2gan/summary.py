@@ -44,6 +44,7 @@ def _leaves(layer):
 def memory(gan, strategy) -> str:
     """Estimate of what training holds at a time on each device: variables, gradients, and activations of one step."""
     megabytes = 2 ** 20
+
     def size(variables):
         return sum(math.prod(variable.shape) * 4 for variable in variables)
 

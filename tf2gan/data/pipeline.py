@@ -86,11 +86,18 @@ def unpaired_batches(splits, config, start=0):
     return tf.data.Dataset.zip(streams).batch(config.batch_size, drop_remainder=True).prefetch(2)
 
 
+def undisturbed(split, image_shape, num=None):
+    """Finite dataset of the first `num` images (None: all) of a split, resized and cropped in the middle.
+
+    Each is float32 [height, width, channels] in [-1, 1]; `image_shape` is (height, width).
+    """
+    records = split.records.take(num or split.num_examples)
+    return records.map(lambda record: crop_and_mirror(split.decode(record)["image"], None, *image_shape))
+
+
 def unpaired_examples(splits, config, num):
     """The first `num` held-out images of each domain, undisturbed: {"x", "y"}, float32 [num, height, width, 3]."""
     def first(split):
-        images = split.records.take(num).map(
-            lambda record: crop_and_mirror(split.decode(record)["image"], None, *config.image_shape))
-        return next(iter(images.batch(num)))
+        return next(iter(undisturbed(split, config.image_shape, num).batch(num)))
 
     return {"x": first(splits["testA"]), "y": first(splits["testB"])}
