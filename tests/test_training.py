@@ -38,7 +38,7 @@ class Compiled:
     def __init__(self, config, replicas, folder):
         self.strategy = training.make_strategy(training.Options(replicas=replicas))
         self.gan = training.build(CycleGAN, config, 100, self.strategy)
-        self.steps = training.compile_steps(self.gan, self.strategy, self.gan.phase(), config.batch_size)
+        self.steps = training.compile_steps(self.gan, self.strategy, self.gan.phase())
         self.start = tf.train.Checkpoint(gan=self.gan).write(str(folder / f"start-{replicas}"))
 
     def run(self, values, steps_per_call):
@@ -104,7 +104,7 @@ class Toy(gan.GAN):
 
     @property
     def networks(self):
-        return {"network": (self.network, self.shape)}
+        return {"network": (self.network, [tf.zeros([1, *self.shape])])}
 
     def batch_spec(self, batch_size):
         return tf.TensorSpec([batch_size, *self.shape], tf.float32)
@@ -119,9 +119,9 @@ class Toy(gan.GAN):
 def toy_steps(values, replicas=1):
     """(Toy, its steps, an iterator over batches of two constant images of these values)."""
     strategy = training.make_strategy(training.Options(replicas=replicas))
-    toy = training.build(Toy, gan.Config(), None, strategy)
+    toy = training.build(Toy, gan.Config(batch_size=2), None, strategy)
     source = iterator(strategy, [np.full([2, 2, 2, 4], value, np.float32) for value in values])
-    return toy, training.compile_steps(toy, strategy, toy.phase(), 2), source
+    return toy, training.compile_steps(toy, strategy, toy.phase()), source
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
@@ -137,9 +137,9 @@ def test_logs_are_the_mean_over_the_steps_of_a_call(replicas):
 
 def test_logs_are_the_mean_over_replicas():
     strategy = training.make_strategy(training.Options(replicas=2))
-    toy = training.build(Toy, gan.Config(), None, strategy)
+    toy = training.build(Toy, gan.Config(batch_size=2), None, strategy)
     batch = np.stack([np.full([2, 2, 4], value, np.float32) for value in (1, 4)])
-    steps = training.compile_steps(toy, strategy, toy.phase(), 2)
+    steps = training.compile_steps(toy, strategy, toy.phase())
     assert steps(iterator(strategy, [batch]), tf.constant(1))["mean"] == 2.5
 
 
@@ -229,13 +229,15 @@ def test_check_options(name, value, least):
 
 def test_layers_add_up(compiled):
     network = compiled[1].gan.generator_xy
-    title, *rows = summary.layers(network, (32, 32, 3)).splitlines()
+    title, *rows = summary.layers(network, [tf.zeros([1, 32, 32, 3])]).splitlines()
     total = int(re.search(r"([\d,]+) parameters", title)[1].replace(",", ""))
     counts = [int(row.split()[-1].replace(",", "")) for row in rows]
     assert sum(counts) == total == network.count_params()
-    assert len(rows) == 15 and rows[0].split()[:2] == ["down_0", "16x16x2"] and rows[-1].split()[1] == "32x32x3"
+    # 4 times convolution, activation, norm; 3 times upsampling, convolution, dropout, norm; 2 more to the image.
+    assert len(rows) == 26 and rows[0].split()[:3] == ["down_0", "Conv2D", "16x16x2"]
+    assert rows[-1].split()[2] == "32x32x3"
     assert network(tf.zeros([1, 32, 32, 3])).shape == [1, 32, 32, 3], "the network is as it was"
-    assert summary.layers(network, (64, 32, 3)).splitlines()[1].split()[1] == "32x16x2"
+    assert summary.layers(network, [tf.zeros([1, 64, 32, 3])]).splitlines()[1].split()[2] == "32x16x2"
 
 
 def memory_of(optimizer="Adam", batch_size=8, ema_decay=None, replicas=1):

@@ -49,7 +49,10 @@ class Parser(simple_parsing.ArgumentParser):
     def format_help(self):
         """One line an option; what is optional about a value, and a flag's negation, would only make it two."""
         for action in self._actions:
-            if action.metavar == "bool":
+            choices = _choices(action)
+            if choices:  # of an optional Literal, which argparse does not see as choices
+                action.nargs, action.metavar = None, "{" + ",".join(choices) + ",none}"
+            elif action.metavar == "bool":
                 action.option_strings = action.option_strings[:1 + bool(action.default)]
                 action.nargs, action.metavar = 0, None
             elif isinstance(action.metavar, str):
@@ -60,6 +63,12 @@ class Parser(simple_parsing.ArgumentParser):
         return super().format_help()
 
     def error(self, message):
+        found = re.match(r"argument (--\S+): invalid .* value: '([^']*)'$", message)
+        for action in self._actions if found else ():
+            if found.group(1) in action.option_strings and _choices(action):
+                choices = [*_choices(action), "none"]
+                raise UserError(f"{found.group(1)} {found.group(2)}: {did_you_mean(found.group(2), choices)}possible: "
+                                f"{', '.join(choices)}")
         raise UserError(self._with_nearest(message))
 
     def _with_nearest(self, message):
@@ -74,6 +83,12 @@ class Parser(simple_parsing.ArgumentParser):
             hint = did_you_mean(found.group(2), choices)
             return f"{found.group(1)} {found.group(2)}: {hint}possible: {', '.join(choices)}"
         return re.sub(r"^argument (\S+): ", r"\1: ", message)
+
+
+def _choices(action):
+    """The values of an option whose type is an optional Literal; () for any other."""
+    name = str(getattr(action.type, "__name__", ""))
+    return re.findall(r"'([^']*)'", name) if action.nargs in ("?", None) and "Literal[" in name else ()
 
 
 def run(main):

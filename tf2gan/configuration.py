@@ -8,7 +8,7 @@ from typing import Optional
 
 from tf2gan import cli
 from tf2gan.errors import UserError, unknown
-from tf2gan.gans import GANS
+from tf2gan.gans import GANS, NAMES
 from tf2gan.runs import Run
 from tf2gan.training import Options
 
@@ -65,18 +65,25 @@ def parse(argv) -> Request:
         source = pathlib.Path(arguments.config)
         values = _flat(_read(source))
     from_file = {name: values.pop(name, None) for name in ("model", "preset")}
+    typed_model = arguments.model
+    if typed_model in NAMES:  # such as gan-deep, a preset of gan
+        arguments.model, preset = NAMES[typed_model]
+        if arguments.preset is None and typed_model != arguments.model:
+            arguments.preset = preset
+        elif typed_model not in (arguments.model, arguments.preset):
+            raise UserError(f"--model {typed_model} contradicts --preset {arguments.preset}: give one of them")
     if run and arguments.model not in (None, from_file["model"]):
-        raise UserError(f"--model {arguments.model} contradicts the run {run.path}, which is of {from_file['model']}")
+        raise UserError(f"--model {typed_model} contradicts the run {run.path}, which is of {from_file['model']}")
     model = arguments.model or from_file["model"]
     if model is None:
         if arguments.list or any(name in argv for name in ("-h", "--help")):
-            _parser(None, None).parse_args(argv)
+            _parser().parse_args(argv)
             return Request(None, None, None, None, None, None, arguments)
         if rest and difflib.get_close_matches(rest[0], ["--model", "--resume", "--config"]):
-            _parser(None, None).parse_args(argv)  # tells the nearest flag
-        raise UserError(f"--model is needed: possible: {', '.join(GANS)}")
+            _parser().parse_args(argv)  # tells the nearest flag
+        raise UserError(f"--model is needed: possible: {', '.join(NAMES)}")
     if str(model) not in GANS:
-        raise unknown("model", str(model), GANS)
+        raise unknown("model", str(model), NAMES)
     gan_class = GANS[model]
     preset = arguments.preset or from_file["preset"] or next(iter(gan_class.presets))
     if str(preset) not in gan_class.presets:
@@ -86,7 +93,7 @@ def parse(argv) -> Request:
     typed = {name for name in LENGTHS if any(arg.split("=")[0] == flag(name) for arg in argv)}
     for name in LENGTHS if typed else ():
         values.pop(name, None)
-    parser = _parser(gan_class, gan_class.presets[preset])
+    parser = _parser(gan_class, preset)
     if values:
         _parse(parser, gan_class, values, source)  # so that an error says that it is the file's
     parsed = parser.parse_args(_as_flags(values) + cli.normalized(argv))
@@ -105,7 +112,7 @@ def from_record(record: dict):
         raise unknown("model", record["model"], GANS)
     gan_class = GANS[record["model"]]
     values = {name: value for name, value in record["config"].items()}
-    parsed = _parse(_parser(gan_class, gan_class.Config()), gan_class, values, "config.json")
+    parsed = _parse(_parser(gan_class), gan_class, values, "config.json")
     return gan_class, dataclasses.replace(parsed.method, **{name: values.get(name) for name in LENGTHS})
 
 
@@ -115,12 +122,13 @@ def _outer_parser():
     return parser
 
 
-def _parser(gan_class, preset):
+def _parser(gan_class=None, preset=None):
     parser = cli.Parser(description="Trains a GAN. With --model NAME, --help lists the method's own options too.")
     parser.add_arguments(Arguments, "arguments")
-    parser.add_arguments(Options, "options")
+    options = gan_class.preset_options.get(preset, {}) if gan_class else {}
+    parser.add_arguments(Options, "options", default=Options(**options))
     if gan_class:
-        parser.add_arguments(gan_class.Config, "method", default=preset)
+        parser.add_arguments(gan_class.Config, "method", default=gan_class.presets.get(preset, gan_class.Config()))
     return parser
 
 

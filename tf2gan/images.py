@@ -178,6 +178,12 @@ def _check(array, num_axes, what):
     return array
 
 
+def enlarged(images, least=56):
+    """uint8 [..., height, width, channels] with every pixel repeated until images are at least so large, for people."""
+    factor = max(1, -(-least // min(images.shape[-3:-1])))
+    return images.repeat(factor, axis=-3).repeat(factor, axis=-2)
+
+
 def stack(pictures, gap=2):
     """Pictures uint8 [height, width, 1 or 3], sizes may differ, under each other and flush left on white.
 

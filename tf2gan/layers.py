@@ -24,6 +24,37 @@ def instance_normalization(name=None):
     return tf.keras.layers.GroupNormalization(groups=-1, epsilon=1e-5, dtype="float32", name=name)
 
 
+def batch_normalization(momentum=0.99, name=None):
+    """Batch normalization (Ioffe and Szegedy 2015); `momentum` is Keras's, of the moving statistics.
+
+    Statistics are in float32 and over the whole batch, however many replicas share it, so that their number changes
+    nothing but rounding.
+    """
+    num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    return tf.keras.layers.BatchNormalization(momentum=momentum, synchronized=num_replicas > 1, dtype="float32",
+                                              name=name)
+
+
+def layer_normalization(name=None):
+    """Layer normalization over height, width and channels, with a scale and an offset for each channel.
+
+    As in the critic of WGAN-GP (Gulrajani et al. 2017, sec. 4): no image's gradient depends on another image.
+    """
+    return tf.keras.layers.GroupNormalization(groups=1, epsilon=1e-5, dtype="float32", name=name)
+
+
+def clip_weights(variables, limit):
+    """Clips trainable variables to [-limit, limit], in replica context (Arjovsky et al. 2017, algorithm 1, line 7)."""
+    # Keras 3 wraps the TensorFlow variable, Keras 2 has it as it is.
+    variables = [v if isinstance(v, tf.Variable) else v.value for v in variables]
+
+    def clip(strategy):
+        for variable in variables:
+            strategy.extended.update(variable, lambda v: v.assign(tf.clip_by_value(v, -limit, limit)), group=False)
+
+    tf.distribute.get_replica_context().merge_call(clip)
+
+
 class Dropout(tf.keras.layers.Layer):
     """Inverted dropout (Srivastava et al. 2014) whose mask is a pure function of the seed it is called with.
 

@@ -1,4 +1,9 @@
-"""Losses as pure functions of logits or images. Each returns a float32 scalar, the mean over all that it is given."""
+"""Losses as pure functions of logits or images. Each returns a float32 scalar, the mean over all that it is given.
+
+`ADVERSARIAL` and `PENALTIES` are the two axes that every noise-to-image method takes by name.
+"""
+from typing import Callable, NamedTuple, Optional
+
 import tensorflow as tf
 
 
@@ -12,11 +17,122 @@ def mean_absolute_error(values, target):
     return tf.reduce_mean(tf.abs(tf.cast(values, tf.float32) - tf.cast(target, tf.float32)))
 
 
-def least_squares_discriminator(real_logits, fake_logits):
+def cross_entropy(logits, labels):
+    """-mean(y log D + (1 - y) log(1 - D)), D = sigmoid(logits); `labels` y in [0, 1], a number or of logits' shape."""
+    logits = tf.cast(logits, tf.float32)
+    # softplus(l) - y l, which neither overflows nor rounds to log(0).
+    return tf.reduce_mean(tf.math.softplus(logits) - labels * logits)
+
+
+# Adversarial losses. Labels other than 1 and 0 are those of label smoothing, soft or flipped labels.
+
+def minimax_discriminator(real_logits, fake_logits, real_labels=1.0, fake_labels=0.0):
+    """-mean(log D(x)) - mean(log(1 - D(G(z))))  (Goodfellow et al. 2014, eq. 1)."""
+    return cross_entropy(real_logits, real_labels) + cross_entropy(fake_logits, fake_labels)
+
+
+def minimax_generator(fake_logits):
+    """mean(log(1 - D(G(z)))), which saturates where D is sure (Goodfellow et al. 2014, eq. 1)."""
+    return -tf.reduce_mean(tf.math.softplus(tf.cast(fake_logits, tf.float32)))
+
+
+def non_saturating_generator(fake_logits):
+    """-mean(log D(G(z)))  (Goodfellow et al. 2014, sec. 3)."""
+    return cross_entropy(fake_logits, 1.0)
+
+
+def least_squares_discriminator(real_logits, fake_logits, real_labels=1.0, fake_labels=0.0):
     """1/2 mean((D(x) - 1)^2) + 1/2 mean(D(G(z))^2)  (Mao et al. 2017, eq. 9 with a = 0, b = 1)."""
-    return 0.5 * (mean_squared_error(real_logits, 1.0) + mean_squared_error(fake_logits, 0.0))
+    return 0.5 * (mean_squared_error(real_logits, real_labels) + mean_squared_error(fake_logits, fake_labels))
 
 
 def least_squares_generator(fake_logits):
     """mean((D(G(z)) - 1)^2)  (Zhu et al. 2017, sec. 4; Mao et al. 2017, eq. 9 with c = 1, there halved)."""
     return mean_squared_error(fake_logits, 1.0)
+
+
+def wasserstein_critic(real_logits, fake_logits):
+    """mean(D(G(z))) - mean(D(x)): minus the critic's estimate of the distance (Arjovsky et al. 2017, eq. 3)."""
+    return tf.reduce_mean(tf.cast(fake_logits, tf.float32)) - tf.reduce_mean(tf.cast(real_logits, tf.float32))
+
+
+def wasserstein_generator(fake_logits):
+    """-mean(D(G(z)))  (Arjovsky et al. 2017, algorithm 1, line 10)."""
+    return -tf.reduce_mean(tf.cast(fake_logits, tf.float32))
+
+
+def hinge_discriminator(real_logits, fake_logits):
+    """mean(max(0, 1 - D(x))) + mean(max(0, 1 + D(G(z))))  (Lim and Ye 2017; Miyato et al. 2018, eq. 16)."""
+    return (tf.reduce_mean(tf.nn.relu(1.0 - tf.cast(real_logits, tf.float32)))
+            + tf.reduce_mean(tf.nn.relu(1.0 + tf.cast(fake_logits, tf.float32))))
+
+
+class Adversarial(NamedTuple):
+    """The losses of both players, and how logits are read."""
+
+    discriminator: Callable  # of (real_logits, fake_logits), and of (real_labels, fake_labels) if it takes labels
+    generator: Callable  # of fake_logits
+    takes_labels: bool
+    boundary: Optional[float]  # logits above it mean "real"; None: only differences of logits mean something
+
+
+ADVERSARIAL = {
+    "minimax": Adversarial(minimax_discriminator, minimax_generator, True, 0.0),
+    "non-saturating": Adversarial(minimax_discriminator, non_saturating_generator, True, 0.0),
+    "least-squares": Adversarial(least_squares_discriminator, least_squares_generator, True, 0.5),
+    "wasserstein": Adversarial(wasserstein_critic, wasserstein_generator, False, None),
+    # The same loss as the Wasserstein generator's: only the discriminator has hinges.
+    "hinge": Adversarial(hinge_discriminator, wasserstein_generator, False, 0.0),
+}
+
+
+# Gradient penalties: functions of (critic, real, fake, uniform). `critic` maps images to logits, each image by itself;
+# `uniform` is noise from U(0, 1) of the images' shape.
+
+def squared_gradient_norms(critic, images):
+    """Sum over pixels of (d critic(image) / d image)^2, float32 [batch]."""
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        total = tf.reduce_sum(critic(images))
+    gradients = tf.cast(tape.gradient(total, images), tf.float32)
+    return tf.reduce_sum(tf.square(gradients), axis=range(1, len(images.shape)))
+
+
+def _norms(squares):
+    return tf.sqrt(squares + 1e-12)  # the root's own gradient at 0 is not finite
+
+
+def _interpolates(real, fake, uniform):
+    """One point on the line between each real and each generated image."""
+    epsilon = uniform[:, :1, :1, :1]
+    return epsilon * real + (1.0 - epsilon) * fake
+
+
+def gradient_penalty(critic, real, fake, uniform):
+    """mean((|grad D(x^)| - 1)^2), x^ uniform between x and G(z)  (Gulrajani et al. 2017, eq. 3)."""
+    return tf.reduce_mean((_norms(squared_gradient_norms(critic, _interpolates(real, fake, uniform))) - 1.0) ** 2)
+
+
+def one_sided_gradient_penalty(critic, real, fake, uniform):
+    """mean(max(0, |grad D(x^)| - 1)^2), x^ as in `gradient_penalty`  (Gulrajani et al. 2017, sec. 4)."""
+    norms = _norms(squared_gradient_norms(critic, _interpolates(real, fake, uniform)))
+    return tf.reduce_mean(tf.nn.relu(norms - 1.0) ** 2)
+
+
+def dragan_penalty(critic, real, fake, uniform):
+    """mean((|grad D(x + d)| - 1)^2), d = 1/2 std(x) U(0, 1) in each pixel  (Kodali et al. 2017, sec. 2.3).
+
+    The noise is that of the authors' code, except that std is each image's own: the batch's would differ with the
+    number of replicas that share it. Generated images play no part.
+    """
+    deviation = tf.math.reduce_std(real, axis=range(1, len(real.shape)), keepdims=True)
+    return tf.reduce_mean((_norms(squared_gradient_norms(critic, real + 0.5 * deviation * uniform)) - 1.0) ** 2)
+
+
+def r1_penalty(critic, real, fake, uniform):
+    """1/2 mean(|grad D(x)|^2) at real images only  (Mescheder et al. 2018, eq. 9)."""
+    return 0.5 * tf.reduce_mean(squared_gradient_norms(critic, real))
+
+
+PENALTIES = {"wgan-gp": gradient_penalty, "wgan-gp-one-sided": one_sided_gradient_penalty, "dragan": dragan_penalty,
+             "r1": r1_penalty}

@@ -11,9 +11,9 @@ from tf2gan import images
 class Reporter:
     """Writes to stderr, to the run's folder and to TensorBoard, all counted in images seen."""
 
-    def __init__(self, run, start, total, batch_size, seconds_before=0.0):
+    def __init__(self, run, start, total, images_per_step, seconds_before=0.0):
         """`start` and `total` in images; `seconds_before`: training time of earlier sessions of this run."""
-        self.run, self.batch_size, self.total = run, batch_size, total
+        self.run, self.images_per_step, self.total = run, images_per_step, total
         self._seconds_before, self._began = seconds_before, time.perf_counter()
         self._writer = tf.summary.create_file_writer(str(run.path))
         self._last = (self._began, start)
@@ -28,8 +28,8 @@ class Reporter:
 
     def advance(self, step, logs):
         """After each call: `logs` of its steps."""
-        self._bar.update(step * self.batch_size - self._bar.n)
-        self._bar.set_postfix_str(" ".join(f"{name}={logs[name]:.3f}" for name in _headline(logs)), refresh=False)
+        self._bar.update(step * self.images_per_step - self._bar.n)
+        self._bar.set_postfix_str(_headline(logs), refresh=False)
 
     def log(self, step, num_images, epoch, means):
         """After `log_every` steps: the mean of each quantity over them."""
@@ -45,9 +45,12 @@ class Reporter:
         self._writer.flush()
         if self._lines:
             left = time.strftime("%H:%M:%S", time.gmtime((self.total - num_images) / max(rate, 1e-9)))
-            losses = " ".join(f"{name}={means[name]:.4f}" for name in _headline(means))
-            print(f"step {step}/{self.total // self.batch_size} images {num_images} {losses} "
+            print(f"step {step}/{self.total // self.images_per_step} images {num_images} {_headline(means)} "
                   f"{rate:.1f} img/s ETA {left}", file=sys.stderr, flush=True)
+
+    def warn(self, message):
+        """Something that the user ought to look at; training goes on."""
+        self._bar.write(f"warning: {message}", file=sys.stderr)
 
     def samples(self, num_images, picture):
         """A sample grid, uint8 [height, width, 3], as samples/IMAGES.png and in TensorBoard."""
@@ -63,4 +66,17 @@ class Reporter:
 
 def _headline(logs):
     """The quantities that fit on a line."""
-    return [name for name in logs if name.endswith("_loss")] or list(logs)[:3]
+    names = [name for name in logs if name.endswith(("_loss", "_distance"))] or list(logs)[:3]
+    told = ["D right about"] * ("real_accuracy" in logs) + [
+        f"{kind} {100 * logs[f'{kind}_accuracy']:.0f} %" for kind in ("real", "fake") if f"{kind}_accuracy" in logs]
+    return " ".join([*(f"{name}={logs[name]:.4f}" for name in names), *told])
+
+
+def confusion_matrix(logs) -> str:
+    """What the discriminator took real and generated images for, as text; empty if nothing of it was logged."""
+    if "real_accuracy" not in logs:
+        return ""
+    rows = [("real images", logs["real_accuracy"], 1 - logs["real_accuracy"], "true positives, false negatives"),
+            ("generated images", 1 - logs["fake_accuracy"], logs["fake_accuracy"], "false positives, true negatives")]
+    return "\n".join([f"{'the discriminator took':24}{'for real':>10}{'for generated':>15}",
+                      *(f"  {name:22}{real:10.1%}{fake:15.1%}   {words}" for name, real, fake, words in rows)])

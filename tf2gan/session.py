@@ -9,7 +9,7 @@ from typing import Optional
 from tf2gan import configuration, progress, runs, summary, training
 from tf2gan.data import load
 from tf2gan.errors import UserError
-from tf2gan.gans import GANS
+from tf2gan.gans import GANS, NAMES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,12 +22,13 @@ class Outcome:
 
 def listing() -> str:
     """Methods with their presets, and built-in data sets, for people."""
-    lines = ["models and presets:"]
+    lines = ["models (--model) and their presets (--preset; one that begins with its model's name is a --model too):"]
     for name, gan_class in GANS.items():
         what = sys.modules[gan_class.__module__].__doc__.splitlines()[0]
-        lines += [f"  {name:12} {what}", f"  {'':12} {', '.join(gan_class.presets)}"]
+        lines += [f"  {name:12} {what}", f"  {'':12} presets: {', '.join(gan_class.presets)}"]
     lines += ["built-in data sets (no download):", *(f"  {name}" for name in load.BUILT_IN),
-              "any data set of tensorflow-datasets, and any folder with trainA trainB testA testB"]
+              "any data set of tensorflow-datasets, and any folder of images, with a sub folder for each class or",
+              "without; for cyclegan a folder with trainA trainB testA testB"]
     return "\n".join(lines)
 
 
@@ -43,7 +44,7 @@ def _record(request):
 
 def dry_run(request) -> str:
     """What the run would be: configuration, data, networks with their layers and parameters, memory, images, steps."""
-    strategy, splits, total = _prepare(request)
+    request, strategy, splits, total = _prepare(request)
     gan = training.build(request.gan_class, request.config, total, strategy)
     return "\n\n".join([resolved(request), _describe_data(request, splits, total),
                         *(summary.layers(*network) for network in gan.networks.values()),
@@ -53,13 +54,16 @@ def dry_run(request) -> str:
 def _describe_data(request, splits, total):
     config = request.config
     counts = ", ".join(f"{name} {split.num_examples}" for name, split in splits.items())
-    steps = total // config.batch_size
+    steps = total // config.images_per_step
     return (f"data: {config.dataset}: {counts}\nlength: {steps} steps, {total} images of each kind, "
             f"{total / training.epoch_images(splits):.2f} epochs")
 
 
 def _prepare(request):
-    """(strategy, splits, total images), everything checked that can be wrong before anything is written."""
+    """(request with all that the data decide, strategy, splits, total images), before anything is written.
+
+    Everything is checked that can be wrong.
+    """
     training.check_options(request.options)
     request.config.check()
     if request.run is None and request.options.run_dir:
@@ -67,20 +71,26 @@ def _prepare(request):
     strategy = training.make_strategy(request.options)  # before the data: devices are fixed once one is used
     splits = load.load(request.config.dataset, request.gan_class.splits, request.options.data_dir,
                        request.options.skip_unreadable)
-    training.check_data(request.config, splits, strategy.num_replicas_in_sync)
-    return strategy, splits, training.total_images(request.config, splits)
+    first = next(iter(splits.values()))
+    config = request.config.fitted(first.image_shape, first.class_names)
+    config.check()
+    training.check_data(config, splits, strategy.num_replicas_in_sync)
+    return dataclasses.replace(request, config=config), strategy, splits, training.total_images(config, splits)
 
 
 def run(request) -> Outcome:
     """Starts or resumes a run and trains to its end, or to a signal."""
-    strategy, splits, total = _prepare(request)
+    request, strategy, splits, total = _prepare(request)
+    class_names = next(iter(splits.values())).class_names
     record = {**_record(request), "total_images": total,
               "data": {name: split.num_examples for name, split in splits.items()},
+              "class_names": class_names and list(class_names),
               "fingerprints": {name: split.fingerprint for name, split in splits.items()},
               "command": shlex.join(["tools/train.py", *sys.argv[1:]]), "versions": runs.versions()}
     if request.run is None:
-        gan = training.build(request.gan_class, request.config, total, strategy)
-        path = request.options.run_dir or runs.next_run_dir(request.model, request.config.dataset)
+        gan = training.build(request.gan_class, request.config, total, strategy, record["class_names"])
+        name = request.preset if request.preset in NAMES else request.model
+        path = request.options.run_dir or runs.next_run_dir(name, request.config.dataset)
         folder = runs.create(path, record)
         with folder.locked():
             return _train(gan, strategy, splits, folder, request, {})
@@ -90,7 +100,7 @@ def run(request) -> Outcome:
         done = checkpoint.info["images"] if checkpoint else 0
         if done >= total:
             return Outcome(f"{folder.path} has already seen {done} images, its total is {total}: nothing to do")
-        gan = training.build(request.gan_class, request.config, total, strategy)
+        gan = training.build(request.gan_class, request.config, total, strategy, record["class_names"])
         info = {}
         if checkpoint:
             folder.restore(gan, checkpoint)
@@ -116,7 +126,7 @@ def _newest(folder, record):
 
 def _train(gan, strategy, splits, folder, request, info):
     start = int(gan.images_seen.numpy())
-    reporter = progress.Reporter(folder, start, gan.total_images, gan.config.batch_size, info.get("seconds", 0.0))
+    reporter = progress.Reporter(folder, start, gan.total_images, gan.config.images_per_step, info.get("seconds", 0.0))
     print(f"run folder: {folder.path}", file=sys.stderr)
     try:
         number = training.train(gan, strategy, splits, folder, request.options, reporter, info.get("window", ()))
@@ -130,7 +140,8 @@ def _train(gan, strategy, splits, folder, request, info):
     resume = f"tools/train.py --resume {shlex.quote(str(folder.path))}"
     if number is not None:
         return Outcome(f"interrupted after {images} of {gan.total_images} images, saved; go on with: {resume}", number)
-    return Outcome(f"trained on {images} images\nrun folder:  {folder.path}\n"
+    matrix = progress.confusion_matrix((folder.metrics() or [{}])[-1])
+    return Outcome(f"trained on {images} images\n{matrix}{matrix and chr(10)}run folder:  {folder.path}\n"
                    f"samples:     {folder.path / 'samples'}\n"
                    f"TensorBoard: tensorboard --logdir {folder.path}")
 
@@ -146,6 +157,7 @@ def load_gan(path):
         raise UserError(f"{path}: the run has no checkpoint yet")
     gan_class, config = configuration.from_record(run.record)
     gan = gan_class(config, run.record.get("total_images"))
+    gan.class_names = run.record.get("class_names")
     run.restore(gan, checkpoints[-1])
     record = {**run.record, "checkpoint": checkpoints[-1].info}
     with contextlib.suppress(FileNotFoundError, ValueError):

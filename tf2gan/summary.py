@@ -5,10 +5,10 @@ import re
 import tensorflow as tf
 
 
-def layers(network, input_shape) -> str:
-    """A table of the layers that hold parameters: name, output shape for one input, parameters.
+def layers(network, inputs) -> str:
+    """A table of the layers in the order of their calls: name, kind, output shape for one input, parameters.
 
-    `input_shape` is that of one input, [height, width, channels], without the batch.
+    `inputs`: the tensors that the network takes, for one example.
     """
     rows = []
 
@@ -17,7 +17,7 @@ def layers(network, input_shape) -> str:
 
         def call(*args, **kwargs):
             outputs = inner(*args, **kwargs)
-            rows.append((layer.name, "x".join(map(str, outputs.shape[1:])), layer.count_params()))
+            rows.append((layer.name, type(layer).__name__, "x".join(map(str, outputs.shape[1:])), layer.count_params()))
             return outputs
 
         layer.call = call
@@ -25,19 +25,19 @@ def layers(network, input_shape) -> str:
 
     watched = [watch(layer) for layer in _leaves(network)]
     try:
-        network(tf.zeros([1, *input_shape]))  # subclassed models know the shapes inside only while they run
+        network(*inputs)  # subclassed models know the shapes inside only while they run
     finally:
         for layer in watched:
             del layer.call
-    width = max(len(name) for name, _, _ in rows)
-    lines = [f"  {name:{width}}  {shape:>14}  {count:>11,}" for name, shape, count in rows]
+    widths = [max(map(len, column)) for column in list(zip(*rows))[:2]]
+    lines = [f"  {name:{widths[0]}}  {kind:{widths[1]}}  {shape:>14}  {count:>11,}" for name, kind, shape, count in rows]
     return "\n".join([f"{network.name} ({type(network).__name__}): {network.count_params():,} parameters", *lines])
 
 
 def _leaves(layer):
     inner = [part for part in layer._flatten_layers(recursive=False, include_self=False)]
     if not inner:
-        return [layer] if layer.weights else []
+        return [layer]
     return [leaf for part in inner for leaf in _leaves(part)]
 
 
@@ -57,7 +57,7 @@ def memory(gan, strategy) -> str:
     graph = tf.function(lambda *batches: strategy.run(gan.train_step, args=batches)).get_concrete_function(
         *[batch] * gan.batches_per_step).graph
     # A forward value stays until its gradient is computed; backward values are freed as they are used up.
-    kept = ("Conv2D", "Conv2DBackpropInput", "LeakyRelu", "Relu", "Tanh", "AddV2", "Mul", "ConcatV2",
+    kept = ("Conv2D", "Conv2DBackpropInput", "MatMul", "FusedBatchNormV3", "LeakyRelu", "Relu", "Tanh", "AddV2", "Mul", "ConcatV2",
             "ResizeNearestNeighbor", "MirrorPad", "SquaredDifference", "Sub")
     activations = sum(output.dtype.size * math.prod(output.shape)
                       for operation in graph.get_operations() for output in operation.outputs

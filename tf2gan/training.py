@@ -29,7 +29,7 @@ class Options:
     sample_every: int = 500  # steps between sample grids; 0 is never
     checkpoint_every: int = 1000  # steps between checkpoints; the end and an interruption save too; 0 is only then
     log_every: int = 50  # steps between log lines
-    num_samples: int = 4  # held-out images of each kind in a sample grid
+    num_samples: int = 4  # images of each kind (domain, class) in a sample grid
 
 
 class Diverged(Failure):
@@ -71,10 +71,10 @@ def total_images(config, splits) -> int:
     if config.steps:
         steps = config.steps
     elif config.images:
-        steps = math.ceil(config.images / config.batch_size)
+        steps = math.ceil(config.images / config.images_per_step)
     else:
-        steps = math.ceil(config.epochs * epoch_images(splits) / config.batch_size)
-    return steps * config.batch_size
+        steps = math.ceil(config.epochs * epoch_images(splits) / config.images_per_step)
+    return steps * config.images_per_step
 
 
 def epoch_images(splits) -> int:
@@ -87,21 +87,23 @@ def check_data(config, splits, replicas):
     smallest = min((s for name, s in splits.items() if name.startswith("train")), key=lambda s: s.num_examples)
     if config.batch_size < 1:
         raise UserError(f"--batch-size {config.batch_size}: must be at least 1")
-    if config.batch_size > smallest.num_examples:
+    if config.real_batch_size > smallest.num_examples:
         raise UserError(f"--batch-size {config.batch_size}: larger than {smallest.name}, which has "
                         f"{smallest.num_examples} images")
-    if config.batch_size % replicas:
+    if config.batch_size % replicas or config.real_batch_size % replicas:
         raise UserError(f"--batch-size {config.batch_size}: cannot be shared equally by {replicas} replicas")
 
 
-def build(gan_class, config, total, strategy):
+def build(gan_class, config, total, strategy, class_names=None):
     """The GAN with its initial weights, a pure function of the configuration, on the devices of `strategy`."""
     tf.keras.utils.set_random_seed(config.seed)
     with strategy.scope():
-        return gan_class(config, total)
+        gan = gan_class(config, total)
+    gan.class_names = class_names
+    return gan
 
 
-def compile_steps(gan, strategy, phase, images_per_step):
+def compile_steps(gan, strategy, phase):
     """A function (iterator, int tensor n) that runs n steps and returns {name: mean of what they logged}, on the host.
 
     It stops at the first step whose log is not finite and returns that step's values. Rebuilt once a phase. Many steps
@@ -112,7 +114,7 @@ def compile_steps(gan, strategy, phase, images_per_step):
     def step(iterator):
         batches = [next(iterator) for _ in range(gan.batches_per_step)]
         logs = strategy.run(functools.partial(gan.train_step, **phase), args=batches)
-        gan.end_step(images_per_step)
+        gan.end_step(gan.config.images_per_step)
         names[:] = logs
         return tf.stack([tf.cast(strategy.reduce("MEAN", value, axis=None), tf.float64) for value in logs.values()])
 
@@ -167,22 +169,25 @@ def train(gan, strategy, splits, run, options, reporter, window=()):
     Raises Diverged, with the first quantity that is not finite in its message; no checkpoint is written then.
     """
     config = gan.config
-    start = int(gan.images_seen.numpy())
-    dataset = pipeline.unpaired_batches(splits, config, start)
+    start, size = int(gan.images_seen.numpy()), config.images_per_step
+    unpaired = "trainA" in splits
+    dataset = (pipeline.unpaired_batches(splits, config, start) if unpaired else
+               pipeline.image_batches(splits, config, config.real_batch_size, start))
     with _quiet.without_chatter():
         iterator = iter(strategy.experimental_distribute_dataset(dataset))
-    fixed = pipeline.unpaired_examples(splits, config, options.num_samples)
-    steps = compile_steps(gan, strategy, gan.phase(), config.batch_size)
+    fixed = gan.sample_inputs(options.num_samples)
+    if fixed is None:
+        fixed = pipeline.unpaired_examples(splits, config, options.num_samples)
     draw = tf.function(gan.sample)
-    step, last = start // config.batch_size, gan.total_images // config.batch_size
+    step, last = start // size, gan.total_images // size
     epoch = epoch_images(splits)
-    num_steps = 1
-    window = list(window)
+    steps = phase = None
+    window, history, diagnosed = list(window), run.metrics(), set()
 
     def save():
         for variable in gan.weights():
             if not np.isfinite(variable.numpy()).all():
-                raise Diverged(f"{variable.name} is no longer finite at step {step}, image {step * config.batch_size}")
+                raise Diverged(f"{variable.name} is no longer finite at step {step}, image {step * size}")
         return run.save(gan, {"step": step, "seconds": reporter.seconds(), "window": window,
                               "replicas": strategy.num_replicas_in_sync})
 
@@ -193,24 +198,30 @@ def train(gan, strategy, splits, run, options, reporter, window=()):
         if options.sample_every and start == 0:
             sample()
         while step < last and interruption.signal is None:
+            if gan.phase() != phase:
+                phase, num_steps = gan.phase(), 1
+                steps = compile_steps(gan, strategy, phase)
             boundary = min([last] + [(step // every + 1) * every for every in
-                                     (options.log_every, options.sample_every, options.checkpoint_every) if every])
+                                     (options.log_every, options.sample_every, options.checkpoint_every) if every]
+                           + [math.ceil(end / size) for end in [gan.phase_end()] if end is not None])
             began = time.perf_counter()
             count = min(num_steps, boundary - step)
             logs = steps(iterator, tf.constant(count))
             elapsed = time.perf_counter() - began
-            step = int(gan.images_seen.numpy()) // config.batch_size
+            step = int(gan.images_seen.numpy()) // size
             broken = [name for name, value in logs.items() if not math.isfinite(value)]
             if broken:
-                raise Diverged(f"{broken[0]} became {logs[broken[0]]} at step {step}, image {step * config.batch_size}")
+                raise Diverged(f"{broken[0]} became {logs[broken[0]]} at step {step}, image {step * size}")
             window.append((count, logs))
             reporter.advance(step, logs)
             if step % options.log_every == 0 or step == last:
-                counts = [count for count, _ in window]
-                # Rounded: how steps fell into calls depends on the machine's speed, and so does the sum's last bit.
-                means = {name: float(np.float32(np.average([values[name] for _, values in window], weights=counts)))
-                         for name in logs}
-                reporter.log(step, step * config.batch_size, step * config.batch_size / epoch, means)
+                means = _means(window)
+                reporter.log(step, step * size, step * size / epoch, means)
+                history.append({"images": step * size, **means})
+                found = gan.diagnose(history)
+                for name in found.keys() - diagnosed:
+                    reporter.warn(f"{name} at step {step}: {found[name]}")
+                diagnosed |= found.keys()
                 window = []
             if options.sample_every and (step % options.sample_every == 0 or step == last):
                 sample()
@@ -222,7 +233,17 @@ def train(gan, strategy, splits, run, options, reporter, window=()):
     return interruption.signal
 
 
+def _means(window):
+    """{name: mean over the steps of `window` that logged it}."""
+    names = dict.fromkeys(name for _, values in window for name in values)
+    logged = {name: [(values[name], count) for count, values in window if name in values] for name in names}
+    # Rounded: how steps fell into calls depends on the machine's speed, and so does the sum's last bit.
+    return {name: float(np.float32(np.average([value for value, _ in pairs], weights=[count for _, count in pairs])))
+            for name, pairs in logged.items()}
+
+
 def picture(gan, samples):
     """uint8 [height, width, 3]: what `gan.sample` returned, one grid under the other, with titles."""
-    return images.stack([images.grid(images.to_uint8(rows), gan.sample_titles[name]) for name, rows in samples.items()],
-                        gap=8)
+    titles = gan.sample_titles()
+    return images.stack([images.grid(images.enlarged(images.to_uint8(rows)), **titles.get(name, {}))
+                         for name, rows in samples.items()], gap=8)

@@ -143,7 +143,117 @@ def test_a_sub_folder_without_images(unpaired):
     assert all(suffix in message for suffix in (".jpg", ".png", ".webp"))
 
 
-# unreadable, check
+# image_splits
+
+def place(root, *names):
+    """Writes an image under each name; returns `root`."""
+    for name in names:
+        write(root / name)
+    return root
+
+
+def relative(root, found):
+    """What image_splits returned, with paths as text below `root`."""
+    paths, class_names, labels = found
+    return ({name: [path.relative_to(root).as_posix() for path in split] for name, split in paths.items()}, class_names,
+            {path.relative_to(root).as_posix(): label for path, label in labels.items()})
+
+
+def test_a_flat_folder_is_train_without_classes(tmp_path):
+    place(tmp_path, "b.png", "a.jpg")
+    (tmp_path / "notes").mkdir()
+    assert relative(tmp_path, folders.image_splits(tmp_path, ("train",))) == ({"train": ["a.jpg", "b.png"]}, None, {})
+
+
+def test_sub_folders_are_classes_in_the_order_of_code_points(tmp_path):
+    place(tmp_path, "dog/x.png", "10/x.png", "9/deep/er/y.png", "9/x.png", "Cat/x.png")
+    (tmp_path / "empty").mkdir()
+    paths, class_names, labels = relative(tmp_path, folders.image_splits(os.fspath(tmp_path), ("train",)))
+    assert class_names == ("10", "9", "Cat", "dog")
+    assert paths == {"train": ["10/x.png", "9/deep/er/y.png", "9/x.png", "Cat/x.png", "dog/x.png"]}
+    assert labels == dict(zip(paths["train"], [0, 1, 1, 2, 3]))
+
+
+def test_a_single_sub_folder_is_a_single_class(tmp_path):
+    place(tmp_path, "faces/x.png", "faces/deep/y.png")
+    assert folders.image_splits(tmp_path, ("train",))[1:] == (
+        ("faces",), {tmp_path / "faces/deep/y.png": 0, tmp_path / "faces/x.png": 0})
+
+
+def test_train_and_test_share_the_labels_of_train(tmp_path):
+    place(tmp_path, "train/a/1.png", "train/b/1.png", "train/c/1.png", "test/c/1.png", "test/b/1.png")
+    paths, class_names, labels = relative(tmp_path, folders.image_splits(tmp_path, ("train", "test")))
+    assert paths == {"train": ["train/a/1.png", "train/b/1.png", "train/c/1.png"],
+                     "test": ["test/b/1.png", "test/c/1.png"]}
+    assert class_names == ("a", "b", "c")
+    assert labels == {"train/a/1.png": 0, "train/b/1.png": 1, "train/c/1.png": 2, "test/b/1.png": 1, "test/c/1.png": 2}
+    only_test = relative(tmp_path, folders.image_splits(tmp_path, ("test",)))
+    assert only_test == ({"test": paths["test"]}, class_names, {"test/b/1.png": 1, "test/c/1.png": 2})
+
+
+def test_flat_train_and_test(tmp_path):
+    place(tmp_path, "train/1.png", "test/1.png", "test/2.png")
+    paths, class_names, labels = folders.image_splits(tmp_path, ("train", "test"))
+    assert (len(paths["train"]), len(paths["test"]), class_names, labels) == (1, 2, None, {})
+
+
+def test_what_is_not_asked_for_is_not_needed(tmp_path):
+    place(tmp_path, "train/a/1.png", "validation/1.png")
+    assert list(folders.image_splits(tmp_path, ("train",))[0]) == ["train"]
+    place(tmp_path, "test/x/1.png")  # a class that train has not; a hindrance only to who asks for test
+    assert folders.image_splits(tmp_path, ("train",))[1] == ("a",)
+
+
+ONE, BOTH = ("train",), ("train", "test")
+
+
+@pytest.mark.parametrize("names, splits, words", [
+    ([], ONE, "ROOT has no images; what counts: .png"),
+    (["notes.txt"], BOTH, "ROOT has no images; what counts: .png"),
+    (["train/notes.txt"], ONE, "ROOT/train has no images; what counts: .png"),
+    (["train/a/1.png", "test/notes.txt"], BOTH, "ROOT/test has no images;"),
+    (["a/1.png", "b/1.png", "x.png", "y.png"], ONE, "ROOT has 2 images, x.png, beside sub folders with images: a, b;"),
+    (["train/a/1.png", "train/x.png"], ONE, "ROOT/train has 1 images, x.png, beside sub folders with images: a;"),
+    (["train/a/1.png"], BOTH, "ROOT lacks the sub folders test; needed: train, test; there: train; move a few test"),
+    (["train/a/1.png", "Test/a/1.png"], BOTH, "lacks the sub folders test; there: Test, train; rename Test to test"),
+    (["test/a/1.png"], BOTH, "ROOT lacks the sub folders train; there: test"),
+    (["test/a/1.png", "val/a/1.png"], ONE, "ROOT lacks the sub folders train; there: test, val"),
+    (["Training/1.png", "Testing/1.png"], ONE, "lacks the sub folders train; rename Training to train"),
+    (["Train_Set/1.png", "test_set/1.png"], BOTH, "lacks train, test; rename Train_Set to train; rename test_set to"),
+    (["a/1.png", "b/1.png"], BOTH, "ROOT lacks the sub folders train, test; there: a, b; what is there train alone"),
+    (["1.png"], BOTH, "ROOT lacks the sub folders train, test; there: none; what is there would be train alone"),
+    (["train/a/1.png", "test/b/1.png", "test/a/1.png"], BOTH, "ROOT/test has the classes b and ROOT/train classes a;"),
+    (["train/a/1.png", "test/1.png"], BOTH, "ROOT/test has no classes and ROOT/train has the classes a; needed"),
+    (["train/1.png", "test/a/1.png"], BOTH, "ROOT/test has the classes a and ROOT/train has no classes; needed"),
+    (["trainA/1.png", "trainB/1.png", "testA/1.png"], ONE, "ROOT two kinds there: testA, trainA, ROOT/trainA?"),
+    (["inner/train/a/1.png", "inner/test/a/1.png"], ONE, "one folder too high; inner; did you mean ROOT/inner?"),
+    (["inner/train/a/1.png", "inner/test/a/1.png"], BOTH, "one folder too high; inner; did you mean ROOT/inner?"),
+    (["inner/trainA/1.png", "inner/trainB/1.png"], ONE, "one folder too high; inner; did you mean ROOT/inner?"),
+    (["inner/a/1.png", "inner/b/1.png"], ONE, "one folder too high; inner; did you mean ROOT/inner?"),
+    (["bus/1.png", "train/1.png", "tram/1.png"], ONE, "train may be a split or a class beside bus, tram; ROOT/train"),
+])
+def test_what_cannot_be_a_data_set_of_one_kind(tmp_path, names, splits, words):
+    root = tmp_path / "data"
+    root.mkdir()
+    for name in names:
+        write(root / name) if name.endswith(".png") else (root / name).parent.mkdir(exist_ok=True)
+    message = refusal(folders.image_splits, root, splits)
+    assert all(word.replace("ROOT", str(root)) in message for word in words.split()), message
+
+
+def test_no_folder_for_image_splits(tmp_path):
+    assert "none does not exist; possible: a folder of images," in refusal(
+        folders.image_splits, tmp_path / "none", ONE)
+    assert "x.png is not a folder; " in refusal(folders.image_splits, write(tmp_path / "x.png"), ONE)
+
+
+@pytest.mark.parametrize("names", [["train/a/1.png"], ["train/1.png", "test/1.png"], ["1.png"]])
+def test_a_set_of_one_kind_is_not_an_unpaired_one(tmp_path, names):
+    message = refusal(folders.unpaired_splits, place(tmp_path, *names))
+    assert "laid out for models that make images of one kind" in message and "trainA, trainB, testA, testB" in message
+
+
+# inspect, check
 
 def spoil(unpaired):
     """Two bad files in trainA and one in testB, with the paths in the order of the splits."""
@@ -154,31 +264,55 @@ def spoil(unpaired):
     return bad
 
 
-def test_unreadable_lists_all_in_order_and_counts_progress(unpaired):
-    bad = spoil(unpaired)
-    splits = folders.unpaired_splits(unpaired)
-    paths = [path for split in splits.values() for path in split]
+def test_inspect_tells_shape_and_greyness_or_what_is_wrong_in_order(tmp_path):
+    paths = [tmp_path / f"{index}.png" for index in range(6)]
+    grey = np.arange(20, dtype=np.uint8).reshape([4, 5, 1])
+    images.write_image(paths[0], grey)
+    images.write_image(paths[1], np.repeat(grey, 3, axis=-1))
+    for channel, path in enumerate(paths[2:5]):  # one channel of one pixel off by one
+        coloured = np.repeat(grey, 3, axis=-1)
+        coloured[3, 4, channel] += 1
+        images.write_image(path, coloured)
+    paths[5].write_bytes(b"")
     calls = []
-    failed = folders.unreadable(paths, progress=lambda: calls.append(1))
-    assert [path for path, _ in failed] == bad and len(calls) == len(paths) == 12
-    assert [reason for _, reason in failed][:2] == ["the file is empty", "not an image in a format that Pillow reads"]
-    assert str(unpaired) not in failed[2][1]
-    backwards = folders.unreadable(reversed(paths))
-    assert backwards == failed[::-1]
+    expected = [((4, 5, 1), None)] * 2 + [((4, 5, 3), None)] * 3 + [(None, "the file is empty")]
+    assert folders.inspect(paths, progress=lambda: calls.append(1)) == expected and len(calls) == 6
+    assert folders.inspect(reversed(paths)) == expected[::-1]
 
 
 def test_an_error_in_progress_ends_the_work(unpaired):
     def interrupt():
         raise KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt):
-        folders.unreadable(sorted((unpaired / "trainA").iterdir()), interrupt)
+        folders.inspect(sorted((unpaired / "trainA").iterdir()), interrupt)
 
 
 def test_check_of_good_images_changes_nothing(unpaired):
     splits = folders.unpaired_splits(unpaired)
     calls = []
-    assert folders.check(splits, progress=lambda: calls.append(1)) == (splits, [])
-    assert len(calls) == 12
+    readable, skipped, shapes = folders.check(splits, progress=lambda: calls.append(1))
+    assert (readable, skipped, len(calls)) == (splits, [], 12)
+    assert shapes == {name: (4, 5, 1) for name in splits}
+
+
+def test_check_gives_the_shape_that_all_images_of_a_split_have(tmp_path):
+    def shape_of(*shapes):
+        paths = [tmp_path / f"{index}.png" for index in range(len(shapes))]
+        for path, (height, width, channels) in zip(paths, shapes):
+            images.write_image(path, np.broadcast_to(np.uint8([1, 2, 3][:channels]), [height, width, channels]))
+        return folders.check({"train": paths})[2]["train"]
+
+    assert shape_of((4, 5, 1), (4, 5, 1)) == (4, 5, 1)
+    assert shape_of((4, 5, 1), (4, 5, 3), (4, 5, 1)) == (4, 5, 3)
+    assert shape_of((4, 5, 1), (5, 4, 1)) == (None, None, 1)
+    assert shape_of((4, 5, 3), (4, 6, 3)) == (None, None, 3)
+
+
+def test_an_unreadable_image_has_no_say_in_the_shape(unpaired):
+    spoil(unpaired)
+    images.write_image(unpaired / "trainB" / "0.png", np.full([4, 6, 3], 7, np.uint8))
+    shapes = folders.check(folders.unpaired_splits(unpaired), skip_unreadable=True)[2]
+    assert shapes["trainA"] == (4, 5, 1) and shapes["trainB"] == (None, None, 1)
 
 
 def test_check_names_every_unreadable_file(unpaired):
@@ -194,7 +328,7 @@ def test_check_names_every_unreadable_file(unpaired):
 def test_check_skips_when_told_to(unpaired):
     bad = spoil(unpaired)
     splits = folders.unpaired_splits(unpaired)
-    readable, skipped = folders.check(splits, skip_unreadable=True)
+    readable, skipped, _ = folders.check(splits, skip_unreadable=True)
     assert list(readable) == list(splits)
     assert readable["trainA"] == [unpaired / "trainA" / "1.png"] and readable["trainB"] == splits["trainB"]
     assert [path for path, _ in skipped] == bad and skipped[0][1] == "the file is empty"

@@ -206,3 +206,131 @@ def test_held_out_examples_are_the_first_and_undisturbed():
     examples = pipeline.unpaired_examples(splits, CONFIG, 2)
     assert batch_ids(examples["x"]) == batch_ids(examples["y"]) == [0, 1]
     assert examples["x"].shape == [2, 12, 12, 3]
+
+
+# Batches of single images.
+
+def labelled(num=7, size=(12, 12), channels=3, known=True):
+    """A labelled split "train": example i has label i and value 30 i at the left column, 0 elsewhere."""
+    pixels = np.zeros([num, *size, channels], np.uint8)
+    pixels[:, :, 0] = 30 * np.arange(num)[:, None, None]
+    records = tf.data.Dataset.from_tensor_slices({"image": pixels, "label": np.arange(num, dtype=np.int64)})
+    return Split("train", num, records, dict, record_bytes=100, class_names=tuple("abcdefg"[:num]),
+                 image_shape=(*size, channels) if known else (None, None, channels))
+
+
+def image_config(**changes):
+    return types.SimpleNamespace(**{"seed": 0, "image_shape": (12, 12), "channels": 3, "mirror": False, **changes})
+
+
+def image_batches(split, batch_size=4, num=6, start=0, **changes):
+    dataset = pipeline.image_batches({"train": split}, image_config(**changes), batch_size, start)
+    return list(dataset.take(num).as_numpy_iterator())
+
+
+def joined(batches, name):
+    return np.concatenate([batch[name] for batch in batches])
+
+
+PATHS = pytest.mark.parametrize("known", [True, False], ids=["held", "streamed"])
+
+
+@PATHS
+def test_image_batches_have_the_order_of_the_stream_and_every_example_once_an_epoch(known):
+    batches = image_batches(labelled(known=known), num=7)
+    assert all(batch["images"].shape == (4, 12, 12, 3) and batch["images"].dtype == np.float32 for batch in batches)
+    labels = joined(batches, "labels")
+    assert labels.dtype == np.int64
+    expected = [int(example["label"]) for example in pipeline.stream(labelled(), 0).take(28)]
+    assert labels.tolist() == expected and len({tuple(epoch) for epoch in epochs(expected, 7)}) == 4
+    assert all(sorted(epoch) == list(range(7)) for epoch in epochs(expected, 7))
+    assert expected == np.concatenate([pipeline.order(labelled(), 0, epoch) for epoch in range(4)]).tolist()
+    np.testing.assert_allclose(joined(batches, "images")[:, 3, 0, 1], 30 * labels / 127.5 - 1, atol=1e-6)
+
+
+def test_the_order_in_blocks_is_that_of_the_stream(monkeypatch):
+    monkeypatch.setattr(pipeline, "_SHUFFLE_BYTES", 350)
+    expected = [int(example["label"]) for example in pipeline.stream(labelled(), 3).take(14)]
+    assert joined(image_batches(labelled(), 7, 2, seed=3), "labels").tolist() == expected
+    assert sorted(expected[:3]) == [0, 1, 2] and expected[6] == 6
+
+
+def test_what_is_held_and_what_is_streamed_is_the_same():
+    for size in ((12, 12), (20, 20), (5, 5)):
+        held, streamed = (image_batches(labelled(size=size, known=known)) for known in (True, False))
+        np.testing.assert_allclose(joined(held, "images"), joined(streamed, "images"), atol=0.5 / 127.5 + 1e-6)
+
+
+@pytest.mark.parametrize("split, changes, held", [
+    (labelled(), {}, True), (labelled(size=(6, 6)), {}, True), (labelled(size=(6, 12)), {}, False),
+    (labelled(size=(6, 12)), {"image_shape": (12, 24)}, True), (labelled(known=False), {}, False)])
+def test_only_what_needs_no_random_crop_and_has_room_is_held(monkeypatch, split, changes, held):
+    made = []
+    decoded = pipeline._decoded
+    monkeypatch.setattr(pipeline, "_decoded", lambda *args: made.append(1) or decoded(*args))
+    image_batches(split, num=1, **changes)
+    assert bool(made) == held
+    monkeypatch.setattr(pipeline, "_HELD_BYTES", 7 * 12 * 12 * 3 - 1)
+    made.clear()
+    image_batches(split, num=1, **changes)
+    assert not made
+
+
+@PATHS
+@pytest.mark.parametrize("start", [1, 4, 6, 7, 8, 21, 23])
+def test_image_batches_resume_at_any_position(known, start):
+    whole = image_batches(labelled(known=known), 1, 33, mirror=True)
+    rest = image_batches(labelled(known=known), 5, 2, start=start, mirror=True)
+    for name in ("images", "labels"):
+        np.testing.assert_array_equal(joined(rest, name), joined(whole, name)[start:start + 10])
+
+
+def test_batches_larger_than_an_epoch():
+    labels = joined(image_batches(labelled(3), 8, 3, start=2), "labels")
+    assert labels.tolist() == [int(e["label"]) for e in pipeline.stream(labelled(3), 0, start=2).take(24)]
+
+
+@PATHS
+def test_half_is_mirrored_anew_in_each_epoch_and_only_when_asked(known):
+    def sides(**changes):
+        """-1 where the bright column is on the left, 1 where it is on the right, [epochs, examples] by label."""
+        batches = image_batches(labelled(known=known), 70, 6, **changes)
+        labels, images = joined(batches, "labels"), joined(batches, "images")
+        found = np.sign(images[:, 0, -1, 0] - images[:, 0, 0, 0])
+        return np.stack([found[i:i + 7][np.argsort(labels[i:i + 7])] for i in range(0, 420, 7)])[:, 1:]
+
+    assert (sides() == -1).all()
+    mirrored = sides(mirror=True)
+    assert abs(mirrored.mean()) < 5 / np.sqrt(360) and set(np.unique(mirrored)) == {-1, 1}
+    assert all(len(set(column)) == 2 for column in mirrored.T)
+    np.testing.assert_array_equal(mirrored, sides(mirror=True))
+    assert (mirrored != sides(mirror=True, seed=1)).any()
+
+
+@PATHS
+def test_grey_is_tiled_and_colour_becomes_luma(known):
+    grey = image_batches(labelled(channels=1, known=known))
+    np.testing.assert_array_equal(joined(grey, "images"), joined(image_batches(labelled(known=known)), "images"))
+    one = image_batches(labelled(known=known), channels=1)
+    assert one[0]["images"].shape == (4, 12, 12, 1)
+    np.testing.assert_allclose(joined(one, "images"), joined(grey, "images")[..., :1], atol=1e-6)
+
+    pixels = np.broadcast_to(np.uint8([200, 100, 50]), [2, 12, 12, 3])
+    split = Split("train", 2, tf.data.Dataset.from_tensor_slices({"image": pixels}), dict, 100,
+                  image_shape=(12, 12, 3) if known else (None, None, 3))
+    luma = image_batches(split, 2, 1, channels=1)[0]
+    assert list(luma) == ["images"], "no class names, no labels"
+    np.testing.assert_allclose((luma["images"] + 1) * 127.5, 0.299 * 200 + 0.587 * 100 + 0.114 * 50, atol=1)
+
+
+@PATHS
+@pytest.mark.parametrize("num_replicas", [1, 2])
+def test_image_batches_are_distributed(known, num_replicas):
+    strategy = tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(num_replicas)],
+                                              tf.distribute.ReductionToOneDevice())
+    dataset = pipeline.image_batches({"train": labelled(known=known)}, image_config(mirror=True), 4)
+    iterator = iter(strategy.experimental_distribute_dataset(dataset))
+    for expected in image_batches(labelled(known=known), num=4, mirror=True):
+        parts = strategy.experimental_local_results(next(iterator)["images"])
+        assert len(parts) == num_replicas
+        np.testing.assert_array_equal(tf.concat(parts, axis=0), expected["images"])

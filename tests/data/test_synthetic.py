@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from tf2gan.data.synthetic import SyntheticApple2orange, SyntheticConfig, config_for, render_scene
+from tf2gan.data.synthetic import SyntheticApple2orange, SyntheticConfig, render_scene
 
 SIZE, NUM_TRAIN, NUM_TEST = 32, 5, 3
 
@@ -45,18 +45,18 @@ def test_name_and_configs():
     assert SyntheticApple2orange.name == "synthetic_apple2orange"
     assert [config.name for config in SyntheticApple2orange.BUILDER_CONFIGS] == ["256"]
     for size in (256, 64):
-        config = config_for(size)
+        config = SyntheticApple2orange.config_for(size)
         assert (config.name, config.size, config.num_train, config.num_test) == (str(size), size, 400, 60)
     assert str(SyntheticApple2orange.VERSION) in SyntheticApple2orange.RELEASE_NOTES
 
 
 def test_counts_get_a_directory_of_their_own():
-    assert SyntheticConfig(64, 5, 3).name != SyntheticConfig(64, 5, 4).name != config_for(64).name
+    assert SyntheticConfig(64, 5, 3).name != SyntheticConfig(64, 5, 4).name != SyntheticApple2orange.config_for(64).name
 
 
 @pytest.mark.parametrize("size", [256, 48])
 def test_configs_are_accepted_by_the_builder(tmp_path, size):
-    made = SyntheticApple2orange(data_dir=str(tmp_path), config=config_for(size))
+    made = SyntheticApple2orange(data_dir=str(tmp_path), config=SyntheticApple2orange.config_for(size))
     assert made.info.full_name == f"synthetic_apple2orange/{size}/1.0.0"
     assert made.info.features["image"].shape == (size, size, 3)
 
@@ -66,7 +66,7 @@ def test_bad_arguments_are_refused():
         with pytest.raises(ValueError, match="at least"):
             SyntheticConfig(*arguments)
     with pytest.raises(ValueError, match="at least 32"):
-        config_for(16)
+        SyntheticApple2orange.config_for(16)
     for arguments in [("train", 0, 64), ("trainA", -1, 64), ("trainA", 0, 31)]:
         with pytest.raises(ValueError, match="no picture"):
             render_scene(*arguments)

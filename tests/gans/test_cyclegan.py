@@ -281,7 +281,7 @@ def test_samples_are_input_translated_reconstructed_identity(make):
     for direction, columns in (("a2b", [0.6, 0.3, 0.55, 0.85]), ("b2a", [-0.2, 0.05, 0.025, -0.1])):
         assert samples[direction].shape == [2, 4, 32, 32, 3]
         np.testing.assert_allclose(samples[direction][1, :, 5, 5, 0], columns, rtol=1e-5)
-        assert len(gan.sample_titles[direction]) == 4
+        assert len(gan.sample_titles()[direction]["column_titles"]) == 4
 
 
 # The learning rate.

@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 
+import numpy as np
 import tensorflow as tf
 
 from tf2gan import images
@@ -11,6 +12,8 @@ from tf2gan.errors import UserError
 
 UNPAIRED_SPLITS = ("trainA", "trainB", "testA", "testB")
 _MOST_NAMES = 20  # of a folder's contents in one message
+_SUFFIX = "(ing|set|data|images)?"  # of names that are nearly right, such as "Training"
+_SPLIT_LIKE = re.compile("(train|test|val|valid|validation|dev|eval)" + _SUFFIX)
 
 
 def find_images(folder):
@@ -45,94 +48,214 @@ def unpaired_splits(folder):
 
     Raises UserError, in one line, if `folder` is no folder, or one of the four sub folders is missing or has no images.
     """
+    folder = _existing(folder, f"a folder with the sub folders {', '.join(UNPAIRED_SPLITS)}")
+    present = _sub_folders(folder)
+    missing = [name for name in UNPAIRED_SPLITS if not (folder / name).is_dir()]
+    if len(missing) == 4 and ("train" in present or _has_images(folder)):
+        raise UserError(f"{folder} is laid out for models that make images of one kind; this one translates between "
+                        f"two and needs the sub folders {', '.join(UNPAIRED_SPLITS)}; there: {_cut(present)}")
+    if missing:
+        raise UserError(_missing_message(folder, UNPAIRED_SPLITS, missing))
+    return {name: _some_images(folder / name) for name in UNPAIRED_SPLITS}
+
+
+def image_splits(folder, splits):
+    """The images of a data set of one kind: ({split: paths}, class names, {path: label}).
+
+    Each split is the sub folder of its name. If there is neither a sub folder train nor one of `splits`, `folder`
+    itself is the split "train". A split has its images at any depth of sub folders, which are its classes (a single one
+    makes a set of one class), or has images and no sub folders with images: then class names is None, and the labels
+    are empty. Labels count the classes of "train" by code point; sub folders without images are no classes.
+
+    Raises UserError, in one line, if `folder` is no folder, lacks one of `splits`, has no images in it or is laid out
+    in another way, and if a split has a class that "train" has not.
+    """
+    folder = _existing(folder, "a folder of images, of one sub folder a class, or of train and test with either")
+    present = _sub_folders(folder)
+    if {"trainA", "trainB"} <= set(present):
+        raise UserError(f"{folder} is laid out for translation between two kinds of images, and this model makes "
+                        f"images of one; there: {_cut(present)}; did you mean {folder / 'trainA'}?")
+    if _has_split_folders(folder, present, splits):
+        missing = [name for name in splits if name not in present]
+        if missing:
+            raise UserError(_missing_message(folder, splits, missing))
+        roots = {name: folder / name for name in splits}
+    else:
+        _refuse_folder_around(folder, present)
+        if set(splits) != {"train"}:
+            _some_images(folder)
+            raise UserError(f"{_missing_message(folder, splits, splits)}; what is there would be train alone")
+        roots = {"train": folder}
+    paths = {name: _some_images(root) for name, root in roots.items()}
+    class_names = {name: _class_names(root, paths[name]) for name, root in roots.items()}
+    if "train" in present and "train" not in roots:  # the labels are those of training, whatever is asked for
+        class_names["train"] = _class_names(folder / "train", _some_images(folder / "train"))
+    known = class_names.get("train", class_names[splits[0]])
+    for name, own in class_names.items():
+        strange = sorted(set(own or ()) - set(known or ()))
+        if strange or (own is None) != (known is None):
+            raise UserError(f"{folder / name} has {_described(strange or own)} and {folder / 'train'} has "
+                            f"{_described(known)}; needed: the classes of train and no others")
+    if known is None:
+        return paths, None, {}
+    numbers = {class_name: number for number, class_name in enumerate(known)}
+    return paths, known, {path: numbers[_class_of(root, path)] for name, root in roots.items() for path in paths[name]}
+
+
+def _has_split_folders(folder, present, splits):
+    """Whether the sub folders `present` are splits; if not, they are classes or hold nothing."""
+    others = [name for name in present if not _SPLIT_LIKE.fullmatch(_letters(name))]
+    if "train" in present and not {"test", *splits} - {"train"} & set(present):
+        with_images = [name for name in others if _has_images(folder / name)]
+        if with_images:
+            raise UserError(f"{folder}: train may be a split or a class beside {_cut(with_images)}; move these "
+                            f"elsewhere if it is a split, or all classes into {folder / 'train'}")
+    return bool(present) and (not others or bool({"train", *splits} & set(present)))
+
+
+def _refuse_folder_around(folder, present):
+    """Raises UserError if `folder` has no layout itself, but a sub folder has one."""
+    for name in present:
+        inner = _sub_folders(folder / name)
+        alone = present == [name] and len(inner) > 1 and not _has_images(folder) and not _has_images(folder / name)
+        if "train" in inner or {"trainA", "trainB"} <= set(inner) or alone:
+            raise UserError(f"{folder} is one folder too high; there: {_cut(present)}; did you mean {folder / name}?")
+
+
+def _class_names(root, paths):
+    """The sub folders of `root` that `paths` lie in, sorted; None if they lie in `root` itself."""
+    names = sorted({_class_of(root, path) for path in paths} - {None})
+    direct = [path.name for path in paths if _class_of(root, path) is None]
+    if names and direct:
+        raise UserError(f"{root} has {len(direct)} images, such as {direct[0]}, beside sub folders with images: "
+                        f"{_cut(names)}; needed: each image in the sub folder of its class, or no sub folders")
+    return tuple(names) or None
+
+
+def _class_of(root, path):
+    parts = path.relative_to(root).parts
+    return parts[0] if len(parts) > 1 else None
+
+
+def _described(class_names):
+    return f"the classes {_cut(class_names)}" if class_names else "no classes"
+
+
+def _existing(folder, possible):
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         problem = "is not a folder" if os.path.lexists(folder) else "does not exist"
-        raise UserError(f"{folder} {problem}; possible: a folder with the sub folders {', '.join(UNPAIRED_SPLITS)}")
-    missing = [name for name in UNPAIRED_SPLITS if not (folder / name).is_dir()]
-    if missing:
-        raise UserError(_missing_message(folder, missing))
-    splits = {name: find_images(folder / name) for name in UNPAIRED_SPLITS}
-    for name, paths in splits.items():
-        if not paths:
-            raise UserError(f"{folder / name} has no images; what counts: files ending in "
-                            f"{', '.join(images.IMAGE_SUFFIXES)}")
-    return splits
+        raise UserError(f"{folder} {problem}; possible: {possible}")
+    return folder
 
 
-def _missing_message(folder, missing):
-    try:
-        # Two levels, since train/A is a common layout, and so is a folder too many around everything.
-        present = _sub_folders(folder)
-        nested = [f"{name}/{inner}" for name in present for inner in _sub_folders(folder / name)]
-    except OSError as error:
-        return f"cannot list {error.filename}: {error.strerror}"
+def _some_images(folder):
+    paths = find_images(folder)
+    if not paths:
+        raise UserError(f"{folder} has no images; what counts: files ending in {', '.join(images.IMAGE_SUFFIXES)}")
+    return paths
+
+
+def _missing_message(folder, needed, missing):
+    # Two levels, since train/A is a common layout, and so is a folder too many around everything.
+    present = _sub_folders(folder)
+    nested = [f"{name}/{inner}" for name in present for inner in _sub_folders(folder / name)]
     hints = []
     for name in missing:
-        similar = [other for other in present + nested if re.sub("[^a-z]", "", other.lower()) == name.lower()]
+        similar = [other for other in present + nested if re.fullmatch(name.lower() + _SUFFIX, _letters(other))]
         if similar:
             hints.append(f"rename {similar[0]} to {name}")
         elif name.startswith("test"):
             hints.append(f"move a few images from {name.replace('test', 'train')} to {name}")
-    around = [name for name in present if all(f"{name}/{split}" in nested for split in UNPAIRED_SPLITS)]
+    around = [name for name in present if all(f"{name}/{split}" in nested for split in needed)]
     if around:
         hints = [f"did you mean {folder / around[0]}?"]
-    more = ", ..." if len(present) > _MOST_NAMES else ""
-    return (f"{folder} lacks the sub folders {', '.join(missing)}; needed: {', '.join(UNPAIRED_SPLITS)}; there: "
-            f"{', '.join(present[:_MOST_NAMES]) or 'none'}{more}" + "".join(f"; {hint}" for hint in hints))
+    return (f"{folder} lacks the sub folders {', '.join(missing)}; needed: {', '.join(needed)}; there: "
+            f"{_cut(present)}" + "".join(f"; {hint}" for hint in hints))
+
+
+def _has_images(folder):
+    """Whether images lie in `folder` itself."""
+    try:
+        return any(entry.is_file() and os.path.splitext(entry.name)[1].lower() in images.IMAGE_SUFFIXES
+                   for entry in os.scandir(folder))
+    except OSError as error:
+        raise UserError(f"cannot list {error.filename}: {error.strerror}") from error
+
+
+def _letters(name):
+    return re.sub("[^a-z]", "", name.lower())
+
+
+def _cut(names):
+    return (", ".join(names[:_MOST_NAMES]) or "none") + ", ..." * (len(names) > _MOST_NAMES)
 
 
 def _sub_folders(folder):
-    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+    try:
+        return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+    except OSError as error:
+        raise UserError(f"cannot list {error.filename}: {error.strerror}") from error
 
 
-def unreadable(paths, progress=None):
-    """Decodes every file and returns [(path, reason in a few words)] of those that cannot be read, in order of `paths`.
+def inspect(paths, progress=None):
+    """Decodes every file: [(shape, reason)] in order of `paths`.
 
-    `progress`, if given, is called without arguments, in the calling thread, once for every finished file.
+    `shape` is (height, width, 1 if all its pixels are grey, else 3); None if the file cannot be read, and then `reason`
+    tells why in a few words. `progress`, if given, is called without arguments, in the calling thread, once for every
+    finished file.
     """
-    paths, failed = list(paths), []
+    inspected = []
     executor = concurrent.futures.ThreadPoolExecutor(os.cpu_count())  # threads do: Pillow decodes outside the GIL
     try:
-        for path, reason in zip(paths, executor.map(_why_unreadable, paths)):
-            if reason is not None:
-                failed.append((path, reason))
+        for result in executor.map(_inspect_one, paths):
+            inspected.append(result)
             if progress is not None:
                 progress()
     finally:
         executor.shutdown(cancel_futures=True)  # or Ctrl-C would wait for all that is left
-    return failed
+    return inspected
 
 
-def _why_unreadable(path):
+def _inspect_one(path):
     try:
-        images.read_image(path)
+        image = images.read_image(path)
     except images.UnreadableImage as error:
-        return error.reason
-    return None
+        return None, error.reason
+    red, green, blue = np.moveaxis(image, -1, 0)
+    is_grey = np.array_equal(red, green) and np.array_equal(red, blue)
+    return (*image.shape[:2], 1 if is_grey else 3), None
 
 
 def check(splits, skip_unreadable=False, progress=None):
-    """Decodes all images of `splits`, {name: paths}, and returns (splits, skipped) without those that cannot be read.
+    """Decodes all images of `splits`, {name: paths}: (splits, skipped, shapes) without those that cannot be read.
 
-    `skipped` is a list of (path, reason), for the caller to show; it is empty unless `skip_unreadable`. `progress` is
-    called once for every finished file.
+    `skipped` is a list of (path, reason), for the caller to show; it is empty unless `skip_unreadable`. `shapes` is
+    {name: (height, width, channels) of all images}: height and width None where images differ, 1 channel where all are
+    grey. `progress` is called once for every finished file.
     Raises UserError if a file cannot be read and not `skip_unreadable`: one line that sums up, then one for every such
     file. Raises UserError if a split has nothing left.
     """
     paths = [path for split in splits.values() for path in split]
-    failed = unreadable(paths, progress)
+    inspected = dict(zip(paths, inspect(paths, progress)))
+    failed = [(path, inspected[path][1]) for path in paths if inspected[path][0] is None]
     if failed and not skip_unreadable:
         names = [f"{images.printable(path)}: {reason}" for path, reason in failed]
         summary = (f"{len(failed)} unreadable of {len(paths)} images, first: {names[0]}; --skip-unreadable goes on "
                    "without them")
         raise UserError("\n  ".join([summary] + names))
-    failed_paths = {path for path, _ in failed}
-    readable = {name: [path for path in split if path not in failed_paths] for name, split in splits.items()}
+    readable = {name: [path for path in split if inspected[path][0] is not None] for name, split in splits.items()}
     for name, split in readable.items():
         if not split:
             raise UserError(f"{name} has no images left: none of its {len(splits[name])} can be read")
-    return readable, failed
+    return readable, failed, {name: _common_shape([inspected[path][0] for path in split])
+                              for name, split in readable.items()}
+
+
+def _common_shape(shapes):
+    height, width, channels = (set(numbers) for numbers in zip(*shapes))
+    same = len(height) == len(width) == 1
+    return (min(height), min(width), max(channels)) if same else (None, None, max(channels))
 
 
 def decode(path):

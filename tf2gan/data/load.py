@@ -9,9 +9,10 @@ import socket
 import sys
 import urllib.parse
 import urllib.request
-from typing import Callable, Dict, Sequence
+from typing import Callable, Dict, Optional, Sequence, Tuple
 
 import absl.logging
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 import tqdm
@@ -19,15 +20,17 @@ import tqdm
 from tf2gan.data import folders, synthetic
 from tf2gan.errors import UserError, unknown
 
-# {name: function of a size that gives the builder's config}; `synthetic_apple2orange/64` is that set at 64 pixels.
-BUILT_IN = {"synthetic_apple2orange": (synthetic.SyntheticApple2orange, synthetic.config_for)}
+# {name: builder}; `synthetic_apple2orange/64` is that set at 64 pixels.
+BUILT_IN = {builder.name: builder for builder in (synthetic.SyntheticApple2orange, synthetic.SyntheticDigits,
+                                                  synthetic.SyntheticHouseNumbers, synthetic.SyntheticObjects)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Split:
     """A finite split: `records` yields undecoded examples in a fixed order, `decode` makes one a dict of tensors.
 
-    `decode(record)["image"]` is uint8 [height, width, channels]. `record_bytes` is the mean size of a record.
+    `decode(record)` has "image", uint8 [height, width, channels], and where there are class names also "label", an
+    int64 scalar. `record_bytes` is the mean size of a record.
     """
 
     name: str
@@ -36,26 +39,30 @@ class Split:
     decode: Callable
     record_bytes: int
     fingerprint: str = ""  # changes with the examples or their order, as far as names and sizes tell
+    image_shape: Tuple[Optional[int], Optional[int], int] = (None, None, 3)  # of all images; None where they differ
+    class_names: Optional[Tuple[str, ...]] = None  # the label is a position in it; None: no labels
 
 
 def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=False) -> Dict[str, Split]:
     """{split: Split} of `dataset`.
 
     Args:
-        dataset: path of a folder with a sub folder a split (anything with a slash at an end, a leading dot, or that is
-            a folder), a tensorflow-datasets name such as `cycle_gan/apple2orange`, or a built-in set, which may carry
-            a size in pixels: `synthetic_apple2orange/128`.
-        splits: names of the splits that are needed.
+        dataset: path of a folder (anything with a slash at an end, a leading dot, or that is a folder), a
+            tensorflow-datasets name such as `cycle_gan/apple2orange`, or a built-in set, which may carry a size in
+            pixels: `synthetic_apple2orange/128`. Of a folder, unpaired splits are trainA, trainB, testA and testB;
+            others are laid out as `folders.image_splits` says: train and test, or images alone, in classes or not.
+        splits: names of the splits that are needed. Asked for trainA, a folder gives all four.
         data_dir: where tensorflow-datasets keeps its data; default TFDS_DATA_DIR, or ~/tensorflow_datasets.
         skip_unreadable: leave out files of a folder that cannot be read.
 
     Raises UserError where the data cannot be had, lack a split or cannot be read.
     """
     if _is_path(dataset):
-        return _load_folder(dataset, skip_unreadable)
+        return _load_folder(dataset, splits, skip_unreadable)
     if data_dir and not os.path.isdir(data_dir) and dataset.split("/")[0] not in BUILT_IN:
         raise UserError(f"--data-dir {data_dir}: no such folder; make it first to download into it")
     builder = _builder(dataset, data_dir)
+    _check_images(builder, dataset)
     _prepare(builder, dataset)
     there = list(builder.info.splits)
     lacking = [split for split in splits if split not in there]
@@ -68,21 +75,35 @@ def _is_path(dataset):
     return dataset.startswith((".", "/", "~")) or dataset.endswith("/") or os.path.isdir(dataset)
 
 
-def _load_folder(dataset, skip_unreadable):
+def _load_folder(dataset, splits, skip_unreadable):
     root = pathlib.Path(dataset).expanduser()
-    paths = folders.unpaired_splits(root)
+    class_names, labels, channels = None, {}, 3
+    if "trainA" in splits:
+        paths = folders.unpaired_splits(root)
+    else:
+        paths, class_names, labels = folders.image_splits(root, splits)
     total = sum(map(len, paths.values()))
     no_bar = not sys.stderr.isatty()
     with tqdm.tqdm(total=total, desc="checking images", unit="img", leave=False, disable=no_bar) as bar:
-        paths, skipped = folders.check(paths, skip_unreadable, bar.update)
+        paths, skipped, shapes = folders.check(paths, skip_unreadable, bar.update)
     for path, reason in skipped:
         print(f"skipped {path}: {reason}", file=sys.stderr)
+    if "trainA" not in splits:  # whose networks know of colour only
+        channels = shapes.get("train", shapes[splits[0]])[2]
+
+    def decode(record):
+        image = folders.decode(record["path"])
+        image = tf.image.rgb_to_grayscale(image) if channels == 1 else image
+        return {"image": image} if class_names is None else {"image": image, "label": record["label"]}
 
     def split(name):
-        records = tf.data.Dataset.from_tensor_slices([os.fsencode(path) for path in paths[name]])
+        records = {"path": [os.fsencode(path) for path in paths[name]]}
+        if class_names is not None:
+            records["label"] = np.array([labels[path] for path in paths[name]], np.int64)
         listing = [(str(path.relative_to(root)), path.stat().st_size) for path in paths[name]]
-        return Split(name, len(paths[name]), records, lambda path: {"image": folders.decode(path)}, 200,
-                     hashlib.sha256(repr(listing).encode("utf-8", "surrogateescape")).hexdigest())
+        return Split(name, len(paths[name]), tf.data.Dataset.from_tensor_slices(records), decode, 200,
+                     hashlib.sha256(repr(listing).encode("utf-8", "surrogateescape")).hexdigest(),
+                     (*shapes[name][:2], channels), class_names)
 
     return {name: split(name) for name in paths}
 
@@ -90,12 +111,13 @@ def _load_folder(dataset, skip_unreadable):
 def _builder(dataset, data_dir):
     name, _, config = dataset.partition("/")
     if name in BUILT_IN:
-        cls, config_for = BUILT_IN[name]
+        builder = BUILT_IN[name]
         try:
             with _hushed():
-                return cls(data_dir=data_dir, config=config_for(int(config or 256)))
+                return builder(data_dir=data_dir, config=builder.config_for(int(config) if config else None))
         except ValueError as error:
-            raise UserError(f"dataset {dataset!r}: after the slash comes a size in pixels, at least 32") from error
+            least = builder.config_for().MIN_SIZE
+            raise UserError(f"dataset {dataset!r}: after the slash comes a size in pixels, at least {least}") from error
     # Asked first: for an unknown name tensorflow-datasets would look for a community's data set on the network.
     folder = os.path.expanduser(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
     if name not in tfds.list_builders(with_community_datasets=False) and not os.path.isdir(os.path.join(folder, name)):
@@ -164,20 +186,32 @@ def _unreachable_host(builder):
 
 
 def _tfds_split(builder, name):
-    info = builder.info.splits[name]
-    feature = builder.info.features["image"]
+    info, features = builder.info.splits[name], builder.info.features
     read = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)  # one file at a time: a fixed order
     with _hushed():
         records = builder.as_dataset(split=name, shuffle_files=False, read_config=read,
                                      decoders={"image": tfds.decode.SkipDecoding()})
 
-    records = records.map(lambda record: {key: record[key] for key in ("image", "label") if key in record})
+    label = features["label"] if "label" in features else None
+    class_names = tuple(label.names) if isinstance(label, tfds.features.ClassLabel) and label.num_classes else None
+    keys = ("image",) if class_names is None else ("image", "label")
+    records = records.map(lambda record: {key: record[key] for key in keys})
 
     def decode(record):
-        return {**record, "image": feature.decode_example(record["image"])}
+        return {**record, "image": features["image"].decode_example(record["image"])}
 
     return Split(name, info.num_examples, records, decode, max(1, info.num_bytes // max(1, info.num_examples)),
-                 f"{builder.info.full_name} {info.num_bytes} bytes")
+                 f"{builder.info.full_name} {info.num_bytes} bytes", features["image"].shape, class_names)
+
+
+def _check_images(builder, dataset):
+    """Raises UserError unless the examples are pictures; known before anything is downloaded."""
+    features = builder.info.features if isinstance(builder.info.features, tfds.features.FeaturesDict) else {}
+    if "image" not in features:
+        raise UserError(f"dataset {dataset!r} has no \"image\"; it has {', '.join(features) or 'none'}")
+    image = features["image"]
+    if not isinstance(image, tfds.features.Image) or image.shape[-1] not in (1, 3) or image.tf_dtype != tf.uint8:
+        raise UserError(f"dataset {dataset!r}: \"image\" is {image}; possible: uint8 images of 1 or 3 channels")
 
 
 @contextlib.contextmanager

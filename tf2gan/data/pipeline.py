@@ -4,6 +4,7 @@ import tensorflow as tf
 from tf2gan.seeds import fold
 
 _SHUFFLE_BYTES = 2 ** 30  # of undecoded examples held for shuffling; smaller splits are shuffled as a whole
+_HELD_BYTES = 2 ** 30  # of decoded images; a split of no more is decoded once and held, not anew in each epoch
 
 
 def stream(split, seed, start=0, augment=None):
@@ -15,18 +16,13 @@ def stream(split, seed, start=0, augment=None):
         start: number of examples already taken.
         augment: function of (example, seed of this position: int64 tensor [2]) to example.
     """
-    block_size = max(1, min(split.num_examples, _SHUFFLE_BYTES // split.record_bytes))
-
     def epoch(number):
         # Not Dataset.shuffle: it mixes in TensorFlow's global seed, and takes no tensor for a seed when that is set.
         def shuffled(block_number, block):
-            num = tf.shape(tf.nest.flatten(block)[0])[:1]
-            keys = tf.random.stateless_uniform(num, fold(seed, split.name, number, block_number),
-                                               minval=None, maxval=None, dtype=tf.int64)
-            order = tf.argsort(keys)
+            order = _block_order(split, seed, number, block_number, tf.shape(tf.nest.flatten(block)[0])[0])
             return tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(lambda part: tf.gather(part, order), block))
 
-        return split.records.batch(block_size).enumerate().flat_map(shuffled)
+        return split.records.batch(_block_size(split)).enumerate().flat_map(shuffled)
 
     def finish(position, record):
         example = split.decode(record)
@@ -35,6 +31,24 @@ def stream(split, seed, start=0, augment=None):
     first_epoch, skipped = divmod(int(start), split.num_examples)
     records = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch).skip(skipped)
     return records.enumerate(start).map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def _block_size(split):
+    return max(1, min(split.num_examples, _SHUFFLE_BYTES // split.record_bytes))
+
+
+def _block_order(split, seed, epoch, block_number, num):
+    """The order of the `num` examples of one block of an epoch: int32 [num]."""
+    return tf.argsort(tf.random.stateless_uniform([num], fold(seed, split.name, epoch, block_number),
+                                                  minval=None, maxval=None, dtype=tf.int64))
+
+
+def order(split, seed, epoch):
+    """The order of `stream` in an epoch, an int or int64 scalar: numbers of examples, int32 [num_examples]."""
+    size = _block_size(split)
+    blocks = [first + _block_order(split, seed, epoch, number, min(size, split.num_examples - first))
+              for number, first in enumerate(range(0, split.num_examples, size))]
+    return tf.concat(blocks, axis=0)
 
 
 def crop_and_mirror(image, seed, height, width, load_scale=1.0, mirror=False):
@@ -84,6 +98,94 @@ def unpaired_batches(splits, config, start=0):
     streams = {name: stream(splits[split], config.seed, start, augment) for name, split in (("x", "trainA"),
                                                                                            ("y", "trainB"))}
     return tf.data.Dataset.zip(streams).batch(config.batch_size, drop_remainder=True).prefetch(2)
+
+
+def image_batches(splits, config, batch_size, start=0):
+    """Endless training batches of single images, in the order of `stream`; batches run on from epoch to epoch.
+
+    Images that have not the proportions asked for are resized to cover them, and cropped at random. A split that needs
+    no such crops and has room in memory is decoded and resized once, before this function returns.
+
+    Args:
+        splits: has "train".
+        config: has seed, image_shape (height, width), channels (1 or 3) and mirror (whether to mirror at random).
+        start: number of examples already taken.
+
+    Returns:
+        tf.data.Dataset of {"images": float32 [batch_size, height, width, channels] in [-1, 1]}, with
+        "labels", int64 [batch_size], where the split has class names.
+    """
+    split = splits["train"]
+    height, width = config.image_shape
+    own_height, own_width, own_channels = split.image_shape
+    held_bytes = split.num_examples * height * width * min(own_channels, config.channels) * (1 + config.mirror)
+    if own_height and own_height * width == own_width * height and held_bytes <= _HELD_BYTES:
+        batches = _held_batches(split, config, batch_size, start)
+    else:
+        def augment(example, seed):
+            image = _to_channels(example["image"], config.channels)
+            return _named(crop_and_mirror(image, seed, height, width, mirror=config.mirror), example.get("label"))
+
+        batches = stream(split, config.seed, start, augment).batch(batch_size, drop_remainder=True)
+    return batches.prefetch(2)
+
+
+def _named(images, labels):
+    return {"images": images} if labels is None else {"images": images, "labels": labels}
+
+
+def _to_channels(images, channels):
+    """uint8 [..., 1 or 3] as uint8 [..., channels]: colour becomes its luma, grey is repeated."""
+    if images.shape[-1] == channels:
+        return images
+    return tf.image.rgb_to_grayscale(images) if channels == 1 else tf.image.grayscale_to_rgb(images)
+
+
+def _held_batches(split, config, batch_size, start):
+    held = _decoded(split, config)
+    versions = 1 + config.mirror  # of each image, one after the other
+
+    def epoch(number):
+        """Rows of what is held, in the order of an epoch, without those that are taken already."""
+        rows = order(split, config.seed, number) * versions
+        if config.mirror:
+            # For an epoch at once, since a seed for each position would cost more than all the rest of a batch.
+            seed = fold(config.seed, split.name, "mirror", number)
+            rows += tf.cast(tf.random.stateless_uniform([split.num_examples], seed) < 0.5, tf.int32)
+        return rows[tf.maximum(start - number * split.num_examples, 0):]
+
+    def batch(rows):
+        images = _to_channels(tf.gather(held["images"], rows), config.channels)
+        labels = tf.gather(held["labels"], rows // versions) if "labels" in held else None
+        return _named(tf.cast(images, tf.float32) / 127.5 - 1.0, labels)
+
+    epochs = tf.data.Dataset.range(start // split.num_examples, tf.int64.max).map(epoch)
+    options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False  # they would make a copy of what is held
+    return epochs.rebatch(batch_size, drop_remainder=True).map(batch).with_options(options)
+
+
+def _decoded(split, config):
+    """{"images": uint8 [num_examples, height, width, channels], "labels": int64 [num_examples] where there are any}.
+
+    With mirror, each image is followed by its mirror image: memory is cheaper than mirroring in each step.
+    """
+    height, width = config.image_shape
+    channels = min(split.image_shape[2], config.channels)
+
+    def decode(record):
+        example = split.decode(record)
+        image = _to_channels(example["image"], channels)
+        if split.image_shape[:2] != (height, width):
+            image = tf.image.resize(image, [height, width], antialias=True)
+            image = tf.saturate_cast(tf.round(image), tf.uint8)
+        image = tf.ensure_shape(image, [height, width, channels])
+        return _named(tf.stack([image, image[:, ::-1]] if config.mirror else [image]), example.get("label"))
+
+    examples = split.records.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    with tf.device("CPU"):  # where tf.data looks for it
+        held = examples.batch(split.num_examples, drop_remainder=True).get_single_element()
+        return {**held, "images": tf.reshape(held["images"], [-1, height, width, channels])}
 
 
 def undisturbed(split, image_shape, num=None):

@@ -74,8 +74,6 @@ class CycleGAN(gan.GAN):
     }
     splits = ("trainA", "trainB", "testA", "testB")
     directions = {"a2b": "average_xy", "b2a": "average_yx"}
-    sample_titles = {"a2b": ("input A", "A to B", "A to B to A", "identity A"),
-                     "b2a": ("input B", "B to A", "B to A to B", "identity B")}
 
     def __init__(self, config: Config, total_images: Optional[int] = None):
         config.check()
@@ -109,17 +107,14 @@ class CycleGAN(gan.GAN):
                         (self.discriminator_optimizer, self.discriminator_variables)])
 
     def _optimizer(self):
-        rate = self.config.learning_rate
-        if self.config.learning_rate_decay:
-            rate = gan.LinearDecay(rate, self.images_seen, self.total_images)
-        if self.config.optimizer == "sgd":
-            return tf.keras.optimizers.SGD(rate)
-        return tf.keras.optimizers.Adam(rate, beta_1=self.config.beta_1)
+        config = self.config
+        return self.make_optimizer(config.optimizer, config.learning_rate, config.beta_1,
+                                   decay=config.learning_rate_decay)
 
     @property
     def networks(self):
         names = ("generator_xy", "generator_yx", "discriminator_x", "discriminator_y")
-        return {name: (getattr(self, name), (*self.config.image_shape, 3)) for name in names}
+        return {name: (getattr(self, name), [tf.zeros([1, *self.config.image_shape, 3])]) for name in names}
 
     def batch_spec(self, batch_size):
         images = tf.TensorSpec([batch_size, *self.config.image_shape, 3], tf.float32)
@@ -193,10 +188,14 @@ class CycleGAN(gan.GAN):
     def sample(self, inputs):
         """What each direction makes of fixed images: {direction: [batch, 4 columns, height, width, 3]} in [-1, 1].
 
-        `inputs`: {"x", "y"}, float32 [batch, height, width, 3] in [-1, 1]. `sample_titles` names the columns.
+        `inputs`: {"x", "y"}, float32 [batch, height, width, 3] in [-1, 1].
         """
         def row(images, there, back):
             translated = self.generate(images, there)
             return tf.stack([images, translated, self.generate(translated, back), self.generate(images, back)], axis=1)
 
         return {"a2b": row(inputs["x"], "a2b", "b2a"), "b2a": row(inputs["y"], "b2a", "a2b")}
+
+    def sample_titles(self):
+        return {"a2b": {"column_titles": ("input A", "A to B", "A to B to A", "identity A")},
+                "b2a": {"column_titles": ("input B", "B to A", "B to A to B", "identity B")}}

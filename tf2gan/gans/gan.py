@@ -15,7 +15,7 @@ class Config:
     """Options that every method has. `None` is off; a method's own Config adds its fields and sets the defaults."""
 
     dataset: str = ""  # a tensorflow-datasets name, or the path of a folder of images
-    image_size: str = "128"  # N, or HEIGHTxWIDTH
+    image_size: Optional[str] = "128"  # N, or HEIGHTxWIDTH
     batch_size: int = 1  # images of each kind in a step, over all replicas together
     steps: Optional[int] = None  # length of the whole training; give one of steps, images, epochs
     images: Optional[int] = None  # the same, in images of each kind
@@ -31,9 +31,27 @@ class Config:
         sizes = [int(n) for n in self.image_size.split("x")]
         return (sizes * 2)[:2]
 
+    @property
+    def real_batch_size(self) -> int:
+        """Real images of each kind in one batch of training data."""
+        return self.batch_size
+
+    @property
+    def images_per_step(self) -> int:
+        """Real images of each kind that one step uses, by which the clock advances."""
+        return self.real_batch_size
+
+    def fitted(self, image_shape, class_names):
+        """This config with whatever it left to the data: their (height, width, channels), and names of classes or None.
+
+        Raises UserError where the method and the data do not go together.
+        """
+        return self
+
     def check(self):
         """Raises UserError for values that no training can use; a method's Config adds its own."""
-        self.image_shape
+        if self.image_size is not None:
+            self.image_shape
         for name, low, high in (("seed", 0, 2 ** 32 - 1), ("batch_size", 1, None)):
             self.check_range(name, low, high)
         if self.ema_decay is not None:
@@ -56,8 +74,9 @@ class GAN(tf.Module):
 
     Config = Config
     presets = {}  # name: Config; the first is the default
-    splits = ()  # of the data set, that the method needs
-    sample_titles = {}  # {name of a grid that `sample` returns: its column titles}
+    preset_options = {}  # {name of a preset: {name of a training.Options field: its default there}}
+    splits = ()  # of the data set, that the method needs; "trainA" among them: unpaired images
+    class_names = None  # of the data, where they have labels; set by whoever makes the object
     batches_per_step = 1  # real batches that one step consumes
 
     def __init__(self, config: Config, total_images: Optional[int] = None):
@@ -69,12 +88,14 @@ class GAN(tf.Module):
         # The clock of everything; written outside of replicas only.
         self.images_seen = tf.Variable(0, trainable=False, dtype=tf.int64, name="images_seen")
         self.averages = []  # pairs of an averaged network and the trained one
+        # Their variables by themselves: a checkpoint does not reach into a Keras 3 model that was made not trainable.
+        self.averaged_variables, self.averaged_from = [], []
 
     # What a method provides.
 
     @property
     def networks(self) -> dict:
-        """{name: (trained network, shape of its input without the batch)}, for summaries."""
+        """{name: (trained network, its inputs for one example, as zeros)}, for summaries."""
         raise NotImplementedError
 
     def batch_spec(self, batch_size) -> dict:
@@ -85,6 +106,10 @@ class GAN(tf.Module):
         """Static keyword arguments of `train_step`, decided on the host; a new value means a new graph."""
         return {}
 
+    def phase_end(self) -> Optional[int]:
+        """The number of images seen at which `phase` will change next; None if it will not."""
+        return None
+
     def train_step(self, *batches, **phase) -> dict:
         """One update in replica context from `batches_per_step` batches; {name: scalar} to log."""
         raise NotImplementedError
@@ -93,13 +118,40 @@ class GAN(tf.Module):
         """What samples, metrics and exports call; uses the averaged weights where there are any."""
         raise NotImplementedError
 
+    def sample_inputs(self, num):
+        """What `sample` always gets in training, for `num` samples of each kind; None: held-out images of the data."""
+        return None
+
+    def sample(self, inputs) -> dict:
+        """Pictures of progress: {name: [rows, columns, height, width, channels] in [-1, 1]}."""
+        raise NotImplementedError
+
+    def sample_titles(self) -> dict:
+        """{name of a picture of `sample`: {"column_titles": [...], "row_titles": [...]}, both optional}."""
+        return {}
+
+    def diagnose(self, history) -> dict:
+        """{short name: sentence} of what goes wrong, judged by what was logged so far, oldest first."""
+        return {}
+
     # What a method calls.
+
+    def make_optimizer(self, kind, learning_rate, beta_1=0.9, beta_2=0.999, decay=False):
+        """A Keras optimizer: `kind` is "adam", "sgd" or "rmsprop"; `decay`: see `LinearDecay`."""
+        if decay:
+            learning_rate = LinearDecay(learning_rate, self.images_seen, self.total_images)
+        if kind == "adam":
+            return tf.keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=beta_2)
+        return {"sgd": tf.keras.optimizers.SGD, "rmsprop": tf.keras.optimizers.RMSprop}[kind](learning_rate)
 
     def average_of(self, network, build):
         """An averaged copy of `network`, made by `build()`; `network` itself where averaging is off."""
         if self.config.ema_decay is None:
             return network
         average = build()
+        # Paired before the average is made not trainable, which changes the order.
+        self.averaged_variables += average.variables
+        self.averaged_from += network.variables
         average.trainable = False
         self.averages.append((average, network))
         return average
@@ -113,33 +165,54 @@ class GAN(tf.Module):
         self.optimizers = optimizers
         for optimizer, variables in optimizers:
             optimizer.build(variables)
-        # By themselves: a checkpoint does not reach into a Keras 3 model that was made not trainable.
-        self.averaged_variables = [variable for average, _ in self.averages for variable in average.variables]
-        for average, network in self.averages:
-            for target, source in zip(average.variables, network.variables):
-                target.assign(source)
+        for target, source in zip(self.averaged_variables, self.averaged_from):
+            target.assign(source)
 
     def weights(self):
         """All that training changes in networks and averages."""
         return [*self.averaged_variables, *(variable for _, variables in self.optimizers for variable in variables)]
 
-    def minimize(self, loss_fn, optimizer, variables):
+    def minimize(self, loss_fn, optimizer, variables, clip_norm=None):
         """One optimizer step on `variables` only: the only tape, and the only division by the number of replicas.
 
         `loss_fn()` returns a scalar, the mean over this replica's examples, and whatever else it computed that is
         worth keeping. Gradients are summed, not averaged, across replicas, hence the division. Returns both.
+        `clip_norm`: the gradient of all variables together is made no longer than this (Pascanu et al. 2013).
         """
         with tf.GradientTape() as tape:
             loss, kept = loss_fn()
             scaled = loss / self.num_replicas
         gradients = tape.gradient(scaled, variables)
+        if clip_norm is not None:
+            # What is clipped is the sum, so it is made here; each replica then hands on its share of it.
+            gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+            if self.num_replicas > 1:
+                gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+            gradients, _ = tf.clip_by_global_norm(gradients, clip_norm)
+            gradients = [gradient / self.num_replicas for gradient in gradients]
         optimizer.apply_gradients(zip(gradients, variables))
         return loss, kept
 
     def seed_for(self, purpose: str):
         """Seed (int64 [2]) for this purpose, this step and this replica."""
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return fold(self.config.seed, purpose, self.images_seen, replica)
+        return fold(self.config.seed, purpose, self.images_seen, self._replica())
+
+    def draw(self, distribution, shape, purpose: str):
+        """Random numbers for this purpose and step, float32 `shape`, of which the first axis is this replica's examples.
+
+        `distribution`: "normal" N(0, 1), or "uniform" U(0, 1). They are drawn for all replicas and shared out, so that
+        an example's numbers do not depend on how many replicas there are.
+        """
+        function = {"normal": tf.random.stateless_normal, "uniform": tf.random.stateless_uniform}[distribution]
+        num = shape[0]
+        everything = function([num * self.num_replicas, *shape[1:]], fold(self.config.seed, purpose, self.images_seen))
+        if self.num_replicas == 1:
+            return everything
+        return tf.ensure_shape(everything[self._replica() * num:][:num], shape)
+
+    @staticmethod
+    def _replica():
+        return tf.distribute.get_replica_context().replica_id_in_sync_group
 
     # What training calls, outside of replicas.
 
@@ -157,9 +230,8 @@ class GAN(tf.Module):
         if self.averages:
             step = tf.cast(self.images_seen // num_images, tf.float32)
             decay = tf.minimum(self.config.ema_decay, (1.0 + step) / (10.0 + step))
-            for average, network in self.averages:
-                for target, source in zip(average.variables, network.variables):
-                    target.assign(source + decay * (target - source))
+            for target, source in zip(self.averaged_variables, self.averaged_from):
+                target.assign(source + decay * (target - source))
 
 
 class LinearDecay(tf.keras.optimizers.schedules.LearningRateSchedule):

@@ -1,0 +1,74 @@
+"""Networks that are told the class: an embedding of the label joins the latents, or the image (Mirza 2014)."""
+import tensorflow as tf
+
+from tf2gan.layers import Dropout, batch_normalization
+from tf2gan.networks.dcgan import norm_layer
+from tf2gan.seeds import fold
+
+SLOPE = 0.01
+
+
+class ConditionalGenerator(tf.keras.Model):
+    """Latents [batch, latent_size] and labels, int [batch], to images [batch, *image_shape] in [-1, 1].
+
+    `image_shape`: (height, width, channels), height and width equal, a multiple of 4. The label's embedding is
+    multiplied with the latents, element by element. `filters` is the width before the image.
+    """
+
+    size_multiple = 4
+    size_minimum = 8
+
+    def __init__(self, image_shape, latent_size, num_classes, filters=64, dropout=0.0, name="generator"):
+        super().__init__(name=name)
+        start = image_shape[0] // 4
+        self.embedding = tf.keras.layers.Embedding(num_classes, latent_size, name="embedding")
+        self.dense = tf.keras.layers.Dense(4 * filters * start * start, name="dense")
+        self.reshape = tf.keras.layers.Reshape([start, start, 4 * filters], name="reshape")
+        self.convolutions = [
+            tf.keras.layers.Conv2DTranspose(width, 3, stride, padding="same", name=f"conv_{i}")
+            for i, (width, stride) in enumerate([(2 * filters, 2), (filters, 1)])]
+        self.norms = [batch_normalization(name=f"norm_{i}") for i in range(2)]
+        self.leaky_relu = tf.keras.layers.LeakyReLU(SLOPE, name="leaky_relu")
+        self.dropout = Dropout(dropout, name="dropout")
+        self.to_image = tf.keras.layers.Conv2DTranspose(image_shape[-1], 3, 2, padding="same", dtype="float32",
+                                                        name="to_image")
+
+    def call(self, latents, labels, training=False, seed=None):
+        """`seed` (int tensor [2]) is needed in training with dropout only."""
+        embedded = self.embedding(labels)
+        x = self.reshape(self.dense(tf.cast(latents, embedded.dtype) * embedded))
+        for i, (conv, norm) in enumerate(zip(self.convolutions, self.norms)):
+            x = self.leaky_relu(norm(conv(x), training=training))
+            x = self.dropout(x, training=training, seed=None if seed is None else fold(seed, i))
+        return tf.tanh(self.to_image(x))
+
+
+class ConditionalDiscriminator(tf.keras.Model):
+    """Images [batch, height, width, channels] in [-1, 1] and labels, int [batch], to logits [batch, 1].
+
+    The label's embedding is one more channel of the image. `filters` is the width of the first two of three
+    convolutions. `normalization`: "batch", "layer" or None, after the second and the third.
+    """
+
+    def __init__(self, image_shape, num_classes, filters=64, dropout=0.0, normalization="batch", name="discriminator"):
+        super().__init__(name=name)
+        height, width = image_shape[:2]
+        self.embedding = tf.keras.layers.Embedding(num_classes, height * width, name="embedding")
+        self.to_plane = tf.keras.layers.Reshape([height, width, 1], name="to_plane")
+        self.convolutions = [tf.keras.layers.Conv2D(width, 3, 2, padding="same", name=f"conv_{i}")
+                             for i, width in enumerate((filters, filters, 2 * filters))]
+        self.norms = [None, *(norm_layer(normalization, 0.99, f"norm_{i}") for i in (1, 2))]
+        self.leaky_relu = tf.keras.layers.LeakyReLU(SLOPE, name="leaky_relu")
+        self.dropout = Dropout(dropout, name="dropout")
+        self.flatten = tf.keras.layers.Flatten(name="flatten")
+        self.to_logit = tf.keras.layers.Dense(1, dtype="float32", name="to_logit")
+
+    def call(self, images, labels, training=False, seed=None):
+        """`seed` (int tensor [2]) is needed in training with dropout only."""
+        plane = self.to_plane(self.embedding(labels))
+        x = tf.concat([tf.cast(images, plane.dtype), plane], axis=-1)
+        for i, (conv, norm) in enumerate(zip(self.convolutions, self.norms)):
+            x = conv(x)
+            x = self.leaky_relu(x if norm is None else norm(x, training=training))
+            x = self.dropout(x, training=training, seed=None if seed is None else fold(seed, i))
+        return self.to_logit(self.flatten(x))

@@ -1,0 +1,94 @@
+"""Convolutional networks after DCGAN (Radford et al. 2015), with upsampling in place of transposed convolutions."""
+import math
+
+import tensorflow as tf
+
+from tf2gan.layers import Dropout, batch_normalization, layer_normalization
+from tf2gan.seeds import fold
+
+MOMENTUM = 0.8  # of the moving statistics
+
+
+def num_doublings(size, start, least):
+    """How often to double a map of about `start` pixels for images of `size` pixels: at least `least` times.
+
+    Larger images get more doublings, not a larger map to begin with, as long as the size can be halved that often.
+    """
+    doublings = max(least, int(math.log2(size / start)))
+    while doublings > least and size % 2 ** doublings:
+        doublings -= 1
+    return doublings
+
+
+def norm_layer(kind, momentum, name):
+    """The layer that `kind`, "batch", "layer" or None, stands for; None for None."""
+    if kind == "batch":
+        return batch_normalization(momentum, name)
+    return layer_normalization(name) if kind == "layer" else None
+
+
+class UpsamplingGenerator(tf.keras.Model):
+    """Latents [batch, latent_size] to images [batch, *image_shape] in [-1, 1].
+
+    `image_shape`: (height, width, channels), height and width equal, a multiple of 4. A dense layer makes the first
+    map, 7x7 for 28x28 and 8x8 for 32x32; every doubling is followed by a convolution of twice `filters`, the last by
+    one of `filters`.
+    """
+
+    size_multiple = 4
+    size_minimum = 8
+
+    def __init__(self, image_shape, filters=64, dropout=0.0, name="generator"):
+        super().__init__(name=name)
+        doublings = num_doublings(image_shape[0], start=7, least=2)
+        start = image_shape[0] // 2 ** doublings
+        widths = [2 * filters] * (doublings - 1) + [filters]
+        self.dense = tf.keras.layers.Dense(2 * filters * start * start, activation="relu", name="dense")
+        self.reshape = tf.keras.layers.Reshape([start, start, 2 * filters], name="reshape")
+        self.dense_norm = batch_normalization(MOMENTUM, name="dense_norm")
+        self.upsample = tf.keras.layers.UpSampling2D(2, name="upsample")
+        self.convolutions = [tf.keras.layers.Conv2D(width, 3, padding="same", activation="relu", name=f"conv_{i}")
+                             for i, width in enumerate(widths)]
+        self.norms = [batch_normalization(MOMENTUM, name=f"norm_{i}") for i in range(len(widths))]
+        self.dropout = Dropout(dropout, name="dropout")
+        self.to_image = tf.keras.layers.Conv2D(image_shape[-1], 3, padding="same", dtype="float32", name="to_image")
+
+    def call(self, latents, training=False, seed=None):
+        """`seed` (int tensor [2]) is needed in training with dropout only."""
+        x = self.dense_norm(self.reshape(self.dense(latents)), training=training)
+        for i, (conv, norm) in enumerate(zip(self.convolutions, self.norms)):
+            x = norm(conv(self.upsample(x)), training=training)
+            x = self.dropout(x, training=training, seed=None if seed is None else fold(seed, i))
+        return tf.tanh(self.to_image(x))
+
+
+class StridedDiscriminator(tf.keras.Model):
+    """Images [batch, height, width, channels] in [-1, 1] to logits [batch, 1].
+
+    `filters` is the width of the first of four convolutions, each of the others twice as wide as the one before.
+    `normalization`: "batch", "layer" or None, after the second and the third.
+    """
+
+    def __init__(self, filters=32, slope=0.2, dropout=0.25, normalization="batch", name="discriminator"):
+        super().__init__(name=name)
+        self.convolutions = [
+            tf.keras.layers.Conv2D(filters * 2 ** i, 3, stride, padding="same", name=f"conv_{i}")
+            for i, stride in enumerate((2, 2, 2, 1))]
+        self.pad = tf.keras.layers.ZeroPadding2D([[0, 1], [0, 1]], name="pad")
+        self.leaky_relu = tf.keras.layers.LeakyReLU(slope, name="leaky_relu")
+        self.dropout = Dropout(dropout, name="dropout")
+        self.norms = [None, *(norm_layer(normalization, MOMENTUM, f"norm_{i}") for i in (1, 2)), None]
+        self.flatten = tf.keras.layers.Flatten(name="flatten")
+        self.to_logit = tf.keras.layers.Dense(1, dtype="float32", name="to_logit")
+
+    def call(self, images, training=False, seed=None):
+        """`seed` (int tensor [2]) is needed in training with dropout only."""
+        x = images
+        for i, (conv, norm) in enumerate(zip(self.convolutions, self.norms)):
+            x = conv(x)
+            if i == 1 and x.shape[1] % 2:  # 7x7, of 28x28 images, becomes 8x8
+                x = self.pad(x)
+            x = self.dropout(self.leaky_relu(x), training=training, seed=None if seed is None else fold(seed, i))
+            if norm is not None:
+                x = norm(x, training=training)
+        return self.to_logit(self.flatten(x))

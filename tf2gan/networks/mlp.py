@@ -1,0 +1,47 @@
+"""Networks of dense layers, as in the first GANs (Goodfellow et al. 2014)."""
+import math
+
+import tensorflow as tf
+
+from tf2gan.layers import Dropout
+from tf2gan.seeds import fold
+
+
+class MLPGenerator(tf.keras.Model):
+    """Latents [batch, latent_size] to images [batch, *image_shape] in [-1, 1], image_shape (height, width, channels)."""
+
+    size_multiple = size_minimum = 1
+
+    def __init__(self, image_shape, widths=(128,), slope=0.01, dropout=0.0, name="generator"):
+        super().__init__(name=name)
+        self.hidden = [tf.keras.layers.Dense(width, name=f"dense_{i}") for i, width in enumerate(widths)]
+        self.leaky_relu = tf.keras.layers.LeakyReLU(slope, name="leaky_relu")
+        self.dropout = Dropout(dropout, name="dropout")
+        self.to_pixels = tf.keras.layers.Dense(math.prod(image_shape), dtype="float32", name="to_pixels")
+        self.to_image = tf.keras.layers.Reshape(image_shape, name="to_image")
+
+    def call(self, latents, training=False, seed=None):
+        """`seed` (int tensor [2]) is needed in training with dropout only."""
+        x = latents
+        for i, dense in enumerate(self.hidden):
+            x = self.dropout(self.leaky_relu(dense(x)), training=training, seed=None if seed is None else fold(seed, i))
+        return self.to_image(tf.tanh(self.to_pixels(x)))
+
+
+class MLPDiscriminator(tf.keras.Model):
+    """Images [batch, height, width, channels] in [-1, 1] to logits [batch, 1]."""
+
+    def __init__(self, widths=(128,), slope=0.01, dropout=0.0, name="discriminator"):
+        super().__init__(name=name)
+        self.flatten = tf.keras.layers.Flatten(name="flatten")
+        self.hidden = [tf.keras.layers.Dense(width, name=f"dense_{i}") for i, width in enumerate(widths)]
+        self.leaky_relu = tf.keras.layers.LeakyReLU(slope, name="leaky_relu")
+        self.dropout = Dropout(dropout, name="dropout")
+        self.to_logit = tf.keras.layers.Dense(1, dtype="float32", name="to_logit")
+
+    def call(self, images, training=False, seed=None):
+        """`seed` (int tensor [2]) is needed in training with dropout only."""
+        x = self.flatten(images)
+        for i, dense in enumerate(self.hidden):
+            x = self.dropout(self.leaky_relu(dense(x)), training=training, seed=None if seed is None else fold(seed, i))
+        return self.to_logit(x)
