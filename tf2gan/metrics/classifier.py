@@ -1,0 +1,299 @@
+"""A small classifier that the project trains once per data set and keeps: it reads the labels of generated images."""
+import dataclasses
+import hashlib
+import importlib.metadata
+import io
+import itertools
+import json
+import os
+import pathlib
+import re
+import shutil
+import sys
+import uuid
+import zipfile
+import zlib
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from tf2gan import files
+from tf2gan.errors import Failure, UserError, printable
+from tf2gan.seeds import fold
+
+BLOCKS = ((32,), (64,), (128, 128), (256,))  # widths of the 3x3 convolutions between two halvings
+_ELSEWHERE = "TF2GAN_CACHE_DIR names another folder for trained classifiers"
+_FORMAT = 1  # raised with every change here that makes another classifier of the same recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a classifier is trained, the same for every data set. The defaults are what published figures use."""
+
+    steps: int = 2000  # of training; not epochs, so that a small data set is learned as well as a large one
+    batch_size: int = 128
+    learning_rate: float = 3e-3  # Adam's highest: a linear rise over the first tenth, then half a cosine down to 0
+    max_shift: int = 2  # pixels that a training image is moved at random; never mirrored, since digits are read too
+    seed: int = 0  # of weights, order and shifts
+
+
+class Classifier(tf.keras.Model):
+    """3x3 convolutions, each with batch normalization and ReLU; maximum pooling between blocks and over what is left.
+
+    Images [batch, height, width, 1 or 3] in [-1, 1] of any size -> float32 logits [batch, num_classes]. Always
+    float32: figures must not depend on the precision that a GAN is trained in.
+    """
+
+    def __init__(self, num_classes, seed=0, name="classifier"):
+        """The initial weights are a pure function of `seed`."""
+        super().__init__(name=name, dtype="float32")
+        widths = [width for block in BLOCKS for width in block]
+        # Seeds of their own, or the global one, which belongs to the caller, would have to be set.
+        seeds = tf.random.stateless_uniform([len(widths) + 1], fold(seed, "weights"), 0, 2 ** 31 - 1, tf.int32).numpy()
+        self.convolutions = [
+            tf.keras.layers.Conv2D(width, 3, padding="same", use_bias=False, dtype="float32", name=f"conv_{i}",
+                                   kernel_initializer=tf.keras.initializers.HeNormal(int(seeds[i])))
+            for i, width in enumerate(widths)]
+        # Momentum 0.9: the averages end as those of the last steps, where the learning rate is nearly 0.
+        self.norms = [tf.keras.layers.BatchNormalization(momentum=0.9, dtype="float32", name=f"norm_{i}")
+                      for i in range(len(widths))]
+        self.to_logits = tf.keras.layers.Dense(num_classes, dtype="float32", name="to_logits",
+                                               kernel_initializer=tf.keras.initializers.GlorotUniform(int(seeds[-1])))
+
+    def features(self, images, training=False):
+        """What the last layer reads, [batch, 256], none below 0."""
+        x, layers = images, zip(self.convolutions, self.norms)
+        for i, block in enumerate(BLOCKS):
+            if i:
+                x = tf.nn.max_pool2d(x, 2, 2, "SAME")
+            for conv, norm in itertools.islice(layers, len(block)):
+                x = tf.nn.relu(norm(conv(x), training=training))
+        return tf.reduce_max(x, axis=[1, 2])
+
+    def call(self, images, training=False):
+        return self.to_logits(self.features(images, training))
+
+    def arrays(self) -> dict:
+        """{name: array} of all weights, by names that do not depend on the version of Keras."""
+        return {f"{layer.name}.{i}": array for layer in (*self.convolutions, *self.norms, self.to_logits)
+                for i, array in enumerate(layer.get_weights())}
+
+    def set_arrays(self, arrays):
+        """Takes what `arrays` gave. Raises KeyError or ValueError if it does not fit."""
+        for layer in (*self.convolutions, *self.norms, self.to_logits):
+            layer.set_weights([arrays[f"{layer.name}.{i}"] for i in range(len(layer.weights))])
+
+
+def train_classifier(batches, num_classes, recipe=Recipe()) -> Classifier:
+    """Trains a new classifier with softmax cross-entropy.
+
+    Args:
+        batches: iterable of {"images": float32 [batch, height, width, channels] in [-1, 1], "labels": int [batch]};
+            the first `recipe.steps` are used.
+
+    Raises ValueError if there are fewer, Failure if the weights are not finite at the end.
+    """
+    network, warmup = Classifier(num_classes, recipe.seed), max(1, recipe.steps // 10)
+    optimizer = tf.keras.optimizers.Adam(tf.keras.optimizers.schedules.CosineDecay(
+        0.0, recipe.steps - warmup, warmup_target=recipe.learning_rate, warmup_steps=warmup))
+
+    @tf.function
+    def train_step(images, labels, seed):
+        images = _shifted(images, recipe.max_shift, seed)
+        with tf.GradientTape() as tape:
+            logits = network(images, training=True)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+        variables = network.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+
+    step = 0
+    for step, batch in enumerate(itertools.islice(batches, recipe.steps), 1):
+        if step == 1:
+            network(batch["images"][:1])  # the optimizer makes its slots of variables that exist
+            optimizer.build(network.trainable_variables)
+        train_step(batch["images"], batch["labels"], fold(recipe.seed, "shift", step))
+    if step < recipe.steps:
+        raise ValueError(f"{step} batches are too few for {recipe.steps} steps")
+    if not all(np.isfinite(array).all() for array in network.arrays().values()):  # ReLU hides NaN from the loss
+        raise Failure("the classifier's training diverged: its weights are not finite")
+    return network
+
+
+def _shifted(images, most, seed):
+    """Each image moved by up to `most` pixels both ways; what comes in at an edge is mirrored."""
+    num, height, width = tf.unstack(tf.shape(images)[:3])
+    padded = tf.pad(images, [[0, 0], [most, most], [most, most], [0, 0]], mode="SYMMETRIC")
+    offsets = tf.random.stateless_uniform([2, num, 1], seed, 0, 2 * most + 1, tf.int32)
+    rows = tf.gather(padded, offsets[0] + tf.range(height), axis=1, batch_dims=1)
+    return tf.gather(rows, offsets[1] + tf.range(width), axis=2, batch_dims=1)
+
+
+def _scaled(images):  # uint8 -> float32 in [-1, 1]
+    return images.astype(np.float32) / 127.5 - 1.0
+
+
+def _batches(images, labels, recipe):
+    """Endless training batches; the order of an epoch is a pure function of (seed, epoch)."""
+    order = np.empty([0], np.int64)
+    for epoch in itertools.count():
+        keys = tf.random.stateless_uniform([len(images)], fold(recipe.seed, "order", epoch), None, None, tf.int64)
+        order = np.concatenate([order, np.argsort(keys.numpy(), kind="stable")])
+        while len(order) >= recipe.batch_size:
+            chosen, order = order[:recipe.batch_size], order[recipe.batch_size:]
+            yield {"images": _scaled(images[chosen]), "labels": labels[chosen]}
+
+
+class Reader:
+    """A trained classifier that reads images, with what its figures are to be printed with.
+
+    `name` is the protocol, such as `classifier-mnist-28x28x1-ab12cd`, which ends with the beginning of `hash`, the
+    SHA-256 of the weights. `accuracy` is that on the test images, 0 to 1; `info` is all that the cache tells of it.
+    """
+
+    def __init__(self, network, image_shape, name=None, info=None):
+        self._image_shape, self.name, self.info = image_shape, name, info or {}
+        self.accuracy, self.hash = self.info.get("accuracy"), self.info.get("hash")
+
+        @tf.function(input_signature=[tf.TensorSpec([None, *image_shape], tf.float32)])
+        def read(images):
+            features = network.features(images)
+            return {"features": features, "logits": network.to_logits(features)}
+
+        self._read = read
+
+    def _outputs(self, name, images, batch_size):
+        _check_images(images, self._image_shape)
+        return np.concatenate([self._read(_scaled(images[i:i + batch_size]))[name].numpy()
+                               for i in range(0, len(images), batch_size)])
+
+    def probabilities(self, images, batch_size=500):
+        """Images uint8 [n, height, width, channels], n > 0 -> float32 [n, num_classes], each row with the sum 1.
+
+        `batch_size` is a question of memory: rounding aside, it changes nothing. ValueError for images of another kind.
+        """
+        return tf.nn.softmax(self._outputs("logits", images, batch_size)).numpy()
+
+    def predict(self, images, batch_size=500):
+        """The most probable label of each image, int64 [n]; arguments as those of `probabilities`."""
+        return self._outputs("logits", images, batch_size).argmax(axis=1)
+
+
+def classifier_for(train, test, num_classes, image_shape, key, cache_dir=None, show_progress=False,
+                   recipe=Recipe()) -> Reader:
+    """The classifier of a data set: trained at the first call, read from the cache at every other.
+
+    Args:
+        train, test: pairs of images uint8 [n, *image_shape] and labels int64 [n], or functions that return them, which
+            are not called if the classifier is in the cache.
+        image_shape: (height, width, channels).
+        key: {str: str} that tells these data from any others; "dataset" must be in it, and names the classifier.
+        cache_dir: default TF2GAN_CACHE_DIR, or ~/.cache/tf2gan. The classifier is classifiers/NAME-HASH in it, and the
+            hash is over `key`, `image_shape`, `num_classes`, the network and `recipe`.
+        show_progress: whether training is told on stderr.
+
+    Raises UserError if the cache cannot be written or its entry is damaged, ValueError for data that do not fit,
+    Failure if training diverges.
+    """
+    identity = {"key": key, "image_shape": list(image_shape), "num_classes": num_classes, "format": _FORMAT,
+                "blocks": [list(block) for block in BLOCKS], "recipe": dataclasses.asdict(recipe)}
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    label = re.sub(r"[^A-Za-z0-9_.]+", "-", pathlib.PurePath(key["dataset"]).name)
+    cache = pathlib.Path(cache_dir or os.environ.get("TF2GAN_CACHE_DIR") or "~/.cache/tf2gan").expanduser()
+    folder = cache / "classifiers" / f"{label}-{digest[:12]}"
+    if not os.path.lexists(folder):
+        try:
+            files.check_writable(folder.parent)  # before the minutes of training
+        except UserError as error:
+            raise UserError(f"{error}; {_ELSEWHERE}") from error
+        train, test = (part() if callable(part) else part for part in (train, test))
+        for images, labels in (train, test):
+            _check_images(images, image_shape)
+            _check_labels(labels, num_classes, len(images))
+        if show_progress:
+            print(f"training a classifier of {label}, kept in {printable(folder)} ...", file=sys.stderr, flush=True)
+        bar = tqdm.tqdm(itertools.islice(_batches(*train, recipe), recipe.steps), "classifier", recipe.steps,
+                        unit="step", disable=not (show_progress and sys.stderr.isatty()))
+        network = train_classifier(bar, num_classes, recipe)
+        _write(folder, network, {
+            "accuracy": float(np.mean(Reader(network, image_shape).predict(test[0]) == test[1])),
+            "hash": _hash(network.arrays()), "num": {"train": len(train[0]), "test": len(test[0])},
+            "epochs": round(recipe.steps * recipe.batch_size / len(train[0]), 2), "identity": identity,
+            "versions": {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy")}})
+    network, info = _read(folder, identity)  # also after training: the first use is then that of all others
+    size = "x".join(map(str, image_shape))
+    return Reader(network, image_shape, f"classifier-{label}-{size}-{info['hash'][:6]}", info)
+
+
+def _check_images(images, image_shape):
+    if images.dtype != np.uint8 or images.shape[1:] != tuple(image_shape) or not len(images):
+        raise ValueError(f"images {images.dtype} {list(images.shape)} are not uint8 {['n', *image_shape]} with n > 0")
+
+
+def _check_labels(labels, num_classes, num):
+    kind = labels.shape == (num,) and num > 0 and labels.dtype.kind in "iu"
+    if not kind or labels.min() < 0 or labels.max() >= num_classes:
+        raise ValueError(f"{labels.dtype} {list(labels.shape)} are not {num} labels from 0 to {num_classes - 1}")
+
+
+def _hash(arrays):
+    """SHA-256 of names, shapes and values."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.shape} ".encode() + array.astype("<f4").tobytes())
+    return digest.hexdigest()
+
+
+def _write(folder, network, info):
+    """Makes `folder`, whole or not at all."""
+    temporary, weights = folder.parent / f".writing-{uuid.uuid4().hex}", io.BytesIO()
+    np.savez(weights, **network.arrays())
+    try:
+        files.write_atomically(temporary / "weights.npz", weights.getvalue())
+        files.write_atomically(temporary / "info.json", json.dumps(info, indent=2) + "\n")
+        os.replace(temporary, folder)
+    except OSError as error:
+        if not folder.is_dir():  # where it is, another process was faster, and both take what that one wrote
+            raise UserError(f"cannot write {printable(folder)}: {error.strerror}; {_ELSEWHERE}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)  # there only if something failed, or another was faster
+
+
+def _read(folder, identity):
+    """Network and info of a cache entry. Raises UserError if it is damaged or was made for something else."""
+    try:
+        info = json.loads((folder / "info.json").read_text(encoding="utf-8"))
+        if info["identity"] != identity:
+            raise ValueError("info.json is that of another classifier")
+        info["accuracy"] = float(info["accuracy"])
+        with np.load(folder / "weights.npz", allow_pickle=False) as weights:
+            arrays = dict(weights)
+        if _hash(arrays) != info["hash"]:
+            raise ValueError("weights.npz does not have the hash that info.json gives")
+        network = Classifier(identity["num_classes"])
+        network(tf.zeros([1, *identity["image_shape"]]))
+        network.set_arrays(arrays)
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"classifier {printable(folder)} is damaged: {reason}; remove it to train anew") from error
+    return network, info
+
+
+def label_agreement(asked, read, num_classes) -> dict:
+    """How often the label that is read off a generated image is the one that was asked for.
+
+    Args:
+        asked, read: int [n], n > 0, each from 0 to num_classes - 1.
+
+    Returns:
+        {"overall": float, "per_class": [float, or None for a label never asked for], "confusion": [[int]]}; rows of
+        `confusion` are labels asked for, columns labels read. ValueError for arguments of another kind.
+    """
+    asked, read = np.asarray(asked), np.asarray(read)
+    for labels in (asked, read):
+        _check_labels(labels, num_classes, asked.size)
+    pairs = asked.astype(np.int64) * num_classes + read.astype(np.int64)
+    confusion = np.bincount(pairs, minlength=num_classes ** 2).reshape(num_classes, num_classes)
+    return {"overall": float(np.trace(confusion) / len(asked)),
+            "per_class": [float(row[i] / row.sum()) if row.sum() else None for i, row in enumerate(confusion)],
+            "confusion": confusion.tolist()}
