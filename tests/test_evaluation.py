@@ -54,8 +54,8 @@ def test_the_untrained_anchor_is_the_network_that_the_run_began_with(run_dir, tm
     process = tool.run(*tool.EVERYTHING, "--dataset", str(tool.shared_images(tmp_path_factory)), "--steps", "1",
                        "--learning-rate", "0", "--ema-decay", "none", "--run-dir", str(new))
     assert process.returncode == 0, process.stderr
-    untouched = evaluation.evaluate_translation(new)
-    trained = evaluation.evaluate_translation(run_dir)
+    untouched = evaluation.evaluate(new)
+    trained = evaluation.evaluate(run_dir)
     for figure in ("cycle_l1", "identity_l1"):
         assert untouched["a2b"][figure]["trained"] == pytest.approx(trained["a2b"][figure]["untrained"], abs=1e-6)
         assert trained["a2b"][figure]["trained"] != trained["a2b"][figure]["untrained"]
@@ -82,4 +82,4 @@ def test_the_card_names_the_license_that_it_is_given_and_no_folder_of_the_traine
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(UserError, match="no config.json"):
-        evaluation.evaluate_translation(tmp_path)
+        evaluation.evaluate(tmp_path)

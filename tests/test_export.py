@@ -13,10 +13,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tf2gan import export, images, session, translation
+from tf2gan import export, images, model_card, session, translation
 from tf2gan.errors import UserError
+from tf2gan.gans import conditional
 from tf2gan.gans.cyclegan import Config, CycleGAN
 
+GENERATION_SIGNATURES = ["draw", "latents", "latents_bytes", "seed", "seed_bytes", "serving_default"]
 SIGNATURES = ["a2b", "a2b_bytes", "b2a", "b2a_bytes", "serving_default"]
 RECORD = {"model": "cyclegan", "preset": "default", "command": "tools/train.py --model cyclegan --name 'a|b'",
           "data": {"trainA": 40, "trainB": 50, "testA": 400}, "versions": {"tensorflow": "2.15.1"}, "config": {}}
@@ -45,6 +47,22 @@ def signatures(version):
     loaded = export.load(version)
     yield loaded.signatures
     del loaded
+
+
+@pytest.fixture(scope="module")
+def cgan():
+    """A tiny conditional GAN."""
+    made = conditional.CGAN(conditional.Config(image_size="8", channels=3, latent_size=5, num_classes=4,
+                                               generator_filters=2, discriminator_filters=2))
+    made.images_seen.assign(640)
+    return made
+
+
+@pytest.fixture(scope="module")
+def cgan_version(cgan, tmp_path_factory):
+    """The folder of its exported version; not to be changed."""
+    return export.export(cgan, tmp_path_factory.mktemp("savedmodels") / "things",
+                         card={**RECORD, "model": "cgan", "data": {"train": 100, "test": 700}})
 
 
 def floats(*shape, seed=0):
@@ -148,12 +166,17 @@ def test_the_readme_of_an_export_works_in_plain_tensorflow(version, tmp_path):
     assert images.read_image(tmp_path / "translated.png").shape == (20, 33, 3)
 
 
-def test_an_export_holds_the_generators_only(gan, version):
+@pytest.mark.parametrize("kind", ["translation", "generation"])
+def test_an_export_holds_the_generators_only(kind, gan, version, cgan, cgan_version):
+    networks = [gan.average_xy, gan.average_yx] if kind == "translation" else [cgan.average]
+    version = version if kind == "translation" else cgan_version
     names = {str(path.relative_to(version)) for path in version.rglob("*") if path.is_file()}
     assert names == {"saved_model.pb", "fingerprint.pb", "variables/variables.index", "README.md", "model_card.json",
                      "variables/variables.data-00000-of-00001", "assets.extra/tf_serving_warmup_requests"}
-    needed = 4 * sum(np.prod(v.shape) for network in (gan.average_xy, gan.average_yx) for v in network.variables)
-    assert (version / "variables" / "variables.data-00000-of-00001").stat().st_size < 1.2 * needed
+    reader = tf.train.load_checkpoint(str(version / "variables" / "variables"))
+    shapes = reader.get_variable_to_shape_map()
+    del shapes["_CHECKPOINTABLE_OBJECT_GRAPH"]
+    assert sorted(shapes.values()) == sorted(v.shape.as_list() for network in networks for v in network.variables)
     for name in names:
         assert str(pathlib.Path(export.__file__).parent.parent).encode() not in (version / name).read_bytes()
 
@@ -193,6 +216,45 @@ def test_warm_up_requests_can_be_answered(version, signatures):
             assert tf.io.decode_png(answer[0]).shape == (32, 48, 3)
         warmed.append(request.model_spec.signature_name)
     assert sorted(warmed) == SIGNATURES
+
+
+def test_warm_up_requests_with_several_inputs_can_be_answered(cgan_version):
+    loaded = export.load(cgan_version)
+    assert sorted(loaded.signatures) == GENERATION_SIGNATURES
+    tensor_class, warmed = type(tf.make_tensor_proto(0)), []
+    inputs = {"latents": ["labels", "latents"], "seed": ["label", "num", "seed"], "draw": ["num", "seed", "truncation"]}
+    for record in tf.data.TFRecordDataset(os.fspath(cgan_version / "assets.extra" / "tf_serving_warmup_requests")):
+        request = export.prediction_log_class().FromString(record.numpy()).predict_log.request
+        name = request.model_spec.signature_name
+        tensors = {entry.key: tf.constant(tf.make_ndarray(tensor_class.FromString(entry.value)))
+                   for entry in request.inputs}
+        assert sorted(tensors) == inputs[name.replace("serving_default", "latents").replace("_bytes", "")]
+        (answer,) = loaded.signatures[name](**tensors).values()
+        if name.endswith("_bytes"):
+            assert tf.io.decode_png(answer[0]).shape == (8, 8, 3)
+        else:
+            assert answer.shape == ((1, 5) if name == "draw" else (1, 8, 8, 3))
+        warmed.append(name)
+    assert sorted(warmed) == GENERATION_SIGNATURES
+
+
+def test_the_card_of_a_generating_model(cgan, cgan_version, tmp_path):
+    card = json.loads((cgan_version / "model_card.json").read_text())
+    assert (card["images_seen"], card["steps"], card["epochs"]) == (640, 20, 6.4)
+    assert card["image_shape"] == [8, 8, 3] and (card["num_classes"], card["class_names"]) == (4, None)
+    assert "directions" not in card and sorted(card["signatures"]) == GENERATION_SIGNATURES
+    assert card["signatures"]["seed_bytes"]["inputs"].keys() == {"num", "seed", "label"}
+    assert card["signatures"]["latents"] == {
+        "inputs": {"latents": "float32 [batch, 5]", "labels": "int64 [batch], from 0 to 3"},
+        "outputs": {"images": "float32 [batch, 8, 8, 3] in [0, 1]"}}
+    text = (cgan_version / "README.md").read_text()
+    for part in ("# things, version 1", "| images seen | 640 |", "4 classes without names", "in colour", "own terms"):
+        assert part in text
+    assert "Figures" not in text
+    model_card.write(tmp_path, cgan, "things", 1, card["signatures"], {"evaluation": {
+        "protocol": {"num": 50}, "table": "fid  12.5"}})
+    text = (tmp_path / "README.md").read_text()
+    assert "By `tools/evaluate.py`:\n\n```\nfid  12.5\n```" in text and '"num": 50' in text
 
 
 def test_the_model_card_says_where_it_comes_from(gan, version):
@@ -287,7 +349,8 @@ def test_what_cannot_be_written_is_refused_before_any_work(gan, tmp_path, monkey
     (tmp_path / "file").write_text("")
     for directory in (tmp_path / "file", tmp_path / "file" / "fruit", pathlib.Path("/proc/nothing")):
         assert "cannot write" in refusal(export.export, gan, directory)
-    assert "directions" in refusal(export.export, tf.Module(), tmp_path / "new")
+    message = refusal(export.export, tf.Module(), tmp_path / "new")
+    assert "neither directions" in message and "nor latents" in message
     assert sorted(tree(tmp_path)) == ["file"]
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan import layers
+from tf2gan import layers, training
 from tf2gan.seeds import fold
 
 
@@ -61,6 +61,112 @@ def test_both_stacks_agree():
     images = noise(2, 5, 7, 3, scale=0.01)
     keras_layer = tf.keras.layers.GroupNormalization(groups=-1, epsilon=1e-5)
     np.testing.assert_allclose(layers.instance_normalization()(images), keras_layer(images), atol=1e-4)
+
+
+# Statistics of a whole batch.
+
+IMAGES = noise(4, 5, 7, 3) * np.array([1, 2, 3, 4]).reshape([4, 1, 1, 1]).astype(np.float32) + 1  # no two shares alike
+
+
+def on_replicas(replicas, function):
+    """What `function(images)` returns for each replica's share of IMAGES, as one batch, and the replicas' strategy."""
+    strategy = training.make_strategy(training.Options(replicas=replicas))
+    num = len(IMAGES) // replicas
+    with strategy.scope():
+        called = function()
+
+    @tf.function
+    def run():
+        def step():
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+            return called(tf.ensure_shape(tf.constant(IMAGES)[replica * num:][:num], [num, *IMAGES.shape[1:]]))
+
+        return strategy.run(step)
+
+    return np.concatenate([np.asarray(part) for part in strategy.experimental_local_results(run())])
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_batch_normalization_is_by_the_whole_batch(replicas):
+    """In the output and in the moving statistics, which take the biased variance however many replicas there are."""
+    made = []
+
+    def make():
+        made.append(layers.batch_normalization(momentum=0.75))
+        made[0].build([None, *IMAGES.shape[1:]])
+        return lambda images: made[0](images, training=True)
+
+    outputs = on_replicas(replicas, make)
+    mean, variance = IMAGES.astype(np.float64).mean(axis=(0, 1, 2)), IMAGES.astype(np.float64).var(axis=(0, 1, 2))
+    np.testing.assert_allclose(outputs, (IMAGES - mean) / np.sqrt(variance + 1e-3), atol=1e-5)
+    np.testing.assert_allclose(made[0].moving_mean.numpy(), 0.25 * mean, rtol=1e-5)
+    np.testing.assert_allclose(made[0].moving_variance.numpy(), 0.75 + 0.25 * variance, rtol=1e-5)
+
+
+def test_gradients_through_batch_normalization_are_those_of_the_whole_batch():
+    def make():
+        layer = layers.batch_normalization()
+        layer.build([None, *IMAGES.shape[1:]])
+
+        def gradient(images):
+            with tf.GradientTape() as tape:
+                tape.watch(images)
+                total = tf.reduce_sum(layer(images, training=True) ** 3)
+            return tape.gradient(total, images)
+
+        return gradient
+
+    one, two = on_replicas(1, make), on_replicas(2, make)
+    np.testing.assert_allclose(two, one, atol=1e-4)
+    assert np.abs(one).max() > 1
+
+
+def test_batch_normalization_in_use_has_the_moving_statistics():
+    layer = layers.batch_normalization()
+    layer(IMAGES)
+    layer.set_weights([np.full(3, 2.0), np.full(3, 5.0), np.array([1.0, 2, 3]), np.array([4.0, 9, 16])])
+    expected = 5 + 2 * (IMAGES - np.array([1, 2, 3])) / np.sqrt(np.array([4, 9, 16]) + 1e-3)
+    np.testing.assert_allclose(layer(IMAGES, training=False), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1.0, 3e-3])
+def test_layer_normalization(scale):
+    """Over all of an image together, unlike instance normalization; a scale and an offset for each channel."""
+    images = (scale * IMAGES).astype(np.float32)
+    exact = images.astype(np.float64)
+    centered = exact - exact.mean(axis=(1, 2, 3), keepdims=True)
+    expected = centered / np.sqrt((centered ** 2).mean(axis=(1, 2, 3), keepdims=True) + 1e-5)
+    layer = layers.layer_normalization()
+    np.testing.assert_allclose(layer(images), expected, atol=1e-4)
+    assert np.abs(expected - normalized(images)).max() > 0.05
+    gamma, beta = np.array([1.0, -2.0, 0.5]), np.array([0.0, 3.0, -1.0])
+    layer.set_weights([gamma, beta])
+    np.testing.assert_allclose(layer(images), expected * gamma + beta, atol=2e-4)
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+@pytest.mark.parametrize("limit", [0.01, 0.5])
+def test_clip_weights(replicas, limit):
+    strategy = training.make_strategy(training.Options(replicas=replicas))
+    before = noise(6, 5)
+    with strategy.scope():
+        layer = tf.keras.layers.Dense(5)
+        layer.build([None, 6])
+        layer.set_weights([before, np.array([-9, -limit, 0, limit / 2, 9], np.float32)])
+        other = tf.Variable(before)
+
+    @tf.function
+    def run():
+        strategy.run(lambda: layers.clip_weights([*layer.trainable_variables, other], limit))
+
+    run()
+    kernel, bias = layer.trainable_variables
+    np.testing.assert_array_equal(layer.get_weights()[0], np.clip(before, -np.float32(limit), np.float32(limit)))
+    np.testing.assert_array_equal(bias.numpy(), np.array([-limit, -limit, 0, limit / 2, limit], np.float32))
+    kernel = kernel if isinstance(kernel, tf.Variable) else kernel.value
+    for variable in (kernel, other):
+        for copy in strategy.experimental_local_results(variable):
+            np.testing.assert_array_equal(copy.numpy(), layer.get_weights()[0])
 
 
 def test_dropout_is_a_function_of_its_seed():

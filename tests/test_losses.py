@@ -64,3 +64,151 @@ def test_gradients_pull_the_right_way():
         generator = losses.least_squares_generator(fake)
     assert tape.gradient(discriminator, [real, fake]) == [-0.5, 0.5]
     assert tape.gradient(generator, fake) == -1.0
+
+
+# The adversarial losses: the same behaviours of each, with its own numbers.
+
+def sigmoid(logits):
+    return 1 / (1 + np.exp(-logits))
+
+
+def naive_cross_entropy(logits, labels):
+    return -np.mean(labels * np.log(sigmoid(logits)) + (1 - labels) * np.log(1 - sigmoid(logits)))
+
+
+def naive_discriminator(real, fake, real_labels=1.0, fake_labels=0.0):
+    return naive_cross_entropy(real, real_labels) + naive_cross_entropy(fake, fake_labels)
+
+
+def squares(real, fake, real_labels=1.0, fake_labels=0.0):
+    return np.mean((real - real_labels) ** 2) / 2 + np.mean((fake - fake_labels) ** 2) / 2
+
+
+# In float64, as the papers have them: {name: (discriminator, generator)}.
+FORMULAS = {
+    "minimax": (naive_discriminator, lambda fake: np.mean(np.log(1 - sigmoid(fake)))),
+    "non-saturating": (naive_discriminator, lambda fake: -np.mean(np.log(sigmoid(fake)))),
+    "least-squares": (squares, lambda fake: np.mean((fake - 1) ** 2)),
+    "wasserstein": (lambda real, fake: np.mean(fake) - np.mean(real), lambda fake: -np.mean(fake)),
+    "hinge": (lambda real, fake: np.mean(np.maximum(0, 1 - real)) + np.mean(np.maximum(0, 1 + fake)),
+              lambda fake: -np.mean(fake)),
+}
+LABELLED = ["minimax", "non-saturating", "least-squares"]
+REAL, FAKE = (np.random.default_rng(seed).normal(mean, 2, [6, 1]) for seed, mean in ((1, 1.0), (2, -0.5)))
+
+
+def tensor(values):
+    return tf.constant(values, tf.float32)
+
+
+def gradients(function, *values):
+    """d function / d values, each a number."""
+    values = [tf.Variable([[float(value)]]) for value in values]
+    with tf.GradientTape() as tape:
+        loss = function(*values)
+    return [float(gradient[0, 0]) for gradient in tape.gradient(loss, values)]
+
+
+def test_every_loss_has_a_formula_here():
+    assert set(FORMULAS) == set(losses.ADVERSARIAL)
+    assert [name for name, pair in losses.ADVERSARIAL.items() if pair.takes_labels] == LABELLED
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_adversarial_losses(name):
+    """Real and generated logits differ, so that a swap would show."""
+    discriminator, generator = FORMULAS[name]
+    pair = losses.ADVERSARIAL[name]
+    assert float(pair.discriminator(tensor(REAL), tensor(FAKE))) == pytest.approx(discriminator(REAL, FAKE), rel=1e-5)
+    assert float(pair.generator(tensor(FAKE))) == pytest.approx(generator(FAKE), rel=1e-5)
+    assert discriminator(REAL, FAKE) != pytest.approx(discriminator(FAKE, REAL), rel=0.1)
+
+
+@pytest.mark.parametrize("name", LABELLED)
+@pytest.mark.parametrize("labels", [
+    (0.9, 0.0), (0.9, 0.1), (0.0, 1.0),
+    (np.linspace(0.8, 1, 6)[:, None], np.linspace(0, 0.3, 6)[:, None]),
+], ids=["one-sided", "two-sided", "flipped", "one an image"])
+def test_labels(name, labels):
+    expected = FORMULAS[name][0](REAL, FAKE, *labels)
+    in_float32 = [np.float32(label) for label in labels]
+    result = losses.ADVERSARIAL[name].discriminator(tensor(REAL), tensor(FAKE), *in_float32)
+    assert float(result) == pytest.approx(expected, rel=1e-5)
+    assert expected != pytest.approx(FORMULAS[name][0](REAL, FAKE), rel=0.01)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize("real, fake", [(1e4, -1e4), (-1e4, 1e4), (1e4, 1e4), (-1e4, -1e4), (0, 0)])
+def test_finite_at_extreme_logits(name, real, fake):
+    pair = losses.ADVERSARIAL[name]
+    assert np.isfinite(pair.discriminator(tensor([[real]]), tensor([[fake]])))
+    assert np.isfinite(pair.generator(tensor([fake])))
+    assert np.isfinite(gradients(pair.discriminator, real, fake) + gradients(pair.generator, fake)).all()
+
+
+@pytest.mark.parametrize("name", LABELLED[:2])
+def test_cross_entropy_at_extreme_logits(name):
+    """log of a sigmoid is the logit itself there; the naive formula's is infinite or 0."""
+    discriminator = losses.ADVERSARIAL[name].discriminator
+    assert float(discriminator(tensor([[-1e4]]), tensor([[1e4]]))) == 2e4
+    assert float(discriminator(tensor([[1e4]]), tensor([[-1e4]]))) == 0
+    assert float(discriminator(tensor([[1e4]]), tensor([[-1e4]]), 0.9, 0.1)) == pytest.approx(0.2 * 1e4)
+    assert gradients(discriminator, -1e4, 1e4) == [-1, 1]
+
+
+# {name: what moves the loss at logits of 0.2 (real) and 0.3 (generated): d D / d real, d D / d fake, d G / d fake}.
+SLOPES = {
+    "minimax": (sigmoid(0.2) - 1, sigmoid(0.3), -sigmoid(0.3)),
+    "non-saturating": (sigmoid(0.2) - 1, sigmoid(0.3), sigmoid(0.3) - 1),
+    "least-squares": (0.2 - 1, 0.3, 2 * (0.3 - 1)),
+    "wasserstein": (-1, 1, -1),
+    "hinge": (-1, 1, -1),
+}
+
+
+@pytest.mark.parametrize("name", SLOPES)
+def test_gradients_of_adversarial_losses(name):
+    """The discriminator raises real logits and lowers generated ones; the generator raises its own."""
+    pair = losses.ADVERSARIAL[name]
+    found = (*gradients(pair.discriminator, 0.2, 0.3), *gradients(pair.generator, 0.3))
+    assert found == pytest.approx(SLOPES[name], rel=1e-5)
+    assert found[0] < 0 < found[1] and found[2] < 0
+
+
+@pytest.mark.parametrize("name, where_lost", [
+    ("minimax", 0), ("non-saturating", -1), ("least-squares", -42), ("wasserstein", -1), ("hinge", -1)])
+def test_only_the_minimax_generator_saturates(name, where_lost):
+    assert gradients(losses.ADVERSARIAL[name].generator, -20)[0] == pytest.approx(where_lost, abs=1e-7)
+
+
+def test_hinges_let_go_beyond_the_margin():
+    assert gradients(losses.hinge_discriminator, 1.5, -1.5) == [0, 0]
+    assert gradients(losses.hinge_discriminator, 0.5, -1.5) == [-1, 0]
+    assert gradients(losses.hinge_discriminator, 1.5, -0.5) == [0, 1]
+
+
+@pytest.mark.parametrize("name", [name for name, pair in losses.ADVERSARIAL.items() if pair.boundary is not None])
+def test_boundary_is_the_best_answer_where_both_kinds_are_alike(name):
+    """There real and generated images pull a logit equally hard, and beyond it the larger pull is back to it."""
+    pair = losses.ADVERSARIAL[name]
+
+    def pull(logit):
+        return sum(gradients(pair.discriminator, logit, logit))
+
+    assert pull(pair.boundary) == pytest.approx(0, abs=1e-7)
+    assert pull(pair.boundary - 1.1) < 0 < pull(pair.boundary + 1.1)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_adversarial_losses_are_means_in_float32(name):
+    """Copies of the logits change nothing; 1 + 1/512 is 1 in bfloat16, which would show in which precision sums are."""
+    pair = losses.ADVERSARIAL[name]
+    once, often = ((tf.tile(tensor(REAL), [n, 3]), tf.tile(tensor(FAKE), [n, 3])) for n in (1, 50))
+    assert float(pair.discriminator(*often)) == pytest.approx(float(pair.discriminator(*once)), rel=1e-5)
+    assert float(pair.generator(often[1])) == pytest.approx(float(pair.generator(once[1])), rel=1e-5)
+    values = np.repeat([0.0, 1.0], [511, 513])
+    half = tf.constant(values, tf.bfloat16)
+    for result, expected in ((pair.discriminator(half, -half), FORMULAS[name][0](values, -values)),
+                             (pair.generator(half), FORMULAS[name][1](values))):
+        assert result.dtype == tf.float32 and result.shape == []
+        assert float(result) == pytest.approx(expected, rel=1e-6)

@@ -12,12 +12,13 @@ import sys
 import threading
 import time
 import types
+import unittest.mock
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tf2gan import cli
+from tf2gan import cli, progress
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SMALL = ("--model", "cyclegan", "--image-size", "32", "--generator-filters", "4", "--discriminator-filters", "4")
@@ -43,6 +44,29 @@ def make_images(folder):
     return folder
 
 
+NUM_CLASS_IMAGES = {"apples": 6, "nuts": 5}
+NOISE_PRESETS = ("gan", "gan-smooth", "gan-deep", "dcgan", "dcgan-transpose", "cgan", "wgan", "wgan-gp")
+
+
+def make_class_images(folder):
+    """A folder of one sub folder a class, `NUM_CLASS_IMAGES` images, sizes mixed, grey and colour; returns its path."""
+    rng = np.random.default_rng(1)
+    for name, num in NUM_CLASS_IMAGES.items():
+        (folder / name).mkdir(parents=True)
+        for i in range(num):
+            pixels = rng.integers(0, 256, [26 + 5 * i, 40 - 2 * i, 3], np.uint8)
+            Image.fromarray(pixels).convert("L" if i % 2 else "RGB").save(folder / name / f"{i}.png")
+    return folder
+
+
+def small(preset):
+    """Arguments for a preset of a noise-to-image method that make its networks tiny and its images few and small."""
+    layers = (("--generator-widths", "8", "--discriminator-widths", "8") if preset.startswith("gan")
+              else ("--generator-filters", "4", "--discriminator-filters", "4"))
+    size = "32" if preset == "dcgan-transpose" else "28"
+    return ("--model", preset, *layers, "--image-size", size, "--batch-size", "4", "--latent-size", "5")
+
+
 def once(make):
     """A function of pytest's tmp_path_factory that makes something in the first test that asks, in whatever module."""
     made, lock = [], threading.RLock()
@@ -61,6 +85,12 @@ def once(make):
 def shared_images(tmp_path_factory):
     """The data set that all tests read and none changes."""
     return make_images(tmp_path_factory.mktemp("data") / "fruit")
+
+
+@once
+def shared_class_images(tmp_path_factory):
+    """The folder of classes that all tests read and none changes."""
+    return make_class_images(tmp_path_factory.mktemp("data") / "harvest")
 
 
 @once
@@ -106,6 +136,24 @@ def run_here(*args):
         return types.SimpleNamespace(returncode=end.code or 0, stdout=out.getvalue(), stderr=err.getvalue())
     finally:
         sys.argv, tf.config.experimental.enable_op_determinism = argv, determinism
+
+
+class Killed(BaseException):
+    """What `run_here_until` ends a run with; nothing in the tool catches it."""
+
+
+def run_here_until(step, *args):
+    """`run_here`, ended like a kill as soon as `step` is reached: nothing more is logged or saved."""
+    def advance(self, reached, logs):
+        if reached >= step:
+            raise Killed
+
+    with unittest.mock.patch.object(progress.Reporter, "advance", advance):
+        try:
+            process = run_here(*args)
+        except Killed:
+            return
+    raise AssertionError(f"ended before step {step}: {process}")
 
 
 @functools.lru_cache(maxsize=None)
@@ -187,6 +235,18 @@ def logged(run_dir):
 def samples(run_dir):
     """{name: bytes} of the sample grids."""
     return {path.name: path.read_bytes() for path in (run_dir / "samples").glob("[!.]*")}
+
+
+def scalars(run_dir):
+    """{name: {images seen: value}} of what TensorBoard reads."""
+    found = {}
+    for path in run_dir.glob("events*"):
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                if value.metadata.plugin_data.plugin_name != "images":
+                    found.setdefault(value.tag, {})[event.step] = float(tf.make_ndarray(value.tensor))
+    return found
 
 
 def contents(folder):

@@ -25,7 +25,7 @@ def normalized(args) -> list:
 
 class _OneLineAnOption(simple_parsing.SimpleHelpFormatter):
     def __init__(self, prog):
-        super().__init__(prog, max_help_position=50, width=200)
+        super().__init__(prog, max_help_position=70, width=200)
 
     def _format_usage(self, usage, actions, groups, prefix):
         return f"usage: {self._prog} [options]\n\n"

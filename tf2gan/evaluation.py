@@ -6,6 +6,7 @@ import tensorflow as tf
 import tqdm
 
 from tf2gan import session
+from tf2gan.class_evaluation import evaluate_classes
 from tf2gan.data import load, pipeline
 from tf2gan.errors import UserError
 from tf2gan.metrics.translation import ColorHistogram, mean_absolute_error
@@ -13,11 +14,24 @@ from tf2gan.metrics.translation import ColorHistogram, mean_absolute_error
 BATCH = 8
 
 
-def evaluate_translation(run_dir, data_dir=None, num=None, show_progress=False) -> dict:
+def evaluate(run_dir, data_dir=None, num=None, show_progress=False) -> dict:
+    """The figures of the run in this folder: what `evaluate_translation` or `evaluate_classes` returns, by its method.
+
+    Raises UserError for a run that neither can measure.
+    """
+    gan, record = session.load_gan(run_dir)
+    if hasattr(gan, "directions"):
+        return evaluate_translation(gan, record, data_dir, num, show_progress)
+    if gan.class_names is None:
+        raise UserError(f"{run_dir}: its data have no labels, by which samples could be measured")
+    return evaluate_classes(gan, record, data_dir, num, show_progress)
+
+
+def evaluate_translation(gan, record, data_dir=None, num=None, show_progress=False) -> dict:
     """Cycle and identity error and colour distance of both directions on the test splits.
 
     Args:
-        run_dir: a run of a translation method.
+        gan, record: of a translation method, from `session.load_gan`.
         num: images of each test split; None is all.
 
     Returns:
@@ -26,9 +40,6 @@ def evaluate_translation(run_dir, data_dir=None, num=None, show_progress=False) 
         `untrained` networks (initial weights of the same seed), of the `input` itself, and of real training images of
         the target (`real_train`: the floor).
     """
-    gan, record = session.load_gan(run_dir)
-    if not hasattr(gan, "directions"):
-        raise UserError(f"{run_dir}: {record['model']} does not translate images")
     config = gan.config
     splits = load.load(config.dataset, gan.splits, data_dir or record["options"].get("data_dir"),
                        record["options"].get("skip_unreadable", False))
@@ -83,6 +94,8 @@ def _measure(gan, batches, there, back, show_progress):
 
 def table(result: dict) -> str:
     """The figures as text."""
+    if "table" in result:
+        return result["table"]
     lines = [f"{'':4} {'':15} {'trained':>9} {'untrained':>9} {'input':>9} {'real train':>10}"]
     for direction in ("a2b", "b2a"):
         for name, values in sorted(result[direction].items()):

@@ -1,7 +1,7 @@
 """SavedModels as TensorFlow Serving wants them: NAME/VERSION/, complete or absent, in plain TensorFlow.
 
-A version holds the variables and graphs of the generators only: float signatures, signatures from image files to image
-files, requests to warm up with, and a model card. Nothing in it needs tf2gan, Keras or tensorflow-addons.
+A version holds the variables and graphs of the generators only: float signatures, signatures that give image files,
+requests to warm up with, and a model card. Nothing in it needs tf2gan, Keras or tensorflow-addons.
 """
 import contextlib
 import logging
@@ -10,11 +10,10 @@ import pathlib
 import shutil
 import uuid
 
-import numpy as np
 import tensorflow as tf
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from tf2gan import files, images, model_card, translation
+from tf2gan import files, generation, images, model_card, translation
 from tf2gan.errors import UserError
 from tf2gan.savedmodel import load, versions  # load is part of this module's interface
 
@@ -35,28 +34,28 @@ _MESSAGES = {
 def export(gan, directory, version=None, card=None):
     """Writes the generators of `gan` as the SavedModel `directory`/VERSION, and returns its pathlib.Path.
 
-    Signatures, for each of the GAN's directions ("a2b", "b2a"):
+    Signatures of a GAN that generates from latents are those of `generation.signatures`, "latents" also as
+    serving_default. Of one that translates, for each of its directions ("a2b", "b2a"):
         a2b (also as serving_default): `images`, float32 [batch, height, width, 3] in [0, 1], in and out; any batch and
             size; values outside are clipped.
         a2b_bytes: `image_bytes`, string [batch], each a JPEG, PNG, GIF or BMP file of any size; the same out, as PNG.
 
     Args:
-        gan: a GAN that translates; its averaged weights are exported where it has them.
+        gan: a GAN that translates or generates from latents; its averaged weights are exported where it has them.
         directory: where the versions of this model are; made if needed.
         version: int from 1 on; None for the one after the highest that is there.
         card: what is known of the run: a dict as `session.load_gan` returns it, for the model card.
 
     It is written under a name that TensorFlow Serving passes over, and renamed when complete; what fails leaves
     `directory` as it was. Raises UserError for a version that exists, for a directory that cannot be written, and for a
-    GAN that does not translate.
+    GAN that does neither.
     """
     directory = pathlib.Path(directory)
-    functions = translation.functions(gan)
+    signatures, texts, examples = _interface(gan)
     version = check_target(directory, version)
-    signatures = _signatures(functions)
     module = tf.Module()
     # All that the graphs use and nothing else: with the networks as attributes, Keras would add its own metadata.
-    module.variables_used = list({id(v): v for name in functions for v in signatures[name].variables}.values())
+    module.variables_used = list({id(v): v for each in signatures.values() for v in each.variables}.values())
     target = directory / str(version)
     temporary = directory / f".{version}.{uuid.uuid4().hex}.tmp"
     try:
@@ -65,8 +64,9 @@ def export(gan, directory, version=None, card=None):
                 with _only_warnings():
                     tf.saved_model.save(module, os.fspath(temporary), signatures,
                                         tf.saved_model.SaveOptions(experimental_custom_gradients=False))
-                _write_warmup(temporary / WARMUP_FILE, signatures, gan.config.image_shape)
-                model_card.write(temporary, gan, directory.resolve().name, version, _describe(signatures), card or {})
+                _write_warmup(temporary / WARMUP_FILE, signatures, examples)
+                model_card.write(temporary, gan, directory.resolve().name, version, _describe(signatures, texts),
+                                 card or {})
                 os.rename(temporary, target)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)  # there only if something failed or was interrupted
@@ -124,43 +124,29 @@ def _only_warnings():
         logger.setLevel(level)
 
 
-def _signatures(functions):
-    """{signature name: concrete function}."""
-    signatures = {"serving_default": next(iter(functions.values())).get_concrete_function()}
-    for direction, function in functions.items():
-        signatures[direction] = function.get_concrete_function()
-        signatures[f"{direction}_bytes"] = _bytes_function(function).get_concrete_function()
-    return signatures
+def _interface(gan):
+    """({signature name: concrete function}, {tensor name: text}, {input name: TensorProto of an example})."""
+    if getattr(gan, "directions", None):
+        kind = translation
+    elif hasattr(gan, "latents"):
+        kind = generation
+    else:
+        raise UserError(f"{type(gan).__name__} cannot be exported: it has neither directions to translate in "
+                        "nor latents to generate from")
+    signatures = {name: function.get_concrete_function() for name, function in kind.signatures(gan).items()}
+    return {"serving_default": next(iter(signatures.values())), **signatures}, kind.texts(gan), kind.examples(gan)
 
 
-def _bytes_function(function):
-    # "_bytes" at the end makes TensorFlow Serving's REST API write {"b64": ...}; JSON could not hold the bytes.
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
-    def translate_bytes(image_bytes):
-        def translate_file(file):
-            image = tf.io.decode_image(file, channels=3, expand_animations=False)
-            image = tf.ensure_shape(image, [None, None, 3])
-            return tf.io.encode_png(translation.translate_pixels(function, image))
-
-        # One at a time: sizes differ, the network itself uses all cores, and memory is that of the largest image.
-        answers = tf.map_fn(translate_file, image_bytes, fn_output_signature=tf.TensorSpec([], tf.string),
-                            parallel_iterations=1)
-        return {"image_bytes": answers}
-
-    return translate_bytes
-
-
-def _describe(signatures):
+def _describe(signatures, texts):
     """{signature name: {"inputs": {name: text}, "outputs": {name: text}}} for the model card."""
-    texts = {"images": "float32 [batch, height, width, 3] in [0, 1]",
-             "image_bytes": "string [batch], the bytes of image files"}
-    return {name: {"inputs": {_key(name): texts[_key(name)]}, "outputs": {_key(name): texts[_key(name)]}}
-            for name in signatures}
+    return {name: {"inputs": {key: texts[key] for key in _inputs(function)},
+                   "outputs": {key: texts[key] for key in function.structured_outputs}}
+            for name, function in signatures.items()}
 
 
-def _key(signature_name):
-    """Under which name a signature takes its tensor, and gives one back."""
-    return "image_bytes" if signature_name.endswith("_bytes") else "images"
+def _inputs(function):
+    """Names of the tensors that a concrete function takes."""
+    return [spec.name for spec in tf.nest.flatten(function.structured_input_signature)]
 
 
 # Warm-up: TensorFlow Serving runs these requests before it calls a version ready, so that no user waits for the first.
@@ -188,18 +174,13 @@ def prediction_log_class():
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("tensorflow.serving.PredictionLog"))
 
 
-def _write_warmup(path, signatures, image_shape):
-    grey = np.full([*image_shape, 3], 128, np.uint8)
-    values = {
-        # A single value that stands for all: some bytes instead of a whole image.
-        "images": tf.make_tensor_proto(0.5, tf.float32, shape=[1, *image_shape, 3]),
-        "image_bytes": tf.make_tensor_proto([images.encode_image(grey, ".png")]),
-    }
+def _write_warmup(path, signatures, examples):
     message_class = prediction_log_class()
     path.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(os.fspath(path)) as writer:
-        for name in signatures:
+        for name, function in signatures.items():
             log = message_class()
             log.predict_log.request.model_spec.signature_name = name
-            log.predict_log.request.inputs.add(key=_key(name), value=values[_key(name)].SerializeToString())
+            for key in _inputs(function):
+                log.predict_log.request.inputs.add(key=key, value=examples[key].SerializeToString())
             writer.write(log.SerializeToString())

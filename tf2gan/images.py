@@ -184,6 +184,13 @@ def enlarged(images, least=56):
     return images.repeat(factor, axis=-3).repeat(factor, axis=-2)
 
 
+def squared(pictures):
+    """uint8 [num, height, width, channels] as rows [num_rows, num_columns, ...], as square as can be, the rest white."""
+    columns = int(np.ceil(np.sqrt(len(pictures))))
+    white = np.full([-len(pictures) % columns, *pictures.shape[1:]], 255, np.uint8)
+    return np.concatenate([pictures, white]).reshape([-1, columns, *pictures.shape[1:]])
+
+
 def stack(pictures, gap=2):
     """Pictures uint8 [height, width, 1 or 3], sizes may differ, under each other and flush left on white.
 

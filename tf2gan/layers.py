@@ -30,9 +30,8 @@ def batch_normalization(momentum=0.99, name=None):
     Statistics are in float32 and over the whole batch, however many replicas share it, so that their number changes
     nothing but rounding.
     """
-    num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    return tf.keras.layers.BatchNormalization(momentum=momentum, synchronized=num_replicas > 1, dtype="float32",
-                                              name=name)
+    # On one replica too: the other path keeps another estimate of the variance, divided by n - 1.
+    return tf.keras.layers.BatchNormalization(momentum=momentum, synchronized=True, dtype="float32", name=name)
 
 
 def layer_normalization(name=None):

@@ -1,11 +1,14 @@
-"""The model card of an exported version: README.md for people, model_card.json for programs."""
+"""The model card of an exported version: README.md for people, model_card.json for programs.
+
+Like an export, it is of a GAN that translates (the card has "directions") or of one that generates from latents.
+"""
 import dataclasses
 import datetime
 import json
 import os
 import shlex
 
-from tf2gan import evaluation, runs
+from tf2gan import evaluation, generation, runs
 
 # Both lie in the version's own folder: of that, TensorFlow Serving opens only the files it knows by name (TensorFlow
 # itself adds new ones there, such as fingerprint.pb), and code hosts show a README.md where they find it.
@@ -13,9 +16,7 @@ _TEXT = """# {name}, version {version}
 
 {purpose}
 
-Trained on images of {width}x{height} pixels; it does best at sizes near that. Any size is accepted: images are mirrored
-at their edges up to a multiple of {size_multiple} pixels (at least {size_minimum}), translated as a whole, and cropped
-back.
+{about}
 
 ## Training
 
@@ -24,7 +25,7 @@ back.
 | model | {model} |
 | data | {data}{data_sizes} |
 | command | `{command}` |
-| images seen, of each domain | {images_seen} |
+| images seen{seen_of} | {images_seen} |
 | steps | {steps} |
 | epochs | {epochs} |
 | seed | {seed} |
@@ -42,22 +43,17 @@ Plain TensorFlow is enough. From the folder that `{name}` is in:
 import tensorflow as tf
 
 model = tf.saved_model.load("{name}/{version}")
-image = tf.io.decode_image(tf.io.read_file("photo.jpg"), channels=3, expand_animations=False)
-images = tf.cast(image, tf.float32)[tf.newaxis] / 255  # [batch, height, width, 3] in [0, 1]
-translated = model.signatures["{direction}"](images=images)["images"][0]
-tf.io.write_file("translated.png", tf.io.encode_png(tf.cast(tf.round(translated * 255), tf.uint8)))
+{example}
 ```
 
 TensorFlow Serving, over REST: `POST /v1/models/{name}:predict` with
-`{{"signature_name": "{direction}_bytes", "instances": [{{"image_bytes": {{"b64": "..."}}}}]}}`.
+{request}.
 
 | signature | takes | gives |
 |---|---|---|
 {signature_rows}
 
-Float values outside [0, 1] are clipped. Image files may be JPEG, PNG, GIF (the first frame) or BMP, of different sizes
-in one batch; the answers are PNG. Not handled there: WebP and other formats, turning a photograph as its EXIF data
-says, and transparency, which is dropped. `tools/translate.py` of tf2gan handles all three.
+{remarks}
 
 ## Configuration
 
@@ -66,10 +62,51 @@ says, and transparency, which is dropped. `tools/translate.py` of tf2gan handles
 ```
 """
 
+# What differs: {field of _TEXT: template}.
+_TRANSLATION = {
+    "purpose": "Translates images {ways}: a {model} trained on `{data}`.",
+    "about": """\
+Trained on images of {width}x{height} pixels; it does best at sizes near that. Any size is accepted: images are mirrored
+at their edges up to a multiple of {size_multiple} pixels (at least {size_minimum}), translated as a whole, and cropped
+back.""",
+    "seen_of": ", of each domain",
+    "example": """\
+image = tf.io.decode_image(tf.io.read_file("photo.jpg"), channels=3, expand_animations=False)
+images = tf.cast(image, tf.float32)[tf.newaxis] / 255  # [batch, height, width, 3] in [0, 1]
+translated = model.signatures["{direction}"](images=images)["images"][0]
+tf.io.write_file("translated.png", tf.io.encode_png(tf.cast(tf.round(translated * 255), tf.uint8)))""",
+    "request": """\
+`{{"signature_name": "{direction}_bytes", "instances": [{{"image_bytes": {{"b64": "..."}}}}]}}`""",
+    "remarks": """\
+Float values outside [0, 1] are clipped. Image files may be JPEG, PNG, GIF (the first frame) or BMP, of different sizes
+in one batch; the answers are PNG. Not handled there: WebP and other formats, turning a photograph as its EXIF data
+says, and transparency, which is dropped. `tools/translate.py` of tf2gan handles all three.""",
+}
+_GENERATION = {
+    "purpose": "Generates images{of_classes}: a {model} trained on `{data}`.",
+    "about": """\
+An image is {width}x{height} pixels, {colour}. It is made from a latent, {latent_size} numbers that are each from
+{distribution}. {classes}""",
+    "seen_of": "",
+    "example": """\
+latents = {draw}
+{labels_line}images = model.signatures["latents"](latents=latents{labels_argument})["images"]  # [4, {shape}] in [0, 1]
+for i, image in enumerate(images):
+    tf.io.write_file(f"generated{{i}}.png", tf.io.encode_png(tf.cast(tf.round(image * 255), tf.uint8)))""",
+    "request": """\
+`{{"signature_name": "seed_bytes", "inputs": {{"num": 4, "seed": 0{label_field}}}}}`, which answers with PNG files as
+`{{"outputs": [{{"b64": "..."}}, ...]}}`""",
+    "remarks": """\
+Image i of a seed is always the same, however many are asked for. `draw` gives the latents of a seed, none of them
+larger in size than `truncation`: {truncation}.
+The smaller it is, the more typical and the more alike are the images; a large number is no truncation.
+`tools/sample.py` of tf2gan makes grids, class folders and latent walks.""",
+}
+
 _EVALUATION = """
 ## Figures
 
-On the test splits, by `tools/evaluate.py`:
+{where} `tools/evaluate.py`:
 
 ```
 {table}
@@ -105,7 +142,6 @@ def describe(gan, name, version, signatures, record):
     """
     config = gan.config
     images_seen = int(gan.images_seen.numpy())
-    networks = [getattr(gan, attribute) for attribute in gan.directions.values()]
     training_sizes = [size for split, size in (record.get("data") or {}).items() if split.startswith("train")]
     # The card is published; where a folder of images lay on the machine that trained is not for it.
     dataset = os.path.basename(config.dataset.rstrip(os.sep)) if os.path.isabs(config.dataset) else config.dataset
@@ -115,25 +151,33 @@ def describe(gan, name, version, signatures, record):
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "model": record.get("model", type(gan).__name__.lower()),
         "preset": record.get("preset"),
-        "directions": list(gan.directions),
+        **_own(gan),
         "data": dataset,
         "data_sizes": record.get("data"),
         "data_license": record.get("data_license") or "see the data set's own terms",
         "command": _without_folders(record.get("command")),
         "images_seen": images_seen,
-        "steps": images_seen // (config.batch_size * gan.batches_per_step),
+        "steps": images_seen // config.images_per_step,
         "epochs": round(images_seen / max(training_sizes), 2) if training_sizes else None,
         "seed": config.seed,
         "weights": f"averaged over training (ema_decay {config.ema_decay})" if gan.averages else "as trained",
         "image_size": list(config.image_shape),
-        "size_multiple": max(network.size_multiple for network in networks),
-        "size_minimum": max(network.size_minimum for network in networks),
         "trained_with": record.get("versions"),
         "exported_with": runs.versions(),
         "signatures": signatures,
         "evaluation": record.get("evaluation"),
         "config": {**dataclasses.asdict(config), "dataset": dataset},
     }
+
+
+def _own(gan):
+    """What only a card of this kind of GAN has."""
+    if not hasattr(gan, "directions"):
+        return dataclasses.asdict(generation.traits(gan))
+    networks = [getattr(gan, attribute) for attribute in gan.directions.values()]
+    return {"directions": list(gan.directions),
+            "size_multiple": max(network.size_multiple for network in networks),
+            "size_minimum": max(network.size_minimum for network in networks)}
 
 
 def write(folder, gan, name, version, signatures, record):
@@ -145,29 +189,57 @@ def write(folder, gan, name, version, signatures, record):
 
 def text(card):
     """The card for people, Markdown, from what `describe` returns."""
-    direction = card["directions"][0]
-    meaning = {"a2b": "from A to B", "b2a": "from B to A"}
-    ways = " and ".join(meaning.get(way, way) for way in card["directions"])
-    height, width = card["image_size"]
     known = {key: "not recorded" if value is None else value for key, value in card.items()}
+    known["height"], known["width"] = card["image_size"]
     known["trained_with"], known["exported_with"] = (
         ", ".join(f"{package} {number}" for package, number in (card[key] or {}).items()) or "not recorded"
         for key in ("trained_with", "exported_with"))
     known["data_sizes"] = "".join(f"; {split} {size}" for split, size in (card["data_sizes"] or {}).items())
+    translates = "directions" in card
+    words = {**known, **(_translation_words(card) if translates else _generation_words(card))}
+    templates = _TRANSLATION if translates else _GENERATION
     rows = [f"| `{signature}` | {_fields(spec['inputs'])} | {_fields(spec['outputs'])} |"
             for signature, spec in card["signatures"].items()]
     return _TEXT.format(**{
         **known,
-        "purpose": f"Translates images {ways}: a {card['model']} trained on `{card['data']}`.",
+        **{field: template.format(**words) for field, template in templates.items()},
         "command": known["command"].replace("|", "\\|"),  # in a table of Markdown
-        "height": height,
-        "width": width,
-        "direction": direction,
-        "evaluation": _EVALUATION.format(protocol=json.dumps(card["evaluation"]["protocol"], indent=2),
-                                         table=evaluation.table(card["evaluation"])) if card["evaluation"] else "",
+        "evaluation": _evaluation(card["evaluation"]) if card["evaluation"] else "",
         "signature_rows": "\n".join(rows),
         "config": json.dumps(card["config"], indent=2, default=str),
     })
+
+
+def _translation_words(card):
+    meaning = {"a2b": "from A to B", "b2a": "from B to A"}
+    return {"ways": " and ".join(meaning.get(way, way) for way in card["directions"]),
+            "direction": card["directions"][0]}
+
+
+def _generation_words(card):
+    size, num_classes = card["latent_size"], card["num_classes"]
+    normal = card["latent_distribution"] == "normal"
+    words = {"shape": ", ".join(map(str, card["image_shape"])),
+             "colour": "grey" if card["image_shape"][-1] == 1 else "in colour",
+             "distribution": "N(0, 1)" if normal else "U(-1, 1)",
+             "draw": f"tf.random.normal([4, {size}])" if normal else f"tf.random.uniform([4, {size}], -1, 1)",
+             "truncation": "they are from N(0, 1) cut off there" if normal
+             else "they are from U(-truncation, truncation), with a truncation of at most 1"}
+    if num_classes is None:
+        return {**words, "of_classes": "", "classes": "There are no classes to choose from.", "labels_line": "",
+                "labels_argument": "", "label_field": ""}
+    names = f", from 0 on: {', '.join(card['class_names'])}" if card["class_names"] else " without names"
+    return {**words, "of_classes": " of a class that is asked for",
+            "classes": f"It shows what its label says, one of {num_classes} classes{names}.",
+            "labels_line": f"labels = tf.range(4, dtype=tf.int64) % {num_classes}\n",
+            "labels_argument": ", labels=labels", "label_field": f', "label": {generation.IN_TURN}'}
+
+
+def _evaluation(result):
+    """The section of figures: of a dict with its own table, or of what `evaluation.evaluate_translation` gave."""
+    own = result.get("table")
+    return _EVALUATION.format(where="By" if own else "On the test splits, by", table=own or evaluation.table(result),
+                              protocol=json.dumps(result["protocol"], indent=2))
 
 
 def _fields(fields):

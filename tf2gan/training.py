@@ -185,7 +185,7 @@ def train(gan, strategy, splits, run, options, reporter, window=()):
     window, history, diagnosed = list(window), run.metrics(), set()
 
     def save():
-        for variable in gan.weights():
+        for variable in (*gan.weights(), *(v for optimizer, _ in gan.optimizers for v in optimizer.variables)):
             if not np.isfinite(variable.numpy()).all():
                 raise Diverged(f"{variable.name} is no longer finite at step {step}, image {step * size}")
         return run.save(gan, {"step": step, "seconds": reporter.seconds(), "window": window,

@@ -79,6 +79,45 @@ def translate_pixels(function, image):
     return tf.cast(tf.round(255.0 * function(images=floats)["images"][0]), tf.uint8)
 
 
+def signatures(gan):
+    """{signature name: tf.function} for an export: those of `functions`, and each from image files to image files."""
+    found = {}
+    for direction, function in functions(gan).items():
+        found.update({direction: function, f"{direction}_bytes": _bytes_function(function)})
+    return found
+
+
+def _bytes_function(function):
+    # "_bytes" at the end makes TensorFlow Serving's REST API write {"b64": ...}; JSON could not hold the bytes.
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    def translate_bytes(image_bytes):
+        def translate_file(file):
+            image = tf.io.decode_image(file, channels=3, expand_animations=False)
+            image = tf.ensure_shape(image, [None, None, 3])
+            return tf.io.encode_png(translate_pixels(function, image))
+
+        # One at a time: sizes differ, the network itself uses all cores, and memory is that of the largest image.
+        answers = tf.map_fn(translate_file, image_bytes, fn_output_signature=tf.TensorSpec([], tf.string),
+                            parallel_iterations=1)
+        return {"image_bytes": answers}
+
+    return translate_bytes
+
+
+def texts(gan):
+    """{name of a tensor of `signatures`: what it holds}."""
+    return {"images": "float32 [batch, height, width, 3] in [0, 1]",
+            "image_bytes": "string [batch], the bytes of image files"}
+
+
+def examples(gan):
+    """{name of an input of `signatures`: TensorProto of an example}."""
+    grey = np.full([*gan.config.image_shape, 3], 128, np.uint8)
+    # A single value that stands for all: some bytes instead of a whole image.
+    return {"images": tf.make_tensor_proto(0.5, tf.float32, shape=[1, *gan.config.image_shape, 3]),
+            "image_bytes": tf.make_tensor_proto([images.encode_image(grey, ".png")])}
+
+
 class Translator:
     """A model ready to translate pictures, wherever it came from: `from_gan`, `from_savedmodel`."""
 

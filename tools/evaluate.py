@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Measures a run on the test splits of its data; the table goes to stdout."""
+"""Measures a run: translations on the test splits, samples by a classifier of the data; the table goes to stdout."""
 import dataclasses
 import json
 import pathlib
@@ -16,7 +16,7 @@ class Options:
 
     run: str  # folder of a run, as tools/train.py writes it
     data_dir: Optional[str] = None  # where tensorflow-datasets keeps its data; none: as in training
-    num: Optional[int] = None  # images of each test split; none: all
+    num: Optional[int] = None  # images of each test split (none: all); samples (1000), or samples of each class (100)
     json: Optional[str] = None  # also write the figures and their protocol to this file
 
 
@@ -31,7 +31,7 @@ def main(argv=None):
 
     from tf2gan import evaluation, files, runs  # --help needs no networks
 
-    result = evaluation.evaluate_translation(options.run, options.data_dir, options.num, sys.stderr.isatty())
+    result = evaluation.evaluate(options.run, options.data_dir, options.num, sys.stderr.isatty())
     text = json.dumps(result, indent=2) + "\n"
     for path in (runs.Run(options.run).evaluation_file, options.json):  # the first is for the model card of an export
         if path:

@@ -5,8 +5,6 @@ import pathlib
 import sys
 from typing import Literal, Optional
 
-import tqdm
-
 from tf2gan import cli
 from tf2gan.errors import UserError
 
@@ -24,33 +22,6 @@ class Options:
     skip_unreadable: bool = False  # go on without the images of a folder that cannot be read
 
 
-class Progress:
-    """A bar on stderr where that is a terminal; elsewhere a line at the start and at every tenth of the way."""
-
-    def __init__(self, what, total):
-        self.what, self.total, self.done = what, total, 0
-        self.bar = tqdm.tqdm(desc=what, total=total, unit="image") if sys.stderr.isatty() else None
-        self._show()
-
-    def __call__(self):
-        self.done += 1
-        if self.bar is not None:
-            self.bar.update()
-        elif self.done * 10 // self.total > (self.done - 1) * 10 // self.total:
-            self._show()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        if self.bar is not None:
-            self.bar.close()
-
-    def _show(self):
-        if self.bar is None:
-            print(f"{self.what}: {self.done} of {self.total} images", file=sys.stderr, flush=True)
-
-
 def main(argv=None):
     """Parses `argv`, translates, and prints how many images were written where."""
     parser = cli.Parser(description=__doc__)
@@ -59,7 +30,7 @@ def main(argv=None):
     if (options.run is None) == (options.savedmodel is None):
         raise UserError("give one of --run and --savedmodel")
 
-    from tf2gan import images, session, translation  # --help needs no networks
+    from tf2gan import images, progress, session, translation  # --help needs no networks
     from tf2gan.data import folders
 
     pairs = translation.plan(options.input, options.output)
@@ -72,15 +43,15 @@ def main(argv=None):
     else:
         translator = translation.Translator.from_gan(session.load_gan(options.run)[0])
     if is_folder:
-        with Progress("reading", len(pairs)) as progress:
+        with progress.Counter("reading", len(pairs)) as counter:
             readable, skipped = folders.check({options.input: [source for source, _ in pairs]},
-                                              options.skip_unreadable, progress)
+                                              options.skip_unreadable, counter)
         for path, reason in skipped:
             print(f"skipped {path}: {reason}", file=sys.stderr)
         kept = set(readable[options.input])
         pairs = [pair for pair in pairs if pair[0] in kept]
-    with Progress("translating", len(pairs)) as progress:
-        translation.translate_files(translator, pairs, options.direction, progress)
+    with progress.Counter("translating", len(pairs)) as counter:
+        translation.translate_files(translator, pairs, options.direction, counter)
     print(f"{len(pairs)} image{'s' * (len(pairs) != 1)} written to {options.output}")
 
 

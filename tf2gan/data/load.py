@@ -61,14 +61,21 @@ def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=Fal
         return _load_folder(dataset, splits, skip_unreadable)
     if data_dir and not os.path.isdir(data_dir) and dataset.split("/")[0] not in BUILT_IN:
         raise UserError(f"--data-dir {data_dir}: no such folder; make it first to download into it")
+    if os.path.isfile(dataset):
+        raise UserError(f"dataset {dataset!r} is a file; possible: a folder of images, or a name")
     builder = _builder(dataset, data_dir)
     _check_images(builder, dataset)
-    _prepare(builder, dataset)
-    there = list(builder.info.splits)
-    lacking = [split for split in splits if split not in there]
+    if builder.name in BUILT_IN:
+        _check_splits(dataset, splits, builder.SPLITS)  # before the work of drawing it
+    _prepare(builder, dataset, [name for name, other in BUILT_IN.items() if set(splits) <= set(other.SPLITS)])
+    _check_splits(dataset, splits, list(builder.info.splits))
+    return {split: _tfds_split(builder, split) for split in splits}
+
+
+def _check_splits(dataset, needed, there):
+    lacking = [split for split in needed if split not in there]
     if lacking:
         raise UserError(f"dataset {dataset!r} lacks the splits {', '.join(lacking)}; it has {', '.join(there)}")
-    return {split: _tfds_split(builder, split) for split in splits}
 
 
 def _is_path(dataset):
@@ -146,16 +153,19 @@ def _configs(name):
     return []
 
 
-def _prepare(builder, dataset):
-    """Generates or downloads what is not there yet; the network is tried only after a quick look that it exists."""
+def _prepare(builder, dataset, drawn):
+    """Generates or downloads what is not there yet; the network is tried only after a quick look that it exists.
+
+    `drawn`: names of built-in sets that would do, for messages.
+    """
     if os.path.exists(os.path.join(str(builder.data_path), "dataset_info.json")):
         return
-    built_in = ", ".join(BUILT_IN)
-    if dataset.split("/")[0] not in BUILT_IN:
+    alternative = f"no download is needed for {', '.join(drawn)}"
+    if builder.name not in BUILT_IN:
         unreachable = _unreachable_host(builder)
         if unreachable:
             raise UserError(f"dataset {dataset!r} is not in {_root(builder)} and cannot be downloaded: no connection "
-                            f"to {unreachable}; --data-dir names another folder, and {built_in} needs no download")
+                            f"to {unreachable}; --data-dir names another folder, and {alternative}")
     print(f"preparing {dataset} in {builder.data_path} ...", file=sys.stderr)
     try:
         with _hushed(keep_bars=True):
@@ -163,7 +173,7 @@ def _prepare(builder, dataset):
     except Exception as error:  # a builder is anybody's code: it raises what it likes
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"dataset {dataset!r} cannot be prepared in {_root(builder)}: {reason}; "
-                        f"{built_in} needs no download") from error
+                        f"{alternative}") from error
 
 
 def _root(builder):

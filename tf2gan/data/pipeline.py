@@ -203,3 +203,18 @@ def unpaired_examples(splits, config, num):
         return next(iter(undisturbed(split, config.image_shape, num).batch(num)))
 
     return {"x": first(splits["testA"]), "y": first(splits["testB"])}
+
+
+def labelled_arrays(split, image_shape, channels):
+    """All of a split, undisturbed: images uint8 [num, height, width, channels] and labels int64 [num], as numpy arrays.
+
+    `image_shape` is (height, width); images are resized to cover it and cropped in the middle.
+    """
+    def prepare(record):
+        example = split.decode(record)
+        image = crop_and_mirror(_to_channels(example["image"], channels), None, *image_shape)
+        return tf.cast(tf.round((image + 1.0) * 127.5), tf.uint8), example["label"]
+
+    examples = split.records.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    images, labels = examples.batch(split.num_examples, drop_remainder=True).get_single_element()
+    return images.numpy(), labels.numpy()

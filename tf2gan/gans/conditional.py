@@ -6,7 +6,7 @@ Both players are told the label y; D judges whether image and label belong toget
     G:  min  -mean(log D(G(z, y), y))
 """
 import dataclasses
-from typing import Optional
+from typing import Literal, Optional
 
 import tensorflow as tf
 
@@ -25,6 +25,7 @@ class Config(noise_options.Config):
     num_classes: Optional[int] = None  # none: as the data have
     generator_filters: int = 64  # channels before the image
     discriminator_filters: int = 64  # channels of the discriminator's first convolution
+    discriminator_normalization: Optional[Literal["batch", "layer"]] = "batch"  # batch is unsound with a penalty
     discriminator_loss_weight: float = 0.5  # 1: the losses on real and on generated images are added, 0.5: their mean
     generator_learning_rate: float = 1e-3  # learning rate of the generator
     discriminator_learning_rate: float = 1e-3  # learning rate of the discriminator
@@ -67,7 +68,7 @@ class CGAN(NoiseToImage):
     def make_discriminator(self):
         config = self.config
         return ConditionalDiscriminator(self.image_shape, config.num_classes, config.discriminator_filters,
-                                        config.discriminator_dropout)
+                                        config.discriminator_dropout, config.discriminator_normalization)
 
     def _some_condition(self):
         return (tf.zeros([1], tf.int64),)

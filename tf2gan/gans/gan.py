@@ -142,7 +142,11 @@ class GAN(tf.Module):
             learning_rate = LinearDecay(learning_rate, self.images_seen, self.total_images)
         if kind == "adam":
             return tf.keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=beta_2)
-        return {"sgd": tf.keras.optimizers.SGD, "rmsprop": tf.keras.optimizers.RMSprop}[kind](learning_rate)
+        if kind == "rmsprop":
+            # Keras adds epsilon under the root: its default 1e-7 would drown gradients below 3e-4, such as those that
+            # pass a critic of clipped weights.
+            return tf.keras.optimizers.RMSprop(learning_rate, epsilon=1e-16)
+        return tf.keras.optimizers.SGD(learning_rate)
 
     def average_of(self, network, build):
         """An averaged copy of `network`, made by `build()`; `network` itself where averaging is off."""

@@ -71,7 +71,7 @@ class Config(gan.Config):
     def _possible_sizes(self, near=None):
         multiple, least = self.size_rule
         if near is None:
-            return f"multiples of {multiple} from {least} on"
+            return f"multiples of {multiple} from {least} on" if multiple > 1 else f"any from {least} on"
         below, above = near // multiple * multiple, -(-near // multiple) * multiple
         return (f"{self._possible_sizes()}, the nearest: "
                 + " and ".join(str(size) for size in sorted({max(below, least), max(above, least)})))

@@ -8,6 +8,7 @@ from typing import Optional
 import tensorflow as tf
 
 from tf2gan import layers, losses
+from tf2gan.errors import UserError
 from tf2gan.gans import gan
 from tf2gan.gans.noise_options import Config
 from tf2gan.seeds import fold
@@ -30,6 +31,9 @@ class NoiseToImage(gan.GAN):
 
     def __init__(self, config: Config, total_images: Optional[int] = None):
         config.check()
+        if total_images is not None and config.pretrain_images >= total_images:
+            raise UserError(f"--pretrain-images {config.pretrain_images}: the whole training has {total_images} images, so "
+                            "the generator would learn nothing")
         super().__init__(config, total_images)
         self.batches_per_step = config.n_critic
         self.image_shape = (*config.image_shape, config.channels)
@@ -145,11 +149,15 @@ class NoiseToImage(gan.GAN):
             fake = self.generator(latents, *condition, training=True, seed=self.seed_for("generator_dropout"))
             logits = self.discriminator(self.with_noise(fake, "generator"), *condition, training=True,
                                         seed=self.seed_for("dropout_generator"))
-            return losses.ADVERSARIAL[self.config.loss].generator(logits), None
+            return self.generator_loss(logits), None
 
         loss, _ = self.minimize(loss_fn, self.generator_optimizer, self.generator.trainable_variables,
                                 self.config.gradient_clip)
         return {"generator_loss": loss}
+
+    def generator_loss(self, fake_logits):
+        """Scalar, from the logits [n, 1] of the images of one update."""
+        return losses.ADVERSARIAL[self.config.loss].generator(fake_logits)
 
     def training_latents(self, num, purpose):
         """Latents [num, latent_size] for this purpose and step."""

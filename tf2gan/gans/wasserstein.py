@@ -1,5 +1,6 @@
-"""WGAN: a critic measures the distance of two distributions (Arjovsky et al. 2017, arXiv 1701.07875), with weights
-clipped, or with a gradient penalty (WGAN-GP: Gulrajani et al. 2017, arXiv 1704.00028).
+"""WGAN: a critic measures how far apart two distributions are (Arjovsky et al. 2017, arXiv 1701.07875).
+
+Its slope is bounded by clipping its weights, or by a gradient penalty (WGAN-GP: Gulrajani et al. 2017, arXiv 1704.00028):
 
     critic:     min  mean(D(G(z))) - mean(D(x))  [+ 10 mean((|grad D(x^)| - 1)^2), x^ uniform between x and G(z)]
     generator:  min  -mean(D(G(z)))

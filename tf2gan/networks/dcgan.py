@@ -74,7 +74,6 @@ class StridedDiscriminator(tf.keras.Model):
         self.convolutions = [
             tf.keras.layers.Conv2D(filters * 2 ** i, 3, stride, padding="same", name=f"conv_{i}")
             for i, stride in enumerate((2, 2, 2, 1))]
-        self.pad = tf.keras.layers.ZeroPadding2D([[0, 1], [0, 1]], name="pad")
         self.leaky_relu = tf.keras.layers.LeakyReLU(slope, name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")
         self.norms = [None, *(norm_layer(normalization, MOMENTUM, f"norm_{i}") for i in (1, 2)), None]
@@ -87,7 +86,7 @@ class StridedDiscriminator(tf.keras.Model):
         for i, (conv, norm) in enumerate(zip(self.convolutions, self.norms)):
             x = conv(x)
             if i == 1 and x.shape[1] % 2:  # 7x7, of 28x28 images, becomes 8x8
-                x = self.pad(x)
+                x = tf.pad(x, [[0, 0], [0, 1], [0, 1], [0, 0]])
             x = self.dropout(self.leaky_relu(x), training=training, seed=None if seed is None else fold(seed, i))
             if norm is not None:
                 x = norm(x, training=training)

@@ -18,7 +18,7 @@ class MLPGenerator(tf.keras.Model):
         self.leaky_relu = tf.keras.layers.LeakyReLU(slope, name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")
         self.to_pixels = tf.keras.layers.Dense(math.prod(image_shape), dtype="float32", name="to_pixels")
-        self.to_image = tf.keras.layers.Reshape(image_shape, name="to_image")
+        self.to_image = tf.keras.layers.Reshape(image_shape, dtype="float32", name="to_image")
 
     def call(self, latents, training=False, seed=None):
         """`seed` (int tensor [2]) is needed in training with dropout only."""
