@@ -502,3 +502,34 @@ def test_stack():
         images.stack([])
     with pytest.raises(ValueError, match="a picture is uint8"):
         images.stack([wide.astype(float)])
+
+
+# For people
+
+@pytest.mark.parametrize("height, width, factor", [
+    (28, 28, 2), (12, 12, 5), (4, 4, 14), (55, 90, 2), (90, 55, 2), (56, 56, 1), (57, 200, 1), (256, 256, 1)])
+def test_enlarged_repeats_pixels_until_the_smaller_side_is_large_enough(height, width, factor):
+    pictures = np.random.default_rng(0).integers(0, 256, [2, 3, height, width, 3], np.uint8)
+    result = images.enlarged(pictures)
+    assert result.dtype == np.uint8 and result.shape == (2, 3, factor * height, factor * width, 3)
+    for top in range(factor):
+        for left in range(factor):
+            np.testing.assert_array_equal(result[..., top::factor, left::factor, :], pictures)
+
+
+def test_enlarged_to_another_size_and_without_a_batch():
+    picture = COLOURS[..., :1]
+    assert images.enlarged(picture).shape == (56, 84, 1)
+    np.testing.assert_array_equal(images.enlarged(picture, 4), np.kron(picture, np.ones([2, 2, 1], np.uint8)))
+    np.testing.assert_array_equal(images.enlarged(picture, 2), picture)
+
+
+@pytest.mark.parametrize("num, rows, columns", [
+    (1, 1, 1), (2, 1, 2), (3, 2, 2), (4, 2, 2), (5, 2, 3), (7, 3, 3), (10, 3, 4), (12, 3, 4), (16, 4, 4), (17, 4, 5)])
+def test_squared_fills_rows_from_the_left_and_the_rest_is_white(num, rows, columns):
+    pictures = np.random.default_rng(num).integers(0, 255, [num, 3, 2, 1], np.uint8)  # none has white
+    result = images.squared(pictures)
+    assert result.dtype == np.uint8 and result.shape == (rows, columns, 3, 2, 1)
+    for index in range(rows * columns):
+        found = result[index // columns, index % columns]
+        np.testing.assert_array_equal(found, pictures[index] if index < num else np.full([3, 2, 1], 255))

@@ -255,17 +255,18 @@ def test_divergence_is_one_line_that_names_the_first_quantity_and_the_last_good_
     assert process.returncode == 1 and process.stdout == ""
     first, *lines, last = process.stderr.splitlines()
     assert first == f"run folder: {folder}" and lines and all(line.startswith("step ") for line in lines)
-    found = re.fullmatch(r"train\.py: training diverged: (\w+_loss) became (nan|-?inf) at step (\d+), image \d+; "
+    # The losses are finite still, but the squares of their gradients, which Adam keeps, are not.
+    found = re.fullmatch(r"train\.py: training diverged: (\S+) is no longer finite at step (\d+), image \d+; "
                          r"the last good checkpoint is (\S+)", last)
     assert found, last
-    step, newest = int(found.group(3)), max((folder / "checkpoints").glob("[0-9]*"))
-    assert step > 1 and tool.metrics(folder)[-1]["step"] == step - 1
-    assert found.group(4) == str(newest) and int(newest.name) // 4 in (step - 1, step - 2)
+    step, newest = int(found.group(2)), max((folder / "checkpoints").glob("[0-9]*"))
+    assert step > 1 and tool.metrics(folder)[-1]["step"] == step
+    assert found.group(3) == str(newest) and int(newest.name) // 4 == step - 1
 
 
 def test_the_checkpoint_that_divergence_leaves_is_whole(diverged):
     folder, _ = diverged
     gan, record = session.load_gan(folder)
     assert gan.images_seen.numpy() == record["checkpoint"]["images"]
-    assert all(np.isfinite(weight.numpy()).all() for weight in gan.weights())
+    assert all(np.isfinite(value).all() for value in tool.tensors(folder).values() if value.dtype != object)
     assert np.isfinite(gan.generate(gan.latents(3, seed=0)).numpy()).all()

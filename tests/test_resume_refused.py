@@ -133,7 +133,7 @@ def test_a_damaged_checkpoint(finished, gan, file, damage):
     before = tool.contents(finished)
     with pytest.raises(UserError) as caught:
         run = runs.Run(finished)
-        run.restore(gan, session._newest(run, run.record))
+        run.restore(gan, run.checkpoints()[-1])
     message = str(caught.value)
     assert "\n" not in message
     assert str(newest) in message and str(finished / "checkpoints" / "0000000024") in message
@@ -143,7 +143,7 @@ def test_a_damaged_checkpoint(finished, gan, file, damage):
 def test_going_on_from_the_older_checkpoint(finished, gan):
     shutil.rmtree(finished / "checkpoints" / "0000000030")  # as the message says
     run = runs.Run(finished)
-    run.restore(gan, session._newest(run, run.record))
+    run.restore(gan, run.checkpoints()[-1])
     assert gan.images_seen.numpy() == 24
 
 

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from tf2gan import images
+from tf2gan import images, session
 from tf2gan.data import load, pipeline
 from tf2gan.metrics.classifier import classifier_for, label_agreement
 
@@ -30,6 +30,7 @@ def evaluate_classes(gan, record, data_dir=None, num=None, show_progress=False) 
     num = num or (1000 if gan.num_classes is None else 100)
     splits = load.load(config.dataset, ("train", "test"), data_dir or record["options"].get("data_dir"),
                        record["options"].get("skip_unreadable", False))
+    session.check_same_data(config.dataset, record, splits)
     train, test = (functools.lru_cache(maxsize=None)(
         functools.partial(pipeline.labelled_arrays, splits[name], config.image_shape, config.channels))
         for name in ("train", "test"))

@@ -206,7 +206,7 @@ def _assert_labels(labels, lowest, num_classes):
 # For the card and the warm-up of an export.
 
 def texts(gan):
-    """{tensor name: what it is} of all that `functions` take and give."""
+    """{tensor name: what it is} of all that `signatures` take and give."""
     facts = traits(gan)
     height, width, channels = facts.image_shape
     highest = (facts.num_classes or 0) - 1
@@ -221,7 +221,7 @@ def texts(gan):
 
 
 def examples(gan):
-    """{tensor name: TensorProto} of what `functions` take, one image each."""
+    """{tensor name: TensorProto} of what `signatures` take, one image each."""
     latents_shape = [1, traits(gan).latent_size]
     return {"latents": tf.make_tensor_proto(0.0, tf.float32, shape=latents_shape),
             "labels": tf.make_tensor_proto([0], tf.int64),
@@ -240,7 +240,7 @@ class Sampler:
     """
 
     def __init__(self, facts, float_functions, owner):
-        """`facts`: Traits; `float_functions` as `functions` returns them; `owner` keeps their variables alive."""
+        """`facts`: Traits; `float_functions` as `signatures` returns them; `owner` keeps their variables alive."""
         self._owner, self._functions, self.traits = owner, float_functions, facts
         vars(self).update(dataclasses.asdict(facts))
 

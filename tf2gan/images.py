@@ -185,7 +185,7 @@ def enlarged(images, least=56):
 
 
 def squared(pictures):
-    """uint8 [num, height, width, channels] as rows [num_rows, num_columns, ...], as square as can be, the rest white."""
+    """uint8 [num, height, width, channels] as [num_rows, num_columns, ...], as square as can be, the rest white."""
     columns = int(np.ceil(np.sqrt(len(pictures))))
     white = np.full([-len(pictures) % columns, *pictures.shape[1:]], 255, np.uint8)
     return np.concatenate([pictures, white]).reshape([-1, columns, *pictures.shape[1:]])

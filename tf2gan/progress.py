@@ -44,7 +44,8 @@ class Reporter:
                 tf.summary.scalar(name, value)
         self._writer.flush()
         if self._lines:
-            left = time.strftime("%H:%M:%S", time.gmtime((self.total - num_images) / max(rate, 1e-9)))
+            minutes, seconds = divmod(int((self.total - num_images) / max(rate, 1e-9)), 60)
+            left = f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
             print(f"step {step}/{self.total // self.images_per_step} images {num_images} {_headline(means)} "
                   f"{rate:.1f} img/s ETA {left}", file=sys.stderr, flush=True)
 
@@ -65,7 +66,7 @@ class Reporter:
 
 
 class Counter:
-    """What a tool has done of a number of images: a bar on stderr where that is a terminal, else a line at every tenth."""
+    """What a tool has done of its images: a bar on stderr where that is a terminal, else a line at every tenth."""
 
     def __init__(self, what, total):
         self.what, self.total, self.done = what, total, 0

@@ -96,7 +96,9 @@ def run(request) -> Outcome:
             return _train(gan, strategy, splits, folder, request, {})
     folder = request.run
     with folder.locked():
-        checkpoint = _newest(folder, record)
+        check_same_data(folder.path, folder.record, splits)
+        checkpoints = folder.checkpoints()
+        checkpoint = checkpoints[-1] if checkpoints else None  # none if the run was killed before its first
         done = checkpoint.info["images"] if checkpoint else 0
         if done >= total:
             return Outcome(f"{folder.path} has already seen {done} images, its total is {total}: nothing to do")
@@ -110,18 +112,17 @@ def run(request) -> Outcome:
         return _train(gan, strategy, splits, folder, request, info)
 
 
-def _newest(folder, record):
-    """The checkpoint to go on from; None if the run was killed before its first."""
-    if folder.record.get("data") != record["data"]:
-        raise UserError(f"{folder.path}: the data have changed: the run began with {folder.record.get('data')}, "
-                        f"now there is {record['data']}")
-    changed = [name for name, value in record["fingerprints"].items()
-               if folder.record.get("fingerprints", {}).get(name, value) != value]
+def check_same_data(where, trained, splits):
+    """Raises UserError if `splits`, as far as a run used them, are not what they were; `trained`: its config.json."""
+    used = [name for name in splits if name in trained["data"]]
+    then, now = ({name: trained["data"][name] for name in used}, {name: splits[name].num_examples for name in used})
+    if then != now:
+        raise UserError(f"{where}: the data have changed: the run began with {then}, now there is {now}")
+    fingerprints = trained.get("fingerprints", {})
+    changed = [name for name in used if fingerprints.get(name, splits[name].fingerprint) != splits[name].fingerprint]
     if changed:
-        raise UserError(f"{folder.path}: the data have changed: other files or sizes in {', '.join(changed)} than when "
-                        "the run began")
-    checkpoints = folder.checkpoints()
-    return checkpoints[-1] if checkpoints else None
+        raise UserError(f"{where}: the data have changed: other files or sizes in {', '.join(changed)} than when the "
+                        "run began")
 
 
 def _train(gan, strategy, splits, folder, request, info):

@@ -30,7 +30,8 @@ def layers(network, inputs) -> str:
         for layer in watched:
             del layer.call
     widths = [max(map(len, column)) for column in list(zip(*rows))[:2]]
-    lines = [f"  {name:{widths[0]}}  {kind:{widths[1]}}  {shape:>14}  {count:>11,}" for name, kind, shape, count in rows]
+    lines = [f"  {name:{widths[0]}}  {kind:{widths[1]}}  {shape:>14}  {count:>11,}"
+             for name, kind, shape, count in rows]
     return "\n".join([f"{network.name} ({type(network).__name__}): {network.count_params():,} parameters", *lines])
 
 
@@ -57,7 +58,7 @@ def memory(gan, strategy) -> str:
     graph = tf.function(lambda *batches: strategy.run(gan.train_step, args=batches)).get_concrete_function(
         *[batch] * gan.batches_per_step).graph
     # A forward value stays until its gradient is computed; backward values are freed as they are used up.
-    kept = ("Conv2D", "Conv2DBackpropInput", "MatMul", "FusedBatchNormV3", "LeakyRelu", "Relu", "Tanh", "AddV2", "Mul", "ConcatV2",
+    kept = ("Conv2D", "Conv2DBackpropInput", "MatMul", "LeakyRelu", "Relu", "Tanh", "AddV2", "Mul", "ConcatV2",
             "ResizeNearestNeighbor", "MirrorPad", "SquaredDifference", "Sub")
     activations = sum(output.dtype.size * math.prod(output.shape)
                       for operation in graph.get_operations() for output in operation.outputs

@@ -28,6 +28,8 @@ def main(argv=None):
         raise UserError(f"--num {options.num}: must be at least 1")
     if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
         raise UserError(f"--json {options.json}: no such folder")
+    if options.json and pathlib.Path(options.json).is_dir():
+        raise UserError(f"--json {options.json}: is a folder; needed: a file's name")
 
     from tf2gan import evaluation, files, runs  # --help needs no networks
 

@@ -36,8 +36,8 @@ class Config(noise_options.Config):
 
     def fitted(self, image_shape, class_names):
         if class_names is None:
-            raise UserError(f"dataset {self.dataset!r} has no labels, which a conditional GAN needs; possible: a folder "
-                            "with a sub folder for each class, or a set such as mnist, cifar10, synthetic_digits")
+            raise UserError(f"dataset {self.dataset!r} has no labels, which a conditional GAN needs; possible: a "
+                            "folder with a sub folder for each class, or a set such as mnist or synthetic_digits")
         if self.num_classes not in (None, len(class_names)):
             raise UserError(f"--num-classes {self.num_classes}: {self.dataset} has {len(class_names)} classes")
         fitted = super().fitted(image_shape, class_names)

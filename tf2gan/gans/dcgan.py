@@ -41,7 +41,7 @@ class Config(noise_options.Config):
 
 
 class DCGAN(NoiseToImage):
-    """Convolutions on both sides."""
+    """Convolutions on both sides; the update, `NoiseToImage.train_step`, is that of the first GAN."""
 
     Config = Config
     presets = {"dcgan": Config(),

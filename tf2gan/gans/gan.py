@@ -202,7 +202,7 @@ class GAN(tf.Module):
         return fold(self.config.seed, purpose, self.images_seen, self._replica())
 
     def draw(self, distribution, shape, purpose: str):
-        """Random numbers for this purpose and step, float32 `shape`, of which the first axis is this replica's examples.
+        """Random numbers for this purpose and step, float32 `shape`; the first axis is this replica's examples.
 
         `distribution`: "normal" N(0, 1), or "uniform" U(0, 1). They are drawn for all replicas and shared out, so that
         an example's numbers do not depend on how many replicas there are.

@@ -20,7 +20,7 @@ class Config(gan.Config):
     mirror: bool = False  # real images are mirrored at random
     latent_size: int = 100  # numbers that an image is made from
     latent_distribution: Literal["normal", "uniform"] = "normal"  # N(0, 1) or U(-1, 1)
-    loss: Literal["minimax", "non-saturating", "least-squares", "wasserstein", "hinge"] = "non-saturating"  # both players'
+    loss: Literal["minimax", "non-saturating", "least-squares", "wasserstein", "hinge"] = "non-saturating"  # of both
     discriminator_loss_weight: float = 1.0  # 1: the losses on real and on generated images are added, 0.5: their mean
     penalty: Optional[Literal["wgan-gp", "wgan-gp-one-sided", "dragan", "r1"]] = None  # on the discriminator's gradient
     penalty_weight: float = 10.0  # of the penalty
@@ -82,7 +82,7 @@ class Config(gan.Config):
             height, width = self.image_shape
             multiple, least = self.size_rule
             if height != width:
-                raise UserError(f"--image-size {self.image_size}: the images of this method are square: give one number")
+                raise UserError(f"--image-size {self.image_size}: this method's images are square: give one number")
             if height % multiple or height < least:
                 raise UserError(f"--image-size {self.image_size}: these networks cannot make it; "
                                 f"possible: {self._possible_sizes(height)}")

@@ -32,8 +32,8 @@ class NoiseToImage(gan.GAN):
     def __init__(self, config: Config, total_images: Optional[int] = None):
         config.check()
         if total_images is not None and config.pretrain_images >= total_images:
-            raise UserError(f"--pretrain-images {config.pretrain_images}: the whole training has {total_images} images, so "
-                            "the generator would learn nothing")
+            raise UserError(f"--pretrain-images {config.pretrain_images}: the whole training has {total_images} "
+                            "images, so the generator would learn nothing")
         super().__init__(config, total_images)
         self.batches_per_step = config.n_critic
         self.image_shape = (*config.image_shape, config.channels)
@@ -180,7 +180,10 @@ class NoiseToImage(gan.GAN):
         return tf.where(flips[0], fake, real), tf.where(flips[1], real, fake)
 
     def with_noise(self, images, purpose):
-        """Images as the discriminator is shown them: with instance noise (Sonderby et al. 2017, sec. 3.1), linear in the images seen."""
+        """Images as the discriminator is shown them: with instance noise (Sonderby et al. 2017, sec. 3.1).
+
+        The noise falls linearly with the images seen.
+        """
         if not self.config.instance_noise:
             return images
         left = 1.0 - tf.cast(self.images_seen, tf.float32) / float(self.total_images)
@@ -208,7 +211,7 @@ class NoiseToImage(gan.GAN):
         return tf.cast(tf.math.ndtri(probability), tf.float32)
 
     def generate(self, latents, *condition):
-        """Images [batch, *image_shape] in [-1, 1] from latents [batch, latent_size], and labels [batch] if it takes any."""
+        """Images [batch, *image_shape] in [-1, 1] from latents [batch, latent_size] and, if it takes any, labels."""
         return self.average(latents, *condition, training=False)
 
     def sample_inputs(self, num):

@@ -37,13 +37,13 @@ class Config(noise_options.Config):
         """The field `name` as a list of ints. Raises UserError if it is none."""
         text = getattr(self, name)
         if not all(part.strip().isdecimal() and int(part) for part in text.split(",")):
-            raise UserError(f"--{name.replace('_', '-')} {text}: must be numbers from 1 on with commas between, such as "
-                            "256,512")
+            raise UserError(f"--{name.replace('_', '-')} {text}: must be numbers from 1 on with commas between, such "
+                            "as 256,512")
         return [int(part) for part in text.split(",")]
 
 
 class GAN(NoiseToImage):
-    """Dense layers on both sides."""
+    """Dense layers on both sides; the update is algorithm 1 of the paper, `NoiseToImage.train_step`."""
 
     Config = Config
     presets = {

@@ -1,6 +1,7 @@
 """WGAN: a critic measures how far apart two distributions are (Arjovsky et al. 2017, arXiv 1701.07875).
 
-Its slope is bounded by clipping its weights, or by a gradient penalty (WGAN-GP: Gulrajani et al. 2017, arXiv 1704.00028):
+Its slope is bounded by clipping its weights, or by a gradient penalty (WGAN-GP: Gulrajani et al. 2017, arXiv
+1704.00028):
 
     critic:     min  mean(D(G(z))) - mean(D(x))  [+ 10 mean((|grad D(x^)| - 1)^2), x^ uniform between x and G(z)]
     generator:  min  -mean(D(G(z)))
@@ -18,7 +19,7 @@ from tf2gan.gans import dcgan
 class Config(dcgan.Config):
     """Options of WGAN."""
 
-    loss: Literal["minimax", "non-saturating", "least-squares", "wasserstein", "hinge"] = "wasserstein"  # both players'
+    loss: Literal["minimax", "non-saturating", "least-squares", "wasserstein", "hinge"] = "wasserstein"  # of both
     weight_clip: Optional[float] = 0.01  # the critic's weights are kept within plus and minus this
     n_critic: int = 5  # critic updates for each generator update, each on fresh real images
     half_batches: bool = False  # the critic's update takes half as many real and half as many generated images
@@ -31,7 +32,11 @@ class Config(dcgan.Config):
 
 
 class WGAN(dcgan.DCGAN):
-    """The networks of DCGAN; the discriminator is a critic, whose logits are no probabilities."""
+    """The networks of DCGAN; the discriminator is a critic, whose logits are no probabilities.
+
+    `NoiseToImage.train_step` is algorithm 1 of both papers too: `n_critic` updates of the critic, each on fresh real
+    images, after each of which its weights are clipped, then one update of the generator.
+    """
 
     Config = Config
     presets = {"wgan": Config(),

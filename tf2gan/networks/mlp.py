@@ -8,7 +8,7 @@ from tf2gan.seeds import fold
 
 
 class MLPGenerator(tf.keras.Model):
-    """Latents [batch, latent_size] to images [batch, *image_shape] in [-1, 1], image_shape (height, width, channels)."""
+    """Latents [batch, latent_size] to images [batch, *image_shape] in [-1, 1]."""
 
     size_multiple = size_minimum = 1
 

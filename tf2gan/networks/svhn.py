@@ -1,4 +1,4 @@
-"""The networks of the semi-supervised literature on house numbers (Salimans et al. 2016, sec. 5; Radford et al. 2015)."""
+"""Networks for house numbers, after the semi-supervised literature (Salimans et al. 2016, sec. 5)."""
 import tensorflow as tf
 
 from tf2gan.layers import Dropout, batch_normalization
@@ -9,8 +9,8 @@ from tf2gan.seeds import fold
 class TransposedGenerator(tf.keras.Model):
     """Latents [batch, latent_size] to images [batch, *image_shape] in [-1, 1], by transposed convolutions.
 
-    `image_shape`: (height, width, channels), height and width equal, a multiple of 8. A dense layer makes the first map,
-    4x4 for 32x32; `filters` is the width before the image, doubled with each halving of the size.
+    `image_shape`: (height, width, channels), height and width equal, a multiple of 8. A dense layer makes the first
+    map, 4x4 for 32x32; `filters` is the width before the image, doubled with each halving of the size.
     """
 
     size_multiple = 8

@@ -1,0 +1,131 @@
+"""What is told of a training: lines of a run, the discriminator's confusion matrix, what a tool has done."""
+import io
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+import tool
+
+from tf2gan import progress, runs
+
+GUESSING = {"discriminator_loss": 0.75, "real_accuracy": 0.75, "fake_accuracy": 0.4, "diversity": 0.5,
+            "generator_loss": 1.25}
+CRITIC = {"discriminator_loss": -3.0, "penalty": 0.125, "critic_distance": 2.5, "generator_loss": 0.5}
+
+
+@pytest.fixture
+def run(tmp_path):
+    return runs.create(tmp_path / "run", {"model": "gan", "config": {}, "options": {}, "data": {}})
+
+
+@pytest.fixture
+def told(run, capsys):
+    """Function that logs means and returns the line on stderr."""
+    def tell(means, step=5, images=20, **kwargs):
+        reporter = progress.Reporter(run, 0, 40, 4, **kwargs)
+        reporter.log(step, images, 0.5, means)
+        reporter.close()
+        out, err = capsys.readouterr()
+        assert out == "" and err.count("\n") == 1
+        return err
+
+    return tell
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+# The line of a training
+
+def test_a_gan_is_told_with_its_losses_and_what_the_discriminator_gets_right(told):
+    line = told(GUESSING)
+    assert line.startswith("step 5/10 images 20 discriminator_loss=0.7500 generator_loss=1.2500 "
+                           "D right about real 75 % fake 40 % ")
+    assert "diversity" not in line and "accuracy" not in line
+    assert re.search(r" [0-9.]+ img/s ETA 00:00:0[01]\n$", line)
+
+
+def test_a_wasserstein_gan_is_told_with_the_distance_that_tells_when_to_stop(told):
+    line = told(CRITIC)
+    assert "discriminator_loss=-3.0000 critic_distance=2.5000 generator_loss=0.5000 " in line
+    assert "D right" not in line and "penalty" not in line
+
+
+def test_quantities_without_a_known_ending_are_told_up_to_three(told):
+    assert " a=1.0000 b=2.0000 c=3.0000 " in told({"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0})
+
+
+def test_all_that_is_logged_is_in_the_file_and_in_tensorboard(told, run):
+    told(GUESSING, seconds_before=1000.0)
+    logged, = map(json.loads, (run.path / "metrics.jsonl").read_text().splitlines())
+    assert {name: logged.pop(name) for name in GUESSING} == GUESSING
+    assert 1000.0 <= logged.pop("seconds") < 1100.0 and logged.pop("images_per_second") > 0
+    assert logged == {"step": 5, "images": 20, "epoch": 0.5}
+    scalars = tool.scalars(run.path)
+    assert scalars.pop("images_per_second").keys() == {20}
+    assert scalars == {name: {20: np.float32(value)} for name, value in GUESSING.items()}
+
+
+@pytest.mark.parametrize("hours, expected", [
+    (1, "01:00:00"), (23.5, "23:30:00"),
+    (30, "30:00:00")])
+def test_the_time_left_is_that_at_the_present_rate(run, capsys, monkeypatch, hours, expected):
+    times = iter([0.0, 10.0, 10.0, 10.0])
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(times))
+    reporter = progress.Reporter(run, 0, int(hours * 3600) + 10, 1)
+    reporter.log(10, 10, 0.5, GUESSING)  # one image a second
+    reporter.close()
+    assert capsys.readouterr().err.endswith(f" 1.0 img/s ETA {expected}\n")
+
+
+# The confusion matrix
+
+def test_rows_of_the_confusion_matrix_add_to_the_whole():
+    title, real, generated = progress.confusion_matrix(GUESSING).splitlines()
+    assert title.split() == "the discriminator took for real for generated".split()
+    for line, name, shares, words in ((real, "real images", [75.0, 25.0], "true positives, false negatives"),
+                                      (generated, "generated images", [60.0, 40.0], "false positives, true negatives")):
+        assert line.strip().startswith(name) and line.endswith(words)
+        assert [float(share) for share in re.findall(r"([0-9.]+)%", line)] == shares
+    for line in (real, generated):  # under their titles
+        ends = [match.end() for match in re.finditer("%", line)]
+        assert ends == [title.index("for real") + len("for real"), len(title)]
+
+
+@pytest.mark.parametrize("logs", [{}, CRITIC, {"generator_loss": 1.0}])
+def test_without_accuracies_there_is_no_confusion_matrix(logs):
+    assert progress.confusion_matrix(logs) == ""
+
+
+# What a tool has done
+
+@pytest.mark.parametrize("total, step, expected", [
+    (20, 1, range(0, 21, 2)), (100, 32, [0, 32, 64, 96, 100]), (1000, 7, None), (3, 1, [0, 1, 2, 3]), (5, 5, [0, 5])])
+def test_without_a_terminal_there_is_a_line_at_the_start_and_at_each_tenth(capsys, total, step, expected):
+    with progress.Counter("drawing", total) as counter:
+        assert capsys.readouterr() == ("", f"drawing: 0 of {total} images\n")
+        found = [0]
+        for start in range(0, total, step):
+            counter(min(step, total - start))
+            lines = capsys.readouterr().err.splitlines()
+            if lines:
+                assert lines == [f"drawing: {counter.done} of {total} images"]
+                found.append(counter.done)
+    if expected is None:  # the first multiples of the step from each tenth on
+        expected = [0, *(min(-(-tenth * total // 10 // step) * step, total) for tenth in range(1, 11))]
+    assert found == list(expected)
+
+
+def test_on_a_terminal_there_is_a_bar_and_no_lines(monkeypatch, capsys):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress.Counter("drawing", 4) as counter:
+        counter(3)
+        counter()
+    assert "drawing: 100%" in terminal.getvalue() and "4/4" in terminal.getvalue()
+    assert " of 4 images" not in terminal.getvalue()
+    assert capsys.readouterr().out == ""
