@@ -7,7 +7,7 @@ import shutil
 import pytest
 import tool
 
-from tf2gan import configuration, runs, session, training
+from tf2gan import configuration, runs, training
 from tf2gan.errors import UserError
 
 

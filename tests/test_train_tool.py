@@ -100,8 +100,9 @@ def test_sample_grids_are_pngs_of_both_directions(trained):
         previous = pixels
     (height, width, _), = shapes
     rows, gap = tool.NUM_IMAGES["testA"], 2  # fewer than --num-samples are there
-    assert width == 4 * 32 + 3 * gap
-    grid = rows * 32 + (rows - 1) * gap
+    size = 2 * 32  # images this small are enlarged, for people
+    assert width == 4 * size + 3 * gap
+    grid = rows * size + (rows - 1) * gap
     titles = (height - 8 - 2 * grid) // 2
     assert 10 < titles < 40 and height == 2 * (titles + grid) + 8
     for top in (0, titles + grid + 8):
@@ -109,9 +110,9 @@ def test_sample_grids_are_pngs_of_both_directions(trained):
         cells = pixels[top + titles:top + titles + grid]
         for row in range(rows):
             for column in range(4):
-                y, x = row * (32 + gap), column * (32 + gap)
-                assert cells[y:y + 32, x:x + 32].std() > 1, (row, column)
-        assert (cells[:, 32:34] == 255).all(), "no white gap between the columns"
+                y, x = row * (size + gap), column * (size + gap)
+                assert cells[y:y + size, x:x + size].std() > 1, (row, column)
+        assert (cells[:, size:size + gap] == 255).all(), "no white gap between the columns"
 
 
 def test_the_first_column_of_samples_is_the_held_out_image_itself(trained, data):
@@ -120,7 +121,9 @@ def test_the_first_column_of_samples_is_the_held_out_image_itself(trained, data)
     paths = folders.unpaired_splits(data)["testB"]
     image = tf.constant(np.asarray(Image.open(paths[-1]).convert("RGB")))
     expected = np.rint((pipeline.crop_and_mirror(image, None, 32, 32).numpy() + 1) * 127.5)
-    np.testing.assert_allclose(pixels[-32:, :32].astype(int), expected, atol=1)
+    enlarged = pixels[-64:, :64].astype(int)
+    np.testing.assert_allclose(enlarged[::2, ::2], expected, atol=1)
+    np.testing.assert_array_equal(enlarged[1::2, 1::2], enlarged[::2, ::2])
 
 
 def test_the_last_three_checkpoints_are_kept(trained):
@@ -259,7 +262,7 @@ def test_dry_run_tells_what_would_be_and_writes_nothing(tmp_path, monkeypatch, d
                   "generator_xy (UNet)", "discriminator_y (PatchGAN)", "MiB"):
         assert words in process.stdout
     # The first convolution of a discriminator: 4 filters of 4x4x3 and 4 offsets, at half of 32 pixels.
-    assert re.search(r"conv_0\s+16x16x4\s+196\b", process.stdout)
+    assert re.search(r"conv_0\s+Conv2D\s+16x16x4\s+196\b", process.stdout)
 
 
 def test_runs_are_numbered(tmp_path, monkeypatch, data):

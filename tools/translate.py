@@ -44,8 +44,8 @@ def main(argv=None):
         translator = translation.Translator.from_gan(session.load_gan(options.run)[0])
     if is_folder:
         with progress.Counter("reading", len(pairs)) as counter:
-            readable, skipped = folders.check({options.input: [source for source, _ in pairs]},
-                                              options.skip_unreadable, counter)
+            readable, skipped, _ = folders.check({options.input: [source for source, _ in pairs]},
+                                                 options.skip_unreadable, counter)
         for path, reason in skipped:
             print(f"skipped {path}: {reason}", file=sys.stderr)
         kept = set(readable[options.input])
