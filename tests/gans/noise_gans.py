@@ -1,0 +1,103 @@
+"""For the tests of GANs from noise: small ones, what they are given, and what they hold."""
+import dataclasses
+import functools
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from tf2gan import training
+from tf2gan.gans import GANS
+
+
+NOISE_GANS = [name for name in GANS if name != "cyclegan"]
+PRESETS = [(name, preset) for name in NOISE_GANS for preset in GANS[name].presets]
+FILTERS = {"generator_filters": 2, "discriminator_filters": 2}
+TINY = {"gan": {"generator_widths": "6", "discriminator_widths": "6"}, "dcgan": FILTERS, "wgan": FILTERS,
+        "cgan": {**FILTERS, "num_classes": 3}}
+NO_DROPOUT = {"generator_dropout": 0.0, "discriminator_dropout": 0.0}
+SGD = {"generator_optimizer": "sgd", "discriminator_optimizer": "sgd"}
+
+
+def noise(num=8, size=8, channels=1, seed=0):
+    return np.random.default_rng(seed).uniform(-1, 1, [num, size, size, channels]).astype(np.float32)
+
+
+def images_of(gan, num=None, seed=0):
+    height, _, channels = gan.image_shape
+    return tf.constant(noise(num or gan.config.real_batch_size, height, channels, seed))
+
+
+def batch_of(gan, seed=0):
+    """Real images, and labels if it takes any."""
+    images = images_of(gan, seed=seed)
+    batch = {"images": images}
+    if gan.num_classes:
+        batch["labels"] = tf.constant((np.arange(len(images)) + seed) % gan.num_classes, tf.int64)
+    return batch
+
+
+def make(name="gan", preset=None, replicas=1, total=1000, **changes):
+    """(gan, run): a tiny GAN, and `run(function, *args)`, which calls a method of it in replica context."""
+    gan_class = GANS[name]
+    config = gan_class.presets[preset or next(iter(gan_class.presets))]
+    values = {"image_size": "8", "channels": 1, "latent_size": 5, "batch_size": 8, **TINY[name], **changes}
+    strategy = training.make_strategy(training.Options(replicas=replicas))
+    gan = training.build(gan_class, dataclasses.replace(config, **values), total, strategy)
+    return gan, lambda function, *args, **kwargs: strategy.run(function, args=args, kwargs=kwargs)
+
+
+def batches(gan, num_steps):
+    """Iterator over the batches of so many steps, shared out to replicas as the training loop does it."""
+    every = [batch_of(gan, seed=seed) for seed in range(num_steps * gan.batches_per_step)]
+    parts = {name: np.concatenate([batch[name] for batch in every]) for name in every[0]}
+    dataset = tf.data.Dataset.from_tensor_slices(parts).batch(gan.config.real_batch_size, drop_remainder=True)
+    return iter(gan.images_seen.distribute_strategy.experimental_distribute_dataset(dataset))
+
+
+def steps(gan, num):
+    """Logs of each of `num` steps on new images, not compiled, which would take longer than so few steps."""
+    strategy, iterator, logs = gan.images_seen.distribute_strategy, batches(gan, num), []
+    for _ in range(num):
+        step = strategy.run(functools.partial(gan.train_step, **gan.phase()),
+                            args=[next(iterator) for _ in range(gan.batches_per_step)])
+        gan.end_step(gan.config.images_per_step)
+        logs.append({name: float(strategy.reduce("MEAN", value, axis=None)) for name, value in step.items()})
+    return logs
+
+
+def copies(variables):
+    return [v.numpy().copy() for v in variables]
+
+
+def state(gan):
+    return {"generator": copies(gan.generator.trainable_variables),
+            "statistics of the generator": copies(gan.generator.non_trainable_variables),
+            "discriminator": copies(gan.discriminator.trainable_variables),
+            "statistics of the discriminator": copies(gan.discriminator.non_trainable_variables),
+            "average": copies(gan.average.variables)}
+
+
+def changed(before, after):
+    return {name for name in before if any((a != b).any() for a, b in zip(before[name], after[name]))}
+
+
+def distance(before, after):
+    """Length of the difference of two lists of arrays."""
+    return math.sqrt(sum(((a.astype(np.float64) - b) ** 2).sum() for a, b in zip(before, after)))
+
+
+class Recorder:
+    """Stands in for a network or a loss: keeps what it is called with, and returns what `function` makes of it."""
+
+    def __init__(self, function):
+        self.function, self.calls = function, []
+
+    def __call__(self, *args, **kwargs):
+        self.calls.append(args)
+        return self.function(*args, **kwargs)
+
+
+def mean_logits(images, *condition, training=None, seed=None):
+    """A discriminator of known logits: the mean of each image."""
+    return tf.reduce_mean(images, axis=[1, 2, 3])[:, None]
