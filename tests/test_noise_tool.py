@@ -137,6 +137,13 @@ def test_config_takes_back_what_print_config_says(tmp_path, data, preset):
         assert finished("--config", tmp_path / "config.json", "--print-config").stdout == first
 
 
+def test_config_may_name_a_preset_as_its_model(tmp_path, data):
+    (tmp_path / "config.json").write_text(json.dumps({"model": "gan-deep", "dataset": str(data), "steps": 5}))
+    resolved = json.loads(finished("--config", tmp_path / "config.json", "--print-config").stdout)
+    assert (resolved["model"], resolved["preset"]) == ("gan", "gan-deep")
+    assert resolved["config"]["latent_size"] == 256 and resolved["config"]["steps"] == 5
+
+
 def test_runs_are_named_after_what_was_asked_for(tmp_path, monkeypatch, flat):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(session, "_train", lambda *args: session.Outcome("not trained"))

@@ -65,6 +65,9 @@ def parse(argv) -> Request:
         source = pathlib.Path(arguments.config)
         values = _flat(_read(source))
     from_file = {name: values.pop(name, None) for name in ("model", "preset")}
+    if str(from_file["model"]) in NAMES:
+        from_file["model"], preset = NAMES[from_file["model"]]
+        from_file["preset"] = from_file["preset"] or preset
     typed_model = arguments.model
     if typed_model in NAMES:  # such as gan-deep, a preset of gan
         arguments.model, preset = NAMES[typed_model]

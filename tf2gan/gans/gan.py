@@ -167,6 +167,9 @@ class GAN(tf.Module):
         checkpoint can only be restored into variables that exist.
         """
         self.optimizers = optimizers
+        # By themselves: of layers in a list of a Keras 3 model, a checkpoint knows only what an optimizer holds, which
+        # batch-normalization statistics are not.
+        self.trained_variables = [variable for network, _ in self.networks.values() for variable in network.variables]
         for optimizer, variables in optimizers:
             optimizer.build(variables)
         for target, source in zip(self.averaged_variables, self.averaged_from):

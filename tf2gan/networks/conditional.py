@@ -2,7 +2,7 @@
 import tensorflow as tf
 
 from tf2gan.layers import Dropout, batch_normalization
-from tf2gan.networks.dcgan import norm_layer
+from tf2gan.networks.dcgan import norm_layers
 from tf2gan.seeds import fold
 
 SLOPE = 0.01
@@ -50,6 +50,8 @@ class ConditionalDiscriminator(tf.keras.Model):
     convolutions. `normalization`: "batch", "layer" or None, after the second and the third.
     """
 
+    normalized = (1, 2)  # convolutions
+
     def __init__(self, image_shape, num_classes, filters=64, dropout=0.0, normalization="batch", name="discriminator"):
         super().__init__(name=name)
         height, width = image_shape[:2]
@@ -57,7 +59,7 @@ class ConditionalDiscriminator(tf.keras.Model):
         self.to_plane = tf.keras.layers.Reshape([height, width, 1], name="to_plane")
         self.convolutions = [tf.keras.layers.Conv2D(width, 3, 2, padding="same", name=f"conv_{i}")
                              for i, width in enumerate((filters, filters, 2 * filters))]
-        self.norms = [None, *(norm_layer(normalization, 0.99, f"norm_{i}") for i in (1, 2))]
+        self.norms = norm_layers(normalization, 0.99, self.normalized)
         self.leaky_relu = tf.keras.layers.LeakyReLU(SLOPE, name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")
         self.flatten = tf.keras.layers.Flatten(name="flatten")
@@ -67,8 +69,9 @@ class ConditionalDiscriminator(tf.keras.Model):
         """`seed` (int tensor [2]) is needed in training with dropout only."""
         plane = self.to_plane(self.embedding(labels))
         x = tf.concat([tf.cast(images, plane.dtype), plane], axis=-1)
-        for i, (conv, norm) in enumerate(zip(self.convolutions, self.norms)):
+        norms = dict(zip(self.normalized, self.norms))
+        for i, conv in enumerate(self.convolutions):
             x = conv(x)
-            x = self.leaky_relu(x if norm is None else norm(x, training=training))
+            x = self.leaky_relu(norms[i](x, training=training) if i in norms else x)
             x = self.dropout(x, training=training, seed=None if seed is None else fold(seed, i))
         return self.to_logit(self.flatten(x))

@@ -20,11 +20,12 @@ def num_doublings(size, start, least):
     return doublings
 
 
-def norm_layer(kind, momentum, name):
-    """The layer that `kind`, "batch", "layer" or None, stands for; None for None."""
-    if kind == "batch":
-        return batch_normalization(momentum, name)
-    return layer_normalization(name) if kind == "layer" else None
+def norm_layers(kind, momentum, positions):
+    """A list of the layers that `kind`, "batch" or "layer", stands for, one for each of `positions`; empty for None."""
+    if kind is None:
+        return []
+    return [batch_normalization(momentum, f"norm_{i}") if kind == "batch" else layer_normalization(f"norm_{i}")
+            for i in positions]
 
 
 class UpsamplingGenerator(tf.keras.Model):
@@ -69,6 +70,8 @@ class StridedDiscriminator(tf.keras.Model):
     `normalization`: "batch", "layer" or None, after the second and the third.
     """
 
+    normalized = (1, 2)  # convolutions
+
     def __init__(self, filters=32, slope=0.2, dropout=0.25, normalization="batch", name="discriminator"):
         super().__init__(name=name)
         self.convolutions = [
@@ -76,18 +79,18 @@ class StridedDiscriminator(tf.keras.Model):
             for i, stride in enumerate((2, 2, 2, 1))]
         self.leaky_relu = tf.keras.layers.LeakyReLU(slope, name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")
-        self.norms = [None, *(norm_layer(normalization, MOMENTUM, f"norm_{i}") for i in (1, 2)), None]
+        self.norms = norm_layers(normalization, MOMENTUM, self.normalized)
         self.flatten = tf.keras.layers.Flatten(name="flatten")
         self.to_logit = tf.keras.layers.Dense(1, dtype="float32", name="to_logit")
 
     def call(self, images, training=False, seed=None):
         """`seed` (int tensor [2]) is needed in training with dropout only."""
-        x = images
-        for i, (conv, norm) in enumerate(zip(self.convolutions, self.norms)):
+        x, norms = images, dict(zip(self.normalized, self.norms))
+        for i, conv in enumerate(self.convolutions):
             x = conv(x)
             if i == 1 and x.shape[1] % 2:  # 7x7, of 28x28 images, becomes 8x8
                 x = tf.pad(x, [[0, 0], [0, 1], [0, 1], [0, 0]])
             x = self.dropout(self.leaky_relu(x), training=training, seed=None if seed is None else fold(seed, i))
-            if norm is not None:
-                x = norm(x, training=training)
+            if i in norms:
+                x = norms[i](x, training=training)
         return self.to_logit(self.flatten(x))

@@ -2,7 +2,7 @@
 import tensorflow as tf
 
 from tf2gan.layers import Dropout, batch_normalization
-from tf2gan.networks.dcgan import norm_layer, num_doublings
+from tf2gan.networks.dcgan import norm_layers, num_doublings
 from tf2gan.seeds import fold
 
 
@@ -48,6 +48,7 @@ class HouseNumberDiscriminator(tf.keras.Model):
     """
 
     size_minimum = 24  # 3x3 before the convolution without padding
+    normalized = (1, 2, 3, 4)  # convolutions
 
     def __init__(self, filters=64, num_logits=1, dropout=0.5, normalization="batch", name="discriminator"):
         super().__init__(name=name)
@@ -56,7 +57,7 @@ class HouseNumberDiscriminator(tf.keras.Model):
             tf.keras.layers.Conv2D(filters if i < 3 else 2 * filters, 3, stride,
                                    padding="same" if i < 5 else "valid", name=f"conv_{i}")
             for i, stride in enumerate((2, 2, 2, 1, 1, 1))]
-        self.norms = [None, *(norm_layer(normalization, 0.99, f"norm_{i}") for i in range(1, 5)), None]
+        self.norms = norm_layers(normalization, 0.99, self.normalized)
         self.leaky_relu = tf.keras.layers.LeakyReLU(0.2, name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")
         self.pool = tf.keras.layers.GlobalAveragePooling2D(name="pool")
@@ -65,9 +66,10 @@ class HouseNumberDiscriminator(tf.keras.Model):
     def features(self, images, training=False, seed=None):
         """[batch, 2 * filters]: the last convolution, averaged over the image. `seed` as in `call`."""
         x = self.input_dropout(images, training=training, seed=seed)
-        for i, (conv, norm) in enumerate(zip(self.convolutions, self.norms)):
+        norms = dict(zip(self.normalized, self.norms))
+        for i, conv in enumerate(self.convolutions):
             x = conv(x)
-            x = self.leaky_relu(x if norm is None else norm(x, training=training))
+            x = self.leaky_relu(norms[i](x, training=training) if i in norms else x)
             if i in (0, 2):
                 x = self.dropout(x, training=training, seed=None if seed is None else fold(seed, i))
         return self.pool(x)
