@@ -142,9 +142,9 @@ def _train(gan, strategy, splits, folder, request, info):
     if number is not None:
         return Outcome(f"interrupted after {images} of {gan.total_images} images, saved; go on with: {resume}", number)
     matrix = progress.confusion_matrix((folder.metrics() or [{}])[-1])
-    return Outcome(f"trained on {images} images\n{matrix}{matrix and chr(10)}run folder:  {folder.path}\n"
-                   f"samples:     {folder.path / 'samples'}\n"
-                   f"TensorBoard: tensorboard --logdir {folder.path}")
+    return Outcome("\n".join([f"trained on {images} images", *([matrix] if matrix else []),
+                              f"run folder:  {folder.path}", f"samples:     {folder.path / 'samples'}",
+                              f"TensorBoard: tensorboard --logdir {folder.path}"]))
 
 
 def load_gan(path):
