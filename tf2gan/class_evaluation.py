@@ -5,7 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from tf2gan import images, session
+from tf2gan import generation, session
 from tf2gan.data import load, pipeline
 from tf2gan.metrics.classifier import classifier_for, label_agreement
 
@@ -61,11 +61,8 @@ def evaluate_classes(gan, record, data_dir=None, num=None, show_progress=False) 
 
 
 def _samples(gan, num, labels=None):
-    latents = gan.latents(num, gan.config.seed)
-    condition = () if labels is None else (tf.constant(labels),)
-    parts = [gan.generate(*(tensor[start:start + BATCH] for tensor in (latents, *condition)))
-             for start in range(0, num, BATCH)]
-    return images.to_uint8(np.concatenate(parts))
+    sampler = generation.Sampler.from_gan(gan)
+    return sampler.images(sampler.latents(num, gan.config.seed), labels, BATCH)
 
 
 def _coverage(reader, pictures):
