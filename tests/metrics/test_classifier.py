@@ -330,7 +330,7 @@ def test_damage_is_told_not_used_and_not_trained_over(cache, tmp_path, damage):
 
 
 def test_an_entry_is_whole_or_absent(trained, tmp_path, monkeypatch):
-    write = classifier.files.write_atomically
+    write = classifier.cache.files.write_atomically
 
     def full(path, content):
         if path.name == "info.json":
@@ -338,7 +338,7 @@ def test_an_entry_is_whole_or_absent(trained, tmp_path, monkeypatch):
         write(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(classifier.files, "write_atomically", full)
+        patch.setattr(classifier.cache.files, "write_atomically", full)
         with pytest.raises(UserError, match="cannot write .*blobs-.*No space left on device"):
             classify(tmp_path)
     assert not list((tmp_path / "classifiers").iterdir())

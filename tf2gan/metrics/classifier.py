@@ -6,24 +6,17 @@ import io
 import itertools
 import json
 import os
-import pathlib
-import re
-import shutil
 import sys
-import uuid
-import zipfile
-import zlib
 
 import numpy as np
 import tensorflow as tf
 import tqdm
 
-from tf2gan import files
-from tf2gan.errors import Failure, UserError, printable
+from tf2gan.errors import Failure, printable
+from tf2gan.metrics import cache
 from tf2gan.seeds import fold
 
 BLOCKS = ((32,), (64,), (128, 128), (256,))  # widths of the 3x3 convolutions between two halvings
-_ELSEWHERE = "TF2GAN_CACHE_DIR names another folder for trained classifiers"
 _FORMAT = 1  # raised with every change here that makes another classifier of the same recipe
 
 
@@ -145,11 +138,13 @@ def _batches(images, labels, recipe):
 
 
 class Reader:
-    """A trained classifier that reads images, with what its figures are to be printed with.
+    """A trained classifier that reads images, with what its figures are to be printed with; an extractor of features.
 
     `name` is the protocol, such as `classifier-mnist-28x28x1-ab12cd`, which ends with the beginning of `hash`, the
     SHA-256 of the weights. `accuracy` is that on the test images, 0 to 1; `info` is all that the cache tells of it.
     """
+
+    num_features = BLOCKS[-1][-1]
 
     def __init__(self, network, image_shape, name=None, info=None):
         self._image_shape, self.name, self.info = image_shape, name, info or {}
@@ -162,21 +157,29 @@ class Reader:
 
         self._read = read
 
-    def _outputs(self, name, images, batch_size):
+    def _outputs(self, images, batch_size):
         _check_images(images, self._image_shape)
-        return np.concatenate([self._read(_scaled(images[i:i + batch_size]))[name].numpy()
-                               for i in range(0, len(images), batch_size)])
+        parts = [self._read(_scaled(images[i:i + batch_size])) for i in range(0, len(images), batch_size)]
+        return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
+
+    def __call__(self, images, batch_size=500):
+        """What the last layer reads, and `probabilities`, of images as it takes them.
+
+        Returns {"features": float32 [n, 256], "probabilities": float32 [n, num_classes]}.
+        """
+        outputs = self._outputs(images, batch_size)
+        return {"features": outputs["features"], "probabilities": tf.nn.softmax(outputs["logits"]).numpy()}
 
     def probabilities(self, images, batch_size=500):
         """Images uint8 [n, height, width, channels], n > 0 -> float32 [n, num_classes], each row with the sum 1.
 
         `batch_size` is a question of memory: rounding aside, it changes nothing. ValueError for images of another kind.
         """
-        return tf.nn.softmax(self._outputs("logits", images, batch_size)).numpy()
+        return tf.nn.softmax(self._outputs(images, batch_size)["logits"]).numpy()
 
     def predict(self, images, batch_size=500):
         """The most probable label of each image, int64 [n]; arguments as those of `probabilities`."""
-        return self._outputs("logits", images, batch_size).argmax(axis=1)
+        return self._outputs(images, batch_size)["logits"].argmax(axis=1)
 
 
 def classifier_for(train, test, num_classes, image_shape, key, cache_dir=None, show_progress=False,
@@ -197,15 +200,10 @@ def classifier_for(train, test, num_classes, image_shape, key, cache_dir=None, s
     """
     identity = {"key": key, "image_shape": list(image_shape), "num_classes": num_classes, "format": _FORMAT,
                 "blocks": [list(block) for block in BLOCKS], "recipe": dataclasses.asdict(recipe)}
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    label = re.sub(r"[^A-Za-z0-9_.]+", "-", pathlib.PurePath(key["dataset"]).name)
-    cache = pathlib.Path(cache_dir or os.environ.get("TF2GAN_CACHE_DIR") or "~/.cache/tf2gan").expanduser()
-    folder = cache / "classifiers" / f"{label}-{digest[:12]}"
+    label = cache.slug(key["dataset"])
+    folder = cache.entry("classifiers", label, identity, cache_dir)
     if not os.path.lexists(folder):
-        try:
-            files.check_writable(folder.parent)  # before the minutes of training
-        except UserError as error:
-            raise UserError(f"{error}; {_ELSEWHERE}") from error
+        cache.check_writable(folder)  # before the minutes of training
         train, test = (part() if callable(part) else part for part in (train, test))
         for images, labels in (train, test):
             _check_images(images, image_shape)
@@ -245,23 +243,14 @@ def _hash(arrays):
 
 
 def _write(folder, network, info):
-    """Makes `folder`, whole or not at all."""
-    temporary, weights = folder.parent / f".writing-{uuid.uuid4().hex}", io.BytesIO()
+    weights = io.BytesIO()
     np.savez(weights, **network.arrays())
-    try:
-        files.write_atomically(temporary / "weights.npz", weights.getvalue())
-        files.write_atomically(temporary / "info.json", json.dumps(info, indent=2) + "\n")
-        os.replace(temporary, folder)
-    except OSError as error:
-        if not folder.is_dir():  # where it is, another process was faster, and both take what that one wrote
-            raise UserError(f"cannot write {printable(folder)}: {error.strerror}; {_ELSEWHERE}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)  # there only if something failed, or another was faster
+    cache.write(folder, {"weights.npz": weights.getvalue(), "info.json": json.dumps(info, indent=2) + "\n"})
 
 
 def _read(folder, identity):
     """Network and info of a cache entry. Raises UserError if it is damaged or was made for something else."""
-    try:
+    with cache.reading(folder, "classifier", "train anew"):
         info = json.loads((folder / "info.json").read_text(encoding="utf-8"))
         if info["identity"] != identity:
             raise ValueError("info.json is that of another classifier")
@@ -273,9 +262,6 @@ def _read(folder, identity):
         network = Classifier(identity["num_classes"])
         network(tf.zeros([1, *identity["image_shape"]]))
         network.set_arrays(arrays)
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"classifier {printable(folder)} is damaged: {reason}; remove it to train anew") from error
     return network, info
 
 

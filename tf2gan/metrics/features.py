@@ -1,0 +1,61 @@
+"""Extractors of features, by the names that users give them.
+
+An extractor is a function of images, uint8 [n, height, width, channels], n > 0, to {"features": float32 [n, d]} and,
+where it tells classes apart, "probabilities", float32 [n, classes]. Each image is read for itself: how a set is cut
+into batches changes nothing but rounding. Its attributes: `name` (a part of the names of figures), `hash` (SHA-256 of
+what it is made of), `info` (for JSON: what a figure's protocol should say of it), `num_features` (None if unknown).
+"""
+import os
+
+from tf2gan import savedmodel
+from tf2gan.errors import UserError, did_you_mean
+from tf2gan.metrics import inception
+from tf2gan.metrics.saved_features import SavedModelFeatures
+
+FORMS = "classifier, inception[:PATH or https://...], savedmodel:PATH[:SIGNATURE[:OUTPUT]]"
+
+
+def check(spec):
+    """Raises UserError for a spec that names no extractor, or one that is not to be had; loads nothing."""
+    kind, rest = _parsed(spec)
+    if kind == "inception":
+        inception.check(rest)
+    elif kind == "savedmodel":
+        savedmodel.find(rest[0])
+
+
+def make(spec, classifier):
+    """The extractor of a spec: `classifier`, `inception`, `inception:PATH`, `savedmodel:PATH:SIGNATURE:OUTPUT` ...
+
+    Args:
+        classifier: function without arguments that gives the extractor of the first, since that depends on the data.
+
+    Raises UserError as `check`, and for what turns out to be something else.
+    """
+    kind, rest = _parsed(spec)
+    if kind == "classifier":
+        return classifier()
+    return inception.Inception(rest) if kind == "inception" else SavedModelFeatures(*rest)
+
+
+def _parsed(spec):
+    """("classifier", None), ("inception", where or None) or ("savedmodel", (path, signature, output))."""
+    kind, colon, rest = spec.partition(":")
+    if kind not in ("classifier", "inception", "savedmodel") or (kind == "classifier" and colon):
+        hint = did_you_mean(kind, ("classifier", "inception", "savedmodel"), show=repr) if kind != "classifier" else ""
+        raise UserError(f"unknown extractor {spec!r}: {hint}possible: {FORMS}")
+    if (colon or kind == "savedmodel") and not rest.split(":")[0]:
+        raise UserError(f"extractor {spec!r} lacks a path; possible: {FORMS}")
+    if kind != "savedmodel":
+        return kind, rest or None
+    path, signature, output = _split(rest)
+    return kind, (os.path.expanduser(path), signature or "serving_default", output or None)
+
+
+def _split(rest):
+    """Path, signature and output; the path may have colons of its own, if it is there."""
+    for most in range(3):
+        path, *names = rest.rsplit(":", most)
+        if len(names) == most and os.path.exists(os.path.expanduser(path)):
+            return (path, *names, None, None)[:3]
+    return (*rest.split(":", 2), None, None)[:3]

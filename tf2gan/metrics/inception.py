@@ -1,0 +1,200 @@
+"""The Inception network of 2015 that Inception score, FID and KID are defined with, as published: frozen, or on a hub.
+
+Both hold the weights of download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz. Images are prepared
+here, as that graph's own first nodes do it: resized to 299x299 as TensorFlow 1 resizes (bilinear, pixel i of the result
+is read at i * size / 299, no antialiasing, corners not aligned), then (x - 128) / 128. Features are `pool_3`.
+Probabilities are the softmax over all 1008 outputs of the last layer, and without its bias, since that is what the
+published code of Salimans et al. (2016) does; CIFAR-10's training images have a score of 11.24 +- 0.10 by it.
+"""
+import hashlib
+import os
+import pathlib
+import socket
+import tarfile
+import tempfile
+import urllib.parse
+import urllib.request
+import warnings
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from tf2gan import _quiet, savedmodel
+from tf2gan.errors import UserError, printable
+from tf2gan.metrics.saved_features import check_images, folder_hash, with_channels
+
+HANDLE = "https://tfhub.dev/tensorflow/tfgan/eval/inception/1"  # TF-GAN's, images [batch, 299, 299, 3] in [-1, 1]
+GRAPHS = ("classify_image_graph_def.pb", "inceptionv1_for_inception_score.pb")  # of 2015, and TF-GAN's copy of it
+SIZE = 299
+_BATCH = 50  # 299x299 pixels and 2 GB of memory; what the caller cuts its images into is another question
+_TIMEOUT = 5  # seconds to wait for a host, which a download would otherwise do for minutes
+_POOL, _LOGITS, _INPUT, _MATMUL = "pool_3", "logits", "Mul", "softmax/logits/MatMul"
+_INSTEAD = ("possible: inception:PATH of a local copy (the hub module's folder, or inception-2015-12-05.tgz), "
+            "TFHUB_CACHE_DIR where the hub module is, --extractor classifier")
+
+
+class Inception:
+    """An extractor; see the module. `name` is inception-2015-12-05-HASH of a frozen graph, else inception-hub-HASH."""
+
+    def __init__(self, where=None):
+        """`where`: as `check` takes it. Raises UserError where that is not to be had, or is something else."""
+        where = HANDLE if where is None else where
+        kind, path = check(where)
+        path = pathlib.Path(_resolved(where)) if kind == "handle" else path
+        try:
+            if kind == "graph":
+                graph = _graph_bytes(path)
+                self._run, self.hash, label = _frozen(graph, path), hashlib.sha256(graph).hexdigest(), "2015-12-05"
+            else:
+                folder = savedmodel.find(path)
+                self._run, self.hash, label = _module(folder), folder_hash(folder), "hub"
+            with _quiet.captured():  # of which TensorFlow warns at the first run too
+                features, logits = self._run(np.zeros([1, 1, 1, 3], np.uint8))
+        except (tf.errors.OpError, ValueError, TypeError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise UserError(f"{printable(where)} does not run as the Inception of 2015: {reason}") from error
+        self.name, self.num_features = f"inception-{label}-{self.hash[:8]}", features.shape[1]
+        self.info = {"features": _POOL, "resize": f"bilinear, TensorFlow 1 (align_corners=False, "
+                     f"half_pixel_centers=False), to {SIZE}x{SIZE}", "scaling": "(x - 128) / 128",
+                     "channels": "3, grey repeated", "num_classes": logits.shape[1]}
+
+    def __call__(self, images):
+        """Images uint8 [n, height, width, 1 or 3], n > 0; ValueError for others.
+
+        Returns {"features": float32 [n, 2048], "probabilities": float32 [n, 1008]}.
+        """
+        check_images(images)
+        parts = [self._run(images[i:i + _BATCH]) for i in range(0, len(images), _BATCH)]
+        features, logits = (np.concatenate(part).astype(np.float32) for part in zip(*parts))
+        return {"features": features, "probabilities": tf.nn.softmax(logits).numpy()}
+
+
+def check(where=None):
+    """Raises UserError where the network cannot be had, without loading it.
+
+    Args:
+        where: path of a frozen graph (a .pb, the .tgz that it is published in, or the folder that this unpacks to), of
+            a hub module (a SavedModel), or its handle, https://...; None is TF-GAN's. What a handle names is looked
+            for in TFHUB_CACHE_DIR first, which is where tensorflow-hub keeps what it has downloaded.
+
+    Returns ("graph", pathlib.Path), ("module", pathlib.Path) or ("handle", None).
+    """
+    where = HANDLE if where is None else where
+    if where.startswith(("https://", "http://")):
+        cache = os.environ.get("TFHUB_CACHE_DIR") or os.path.join(tempfile.gettempdir(), "tfhub_modules")
+        host = None if _is_there(where, cache) else _unreachable_host(where)
+        if host:
+            raise UserError(f"{where} is not in {printable(cache)} and cannot be downloaded: no connection to {host}; "
+                            + _INSTEAD)
+        return "handle", None
+    path = pathlib.Path(where).expanduser()
+    if not os.path.lexists(path):
+        raise UserError(f"inception:{printable(where)}: does not exist; {_INSTEAD}")
+    if path.is_file():
+        return "graph", path
+    frozen = [path / name for name in GRAPHS if (path / name).is_file()]
+    if frozen:
+        return "graph", frozen[0]
+    try:
+        return "module", savedmodel.find(path)
+    except UserError as error:
+        raise UserError(f"{error}, nor {GRAPHS[0]}; {_INSTEAD}") from error
+
+
+def _is_there(handle, cache):
+    folder = os.path.join(cache, hashlib.sha1(handle.encode()).hexdigest())  # tensorflow-hub's own name for it
+    return os.path.isdir(folder) and bool(os.listdir(folder))
+
+
+def _unreachable_host(url):
+    """The host of `url` if it does not answer."""
+    if urllib.request.getproxies():
+        return None  # then a direct connection says nothing
+    parts = urllib.parse.urlparse(url)
+    try:
+        port = parts.port or (80 if parts.scheme == "http" else 443)
+        socket.create_connection((parts.hostname or "", port), timeout=_TIMEOUT).close()
+    except (OSError, ValueError):  # the second is a port that is no number
+        return parts.netloc
+    return None
+
+
+def _resolved(handle):
+    """The folder that tensorflow-hub keeps `handle` in, downloaded if need be."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what tensorflow-hub imports, its own affair
+        import tensorflow_hub  # here: seconds that nobody else should wait
+    try:
+        return tensorflow_hub.resolve(handle)
+    except Exception as error:  # it raises whatever its transport does
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{handle} cannot be downloaded: {reason}; {_INSTEAD}") from error
+
+
+def _graph_bytes(path):
+    """The GraphDef in a file, or in the archive that it is published in."""
+    try:
+        if tarfile.is_tarfile(path):
+            with tarfile.open(path) as archive:
+                for member in archive.getmembers():
+                    if member.isfile() and os.path.basename(member.name) in GRAPHS:
+                        return archive.extractfile(member).read()
+            raise UserError(f"{printable(path)} holds neither {' nor '.join(GRAPHS)}; a hub module is to be unpacked")
+        return path.read_bytes()
+    except (OSError, tarfile.TarError, EOFError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"cannot read {printable(path)}: {reason}") from error
+
+
+def _prepared(images):
+    """uint8 [n, h, w, 1 or 3] -> what the network takes, as the module says."""
+    images = tf.raw_ops.ResizeBilinear(images=tf.cast(images, tf.float32), size=[SIZE, SIZE], align_corners=False,
+                                       half_pixel_centers=False)
+    return (images - 128.0) / 128.0
+
+
+def _frozen(graph_bytes, path):
+    """A function of images to pool_3 and logits, by the frozen graph."""
+    graph_def = tf.compat.v1.GraphDef()
+    try:
+        graph_def.ParseFromString(graph_bytes)
+    except DecodeError as error:
+        raise UserError(f"{printable(path)} is not a frozen graph, or not complete") from error
+    nodes = {node.name: node for node in graph_def.node}
+    last = _LOGITS if _LOGITS in nodes else _MATMUL
+    lacking = [name for name in (_INPUT, _POOL, last) if name not in nodes]
+    if lacking:
+        raise UserError(f"{printable(path)} is not the Inception of 2015: it has no {', '.join(lacking)}")
+    fetched = _LOGITS if last == _LOGITS else nodes[_MATMUL].input[1]  # else the weights of the last layer
+    with _quiet.captured(), tf.Graph().as_default() as graph:  # TensorFlow warns of the graph's age
+        images = tf.compat.v1.placeholder(tf.uint8, [None, None, None, 3])
+        pool, fetched = tf.graph_util.import_graph_def(
+            graph_def, {f"{_INPUT}:0": _prepared(images)}, [f"{_POOL}:0", f"{fetched.split(':')[0]}:0"], name="")
+        pool = tf.reshape(pool, [tf.shape(images)[0], -1])
+        # The graph of 2015 reshapes to a batch of one after pool_3, so its own logits are of no use.
+        logits = fetched if last == _LOGITS else pool @ fetched
+        logits = tf.reshape(logits, [tf.shape(images)[0], -1])
+    # A session, not tf.function: the batch normalization of 2015 is allowed in graphs of its time only.
+    session = tf.compat.v1.Session(graph=graph)
+    return lambda pictures: session.run([pool, logits], {images: np.broadcast_to(pictures, (*pictures.shape[:3], 3))})
+
+
+def _module(folder):
+    """A function of images to pool_3 and logits, by the SavedModel of a hub."""
+    loaded = savedmodel.load(folder)
+    functions = [loaded] if callable(loaded) else [
+        function for function in loaded.signatures.values() if {_POOL, _LOGITS} <= set(function.structured_outputs)
+        and len(function.structured_input_signature[1]) == 1]
+    if not functions:
+        raise UserError(f"{printable(folder)} is not the Inception of 2015: it can neither be called nor has it a "
+                        f"signature with the outputs {_POOL} and {_LOGITS}")
+
+    def run(pictures):
+        images = _prepared(with_channels(tf.constant(pictures), 3))
+        outputs = functions[0](images)
+        if not isinstance(outputs, dict) or not {_POOL, _LOGITS} <= set(outputs):
+            raise ValueError(f"its outputs are not {_POOL} and {_LOGITS}")
+        return [tf.reshape(outputs[name], [len(pictures), -1]).numpy() for name in (_POOL, _LOGITS)]
+
+    return run
