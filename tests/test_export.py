@@ -415,14 +415,14 @@ def test_the_tool_exports_a_run_and_prints_path_and_signatures(gan, tmp_path, mo
     spec = importlib.util.spec_from_file_location("export_tool", path)
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
-    monkeypatch.setattr(session, "load_gan", lambda path: (gan, {**RECORD, "model": path}))
+    monkeypatch.setattr(session, "load_gan", lambda path, checkpoint: (gan, {**RECORD, "model": path}))
     output = tmp_path / "fruit"
     tool.main(["--run", "runs/x", "--output", str(output), "--version", "7"])
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == str(output / "7") and len(printed) == 1 + len(SIGNATURES)
     assert "  a2b: images float32 [None, None, None, 3] -> images float32 [None, None, None, 3]" in printed
     assert json.loads((output / "7" / "model_card.json").read_text())["model"] == "runs/x"
-    monkeypatch.setattr(session, "load_gan", lambda path: pytest.fail("has begun to work"))
+    monkeypatch.setattr(session, "load_gan", lambda *chosen: pytest.fail("has begun to work"))
     assert "exists already" in refusal(tool.main, ["--run", "runs/x", "--output", str(output), "--version", "7"])
     with pytest.raises(SystemExit) as done:
         tool.main(["--version"])

@@ -74,7 +74,7 @@ def refusal(sample, monkeypatch):
     def refused(*arguments):
         before = tool.contents(pathlib.Path.cwd())
         with pytest.raises(UserError) as caught, monkeypatch.context() as patched:
-            patched.setattr(session, "load_gan", lambda path: pytest.fail("has begun to work"))
+            patched.setattr(session, "load_gan", lambda *chosen: pytest.fail("has begun to work"))
             patched.setattr(generation.Sampler, "from_savedmodel", lambda path: pytest.fail("has begun to work"))
             sample(*arguments)
         assert "\n" not in str(caught.value)

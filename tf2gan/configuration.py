@@ -6,7 +6,7 @@ import os
 import pathlib
 from typing import Optional
 
-from tf2gan import cli
+from tf2gan import cli, watching
 from tf2gan.errors import UserError, unknown
 from tf2gan.gans import GANS, NAMES
 from tf2gan.runs import Run
@@ -188,13 +188,17 @@ def _one_length(config, given):
 
 def _check_unchanged(run, config, options):
     """Totals and options of the machine may change in a resume; what the numbers depend on may not."""
-    lacking = [field.name for part, cls in (("config", type(config)), ("options", Options))
-               for field in dataclasses.fields(cls) if field.name not in run.record[part]]
+    lacking = [field.name for field in dataclasses.fields(config) if field.name not in run.record["config"]]
     if lacking:
         raise UserError(f"{run.path / 'config.json'}: lacks {', '.join(lacking)}; it cannot be gone on with by this "
                         "version, only used")
-    for name in [field.name for field in dataclasses.fields(config) if field.name not in LENGTHS] + ["precision"]:
-        part, now = ("options", options) if name == "precision" else ("config", config)
-        if getattr(now, name) != run.record[part][name]:
-            raise UserError(f"{flag(name)} {getattr(now, name)} contradicts the run {run.path}: it has "
-                            f"{run.record[part][name]}; start a new run to change it")
+    # An option of the run that is newer than the run was off then, which is its default.
+    options_then = {**dataclasses.asdict(Options()), **run.record["options"]}
+    # A curve is of one protocol; a run that was not yet evaluated has none.
+    fixed = ["precision", *(watching.PROTOCOL if options_then["evaluate_every"] else ())]
+    for names, now, then in (([field.name for field in dataclasses.fields(config) if field.name not in LENGTHS],
+                              config, run.record["config"]), (fixed, options, options_then)):
+        for name in names:
+            if getattr(now, name) != then[name]:
+                raise UserError(f"{flag(name)} {getattr(now, name)} contradicts the run {run.path}: it has "
+                                f"{then[name]}; start a new run to change it")

@@ -110,6 +110,16 @@ def traits_of_savedmodel(path):
                         "model_card.json, which would say so, is missing or damaged") from error
 
 
+def card_of_savedmodel(path) -> dict:
+    """The model card of an export. Raises UserError if it is missing or damaged."""
+    folder = savedmodel.find(path)
+    try:
+        return json.loads((folder / "model_card.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"the SavedModel {printable(folder)} has no model_card.json that can be read, which says what "
+                        "the model takes and gives") from error
+
+
 def _traits(config, class_names):
     num_classes = getattr(config, "num_classes", None)
     return Traits((*config.image_shape, config.channels), config.latent_size, config.latent_distribution, num_classes,

@@ -8,7 +8,7 @@ import json
 import os
 import shlex
 
-from tf2gan import evaluation, generation, runs
+from tf2gan import generation, runs
 
 # Both lie in the version's own folder: of that, TensorFlow Serving opens only the files it knows by name (TensorFlow
 # itself adds new ones there, such as fingerprint.pb), and code hosts show a README.md where they find it.
@@ -106,7 +106,7 @@ The smaller it is, the more typical and the more alike are the images; a large n
 _EVALUATION = """
 ## Figures
 
-{where} `tools/evaluate.py`:
+By `tools/evaluate.py`:
 
 ```
 {table}
@@ -118,7 +118,12 @@ _EVALUATION = """
 """
 
 
-def _without_folders(command):
+def _published(path):
+    """A path less the folder of the machine that it lies in: a card is for others to read."""
+    return os.path.basename(path.rstrip(os.sep)) if os.path.isabs(path) else path
+
+
+def without_folders(command):
     """The command less where on the machine that trained things lay, which changes no result."""
     if command is None:
         return None
@@ -127,7 +132,8 @@ def _without_folders(command):
         if kept and kept[-1] in ("--run-dir", "--data-dir"):
             kept.pop()
         elif not word.startswith(("--run-dir=", "--data-dir=")):
-            kept.append(word)
+            flag, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+            kept.append(flag + equals + _published(value))
     return shlex.join(kept)
 
 
@@ -143,8 +149,7 @@ def describe(gan, name, version, signatures, record):
     config = gan.config
     images_seen = int(gan.images_seen.numpy())
     training_sizes = [size for split, size in (record.get("data") or {}).items() if split.startswith("train")]
-    # The card is published; where a folder of images lay on the machine that trained is not for it.
-    dataset = os.path.basename(config.dataset.rstrip(os.sep)) if os.path.isabs(config.dataset) else config.dataset
+    dataset = _published(config.dataset)
     return {
         "name": name,
         "version": version,
@@ -155,7 +160,7 @@ def describe(gan, name, version, signatures, record):
         "data": dataset,
         "data_sizes": record.get("data"),
         "data_license": record.get("data_license") or "see the data set's own terms",
-        "command": _without_folders(record.get("command")),
+        "command": without_folders(record.get("command")),
         "images_seen": images_seen,
         "steps": images_seen // config.images_per_step,
         "epochs": round(images_seen / max(training_sizes), 2) if training_sizes else None,
@@ -236,10 +241,8 @@ def _generation_words(card):
 
 
 def _evaluation(result):
-    """The section of figures: of a dict with its own table, or of what `evaluation.evaluate_translation` gave."""
-    own = result.get("table")
-    return _EVALUATION.format(where="By" if own else "On the test splits, by", table=own or evaluation.table(result),
-                              protocol=json.dumps(result["protocol"], indent=2))
+    """The section of figures, of the record of an evaluation."""
+    return _EVALUATION.format(table=result["table"], protocol=json.dumps(result["protocol"], indent=2))
 
 
 def _fields(fields):

@@ -1,4 +1,5 @@
 """What a user sees of a run: progress bar or plain lines, metrics.jsonl, TensorBoard, sample grids."""
+import math
 import sys
 import time
 
@@ -53,6 +54,26 @@ class Reporter:
         """Something that the user ought to look at; training goes on."""
         self._bar.write(f"warning: {message}", file=sys.stderr)
 
+    def evaluated(self, step, num_images, epoch, figures, best, took):
+        """After an evaluation: metrics.jsonl and TensorBoard have its figures under their full names.
+
+        `figures`: [metrics.figures.Figure]; `best`: that of a `watching.Watch`; `took`: the evaluation's seconds, which
+        are none of training.
+        """
+        self._last = (self._last[0] + took, self._last[1])
+        line = {"step": step, "images": num_images, "epoch": round(epoch, 4), "seconds": round(self.seconds(), 3)}
+        for figure in figures:
+            line[figure.name] = _jsonable(figure.value)
+            if figure.deviation is not None:
+                line[f"{figure.name}_deviation"] = _jsonable(figure.deviation)
+        self.run.log(line)
+        with self._writer.as_default(step=num_images):
+            for figure in figures:
+                tf.summary.scalar(figure.name, figure.value)
+        self._writer.flush()
+        told = ", ".join(_told(figure, best, step) for figure in figures)
+        self._bar.write(f"evaluated at step {step}: {told}", file=sys.stderr)
+
     def samples(self, num_images, picture):
         """A sample grid, uint8 [height, width, 3], as samples/IMAGES.png and in TensorBoard."""
         images.write_image(self.run.path / "samples" / f"{num_images:010d}.png", picture)
@@ -94,6 +115,23 @@ def _headline(logs):
     told = ["D right about"] * ("real_accuracy" in logs) + [
         f"{kind} {100 * logs[f'{kind}_accuracy']:.0f} %" for kind in ("real", "fake") if f"{kind}_accuracy" in logs]
     return " ".join([*(f"{name}={logs[name]:.4f}" for name in names), *told])
+
+
+def number(value) -> str:
+    """A figure's value for people."""
+    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3g}"
+
+
+def _told(figure, best, step):
+    """A figure in the line of an evaluation, with the best value so far where that is kept."""
+    notes = [] if math.isfinite(figure.value) else ["not finite"]
+    if best and best["metric"] == figure.metric:
+        notes += ["the best so far" if best["step"] == step else f"best {number(best['value'])} at step {best['step']}"]
+    return f"{figure.metric} {number(figure.value)}" + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def _jsonable(value):
+    return float(value) if math.isfinite(value) else None  # NaN is no JSON
 
 
 def confusion_matrix(logs) -> str:

@@ -10,6 +10,7 @@ import platform
 import re
 import shutil
 import uuid
+from typing import Optional
 
 import tensorflow as tf
 
@@ -68,6 +69,11 @@ class Checkpoint:
     path: pathlib.Path
     info: dict
 
+    @property
+    def is_best(self) -> bool:
+        """If it is kept for its figures, and not as one of the last."""
+        return self.path.name.startswith("best-")
+
 
 class Run:
     """An existing run folder."""
@@ -112,9 +118,26 @@ class Run:
     # Checkpoints: a folder each, complete or absent.
 
     def checkpoints(self) -> list:
-        """Checkpoints, oldest first. Raises UserError for one that is damaged."""
+        """The last checkpoints, oldest first, without the best. Raises UserError for one that is damaged."""
+        return self._checkpoints("[0-9]*")
+
+    def best(self) -> Optional[Checkpoint]:
+        """The checkpoint kept for its figures; None if there is none. Raises UserError if it is damaged."""
+        # A kill may have left two; one is written only if it is better than the one before.
+        return (self._checkpoints("best-[0-9]*") or [None])[-1]
+
+    def all_checkpoints(self) -> list:
+        """The last ones and the best, oldest first; of two of the same images the best comes first."""
+        best = self.best()
+        return sorted([*([best] if best else []), *self.checkpoints()], key=lambda each: each.info["images"])
+
+    def newest(self) -> Optional[Checkpoint]:
+        """What a resume goes on from: the checkpoint of most images, be it the best; None if there is none."""
+        return (self.all_checkpoints() or [None])[-1]
+
+    def _checkpoints(self, pattern):
         found = []
-        for path in sorted((self.path / "checkpoints").glob("[0-9]*")):
+        for path in sorted((self.path / "checkpoints").glob(pattern)):
             try:
                 found.append(Checkpoint(path, json.loads((path / "info.json").read_text(encoding="utf-8"))))
             except (OSError, ValueError) as error:  # never passed over: the user would go on from an older one unawares
@@ -122,32 +145,40 @@ class Run:
                 raise UserError(f"checkpoint {path} cannot be read: info.json: {error}; {way_out}") from error
         return found
 
-    def save(self, gan, info: dict) -> pathlib.Path:
-        """Writes a checkpoint under a temporary name, renames it, and drops all but the newest."""
+    def save(self, gan, info: dict, best=None) -> pathlib.Path:
+        """Writes a checkpoint under a temporary name, renames it, and drops all but the newest.
+
+        `best`: the figure for which it is the best one, JSON; it then takes the place of the best before, and the last
+        ones stay as they are. It is a whole copy even where one of the last is of the same images, for a moment: the
+        disk has to have room for it as soon as those are of later ones.
+        """
         folder = self.path / "checkpoints"
+        images = int(gan.images_seen.numpy())
+        target = folder / (f"{images:010d}" if best is None else f"best-{images:010d}")
+        if target.exists():  # the same state again, after a resume that had nothing to do
+            return target
         temporary = folder / f".writing-{uuid.uuid4().hex}"
         temporary.mkdir(parents=True)
         tf.train.Checkpoint(gan=gan).write(str(temporary / "state"))
-        images = int(gan.images_seen.numpy())
-        info = {"images": images, "versions": versions(), **info}
+        info = {"images": images, "versions": versions(), **info, **({"best": best} if best is not None else {})}
         files.write_atomically(temporary / "info.json", json.dumps(info, indent=2) + "\n")
         for file in temporary.iterdir():
             files.sync(file)
-        target = folder / f"{images:010d}"
-        if target.exists():  # the same state again, after a resume that had nothing to do
-            shutil.rmtree(temporary)
-            return target
         os.replace(temporary, target)
         files.sync(folder)
-        for old in self.checkpoints()[:-KEEP_CHECKPOINTS]:
-            leftover = folder / f".writing-{uuid.uuid4().hex}"
+        self._drop(self.checkpoints()[:-KEEP_CHECKPOINTS] if best is None else self._checkpoints("best-[0-9]*")[:-1])
+        return target
+
+    def _drop(self, checkpoints):
+        for old in checkpoints:
+            leftover = old.path.with_name(f".writing-{uuid.uuid4().hex}")
             os.replace(old.path, leftover)  # or a kill would leave half of it under its name
             shutil.rmtree(leftover)
-        return target
 
     def restore(self, gan, checkpoint: Checkpoint):
         """Restores everything, or raises UserError that names what to do."""
-        older = [str(other.path) for other in self.checkpoints() if other.path < checkpoint.path]
+        older = [str(other.path) for other in self.all_checkpoints()
+                 if other.path != checkpoint.path and other.info["images"] <= checkpoint.info["images"]]
         way_out = f"remove it to go on from {older[-1]}" if older else "no older one is there"
         try:
             status = tf.train.Checkpoint(gan=gan).read(str(checkpoint.path / "state"))
@@ -166,6 +197,7 @@ class Run:
         """After a kill: drops half-written files and checkpoints, and log lines from after `images`, the checkpoint."""
         for path in (self.path / "checkpoints").glob(".writing-*"):
             shutil.rmtree(path)
+        self._drop(self._checkpoints("best-[0-9]*")[:-1])
         for path in (*self.path.glob(".*.tmp"), *(self.path / "samples").glob(".*.tmp")):
             path.unlink()
         kept = [line for line in self.metrics() if line["images"] <= images]
@@ -179,6 +211,10 @@ class Run:
                 with contextlib.suppress(ValueError):
                     lines.append(json.loads(line))
         return lines
+
+    def logs(self) -> list:
+        """Those of `metrics` that are means over steps; the others are figures of evaluations."""
+        return [line for line in self.metrics() if "images_per_second" in line]
 
     def log(self, values: dict):
         """Appends one object to metrics.jsonl."""

@@ -6,9 +6,9 @@ import shlex
 import sys
 from typing import Optional
 
-from tf2gan import configuration, progress, runs, summary, training
+from tf2gan import configuration, progress, runs, summary, training, watching
 from tf2gan.data import load
-from tf2gan.errors import UserError
+from tf2gan.errors import UserError, unknown
 from tf2gan.gans import GANS, NAMES
 
 
@@ -65,6 +65,7 @@ def _prepare(request):
     Everything is checked that can be wrong.
     """
     training.check_options(request.options)
+    watching.check(request.options, _figures(request))
     request.config.check()
     if request.run is None and request.options.run_dir:
         runs.check_new(request.options.run_dir)
@@ -76,6 +77,15 @@ def _prepare(request):
     config.check()
     training.check_data(config, splits, strategy.num_replicas_in_sync)
     return dataclasses.replace(request, config=config), strategy, splits, training.total_images(config, splits)
+
+
+def _figures(request):
+    """Short names of what evaluations in training will give; None where there will be none."""
+    if not request.options.evaluate_every:
+        return None
+    from tf2gan import evaluation  # which imports this module
+
+    return evaluation.check_watch(request.gan_class, request.options)
 
 
 def run(request) -> Outcome:
@@ -90,26 +100,40 @@ def run(request) -> Outcome:
     if request.run is None:
         gan = training.build(request.gan_class, request.config, total, strategy, record["class_names"])
         name = request.preset if request.preset in NAMES else request.model
+        evaluate = _evaluator(gan, splits, record, request.options)  # before the folder, which an error would leave
         path = request.options.run_dir or runs.next_run_dir(name, request.config.dataset)
         folder = runs.create(path, record)
         with folder.locked():
-            return _train(gan, strategy, splits, folder, request, {})
+            return _train(gan, strategy, splits, folder, request, {}, evaluate)
     folder = request.run
     with folder.locked():
         check_same_data(folder.path, folder.record, splits)
-        checkpoints = folder.checkpoints()
-        checkpoint = checkpoints[-1] if checkpoints else None  # none if the run was killed before its first
-        done = checkpoint.info["images"] if checkpoint else 0
-        if done >= total:
+        checkpoint = folder.newest()  # none if the run was killed before its first
+        info = checkpoint.info if checkpoint else {}
+        done = info.get("images", 0)
+        if done >= total and not checkpoint.is_best:  # else it was killed before its last checkpoint
             return Outcome(f"{folder.path} has already seen {done} images, its total is {total}: nothing to do")
+        watch = watching.Watch(request.options, info.get("watch"))
+        if watch.stopped:
+            return Outcome(f"{folder.path}: {watch.verdict()}; to go on, give --stop-after none or a larger number")
         gan = training.build(request.gan_class, request.config, total, strategy, record["class_names"])
-        info = {}
         if checkpoint:
             folder.restore(gan, checkpoint)
-            info = checkpoint.info
-        folder.remove_leftovers(info.get("images", 0))
-        folder.update({"total_images": total, "config": record["config"]})
-        return _train(gan, strategy, splits, folder, request, info)
+        evaluate = _evaluator(gan, splits, folder.record, request.options)
+        folder.remove_leftovers(done)
+        options = {name: record["options"][name] for name in watching.OPTIONS}  # which, like totals, are to stay so
+        folder.update({"total_images": total, "config": record["config"],
+                       "options": {**folder.record["options"], **options}})
+        return _train(gan, strategy, splits, folder, request, info, evaluate)
+
+
+def _evaluator(gan, splits, record, options):
+    """What `training.train` takes as `evaluate`: a function of the GAN that returns figures; None if there are none."""
+    if not options.evaluate_every:
+        return None
+    from tf2gan import evaluation
+
+    return evaluation.make_watcher(gan, splits, record, options, sys.stderr.isatty())
 
 
 def check_same_data(where, trained, splits):
@@ -125,15 +149,15 @@ def check_same_data(where, trained, splits):
                         "run began")
 
 
-def _train(gan, strategy, splits, folder, request, info):
+def _train(gan, strategy, splits, folder, request, info, evaluate):
     start = int(gan.images_seen.numpy())
     reporter = progress.Reporter(folder, start, gan.total_images, gan.config.images_per_step, info.get("seconds", 0.0))
     print(f"run folder: {folder.path}", file=sys.stderr)
     try:
-        number = training.train(gan, strategy, splits, folder, request.options, reporter, info.get("window", ()))
+        number = training.train(gan, strategy, splits, folder, request.options, reporter, info, evaluate)
     except training.Diverged as error:
-        kept = [str(checkpoint.path) for checkpoint in folder.checkpoints()]
-        good = f"the last good checkpoint is {kept[-1]}" if kept else "there was no checkpoint yet"
+        kept = folder.newest()
+        good = f"the last good checkpoint is {kept.path}" if kept else "there was no checkpoint yet"
         raise training.Diverged(f"training diverged: {error}; {good}") from error
     finally:
         reporter.close()
@@ -141,28 +165,71 @@ def _train(gan, strategy, splits, folder, request, info):
     resume = f"tools/train.py --resume {shlex.quote(str(folder.path))}"
     if number is not None:
         return Outcome(f"interrupted after {images} of {gan.total_images} images, saved; go on with: {resume}", number)
-    matrix = progress.confusion_matrix((folder.metrics() or [{}])[-1])
-    return Outcome("\n".join([f"trained on {images} images", *([matrix] if matrix else []),
+    watch = watching.Watch(request.options, folder.newest().info.get("watch"))
+    matrix = progress.confusion_matrix((folder.logs() or [{}])[-1])
+    return Outcome("\n".join([f"trained on {images} images",
+                              *([watch.verdict()] if watch.stopped and images < gan.total_images else []),
+                              *([matrix] if matrix else []),
                               f"run folder:  {folder.path}", f"samples:     {folder.path / 'samples'}",
+                              *([_best_line(folder.best(), request.options.keep_best)] if watch.metric else []),
                               f"TensorBoard: tensorboard --logdir {folder.path}"]))
 
 
-def load_gan(path):
-    """(GAN restored from the newest checkpoint of the run at `path`, its record), to generate with.
+def _best_line(checkpoint, metric):
+    title = f"best {metric}:"
+    if checkpoint is None:
+        return f"{title:12} none: it was never finite"
+    best = checkpoint.info["best"]
+    return (f"{title:12} {progress.number(best['value'])} at step {best['step']}: "
+            f"{checkpoint.path.relative_to(checkpoint.path.parents[1])} (--checkpoint best)")
 
-    Raises UserError if it is no run, has no checkpoint yet, or one that cannot be read.
+
+def load_gan(path, checkpoint="latest", weights="averaged"):
+    """(GAN restored from a checkpoint of the run at `path`, its record), to generate with.
+
+    Args:
+        checkpoint: "latest", "best" (kept by --keep-best), or the number of images of one that is there, a str.
+        weights: "averaged", which a method without averages has not, or "raw": as trained. With "raw" the averages
+            themselves are made equal to what they average, so that all that generates uses these.
+
+    The record is the run's config.json, with the checkpoint's info.json as `checkpoint`, with `weights`, "raw" also
+    where there are no averages, and with the last `evaluation` if it was of these weights. Raises UserError if `path`
+    is no run, if the checkpoint is not there, or if it cannot be read.
     """
+    if weights not in ("averaged", "raw"):
+        raise unknown("weights", weights, ("averaged", "raw"))
     run = runs.Run(path)
-    checkpoints = run.checkpoints()
-    if not checkpoints:
-        raise UserError(f"{path}: the run has no checkpoint yet")
+    chosen = _chosen_checkpoint(run, checkpoint)
     gan_class, config = configuration.from_record(run.record)
     gan = gan_class(config, run.record.get("total_images"))
     gan.class_names = run.record.get("class_names")
-    run.restore(gan, checkpoints[-1])
-    record = {**run.record, "checkpoint": checkpoints[-1].info}
-    with contextlib.suppress(FileNotFoundError, ValueError):
+    run.restore(gan, chosen)
+    if weights == "raw":
+        for average, trained in zip(gan.averaged_variables, gan.averaged_from):
+            average.assign(trained)
+    record = {**run.record, "checkpoint": chosen.info, "weights": weights if gan.averages else "raw"}
+    with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):  # of an older version, perhaps
         evaluation = json.loads(run.evaluation_file.read_text(encoding="utf-8"))
-        if evaluation["protocol"]["images_seen"] == checkpoints[-1].info["images"]:  # not figures of other weights
+        of_weights = evaluation["protocol"]["images_seen"], evaluation["protocol"]["weights"]
+        if "table" in evaluation and of_weights == (chosen.info["images"], record["weights"]):
             record["evaluation"] = evaluation
     return gan, record
+
+
+def _chosen_checkpoint(run, name):
+    there = run.all_checkpoints()
+    if not there:
+        raise UserError(f"{run.path}: the run has no checkpoint yet")
+    if name == "latest":
+        return there[-1]
+    if name == "best":
+        if run.best() is None:
+            raise UserError(f"--checkpoint best: the run {run.path} kept none; training does with --evaluate-every and "
+                            "--keep-best")
+        return run.best()
+    for checkpoint in there:
+        if name.isdecimal() and int(name) == checkpoint.info["images"]:
+            return checkpoint
+    possible = ["latest", *["best"] * (run.best() is not None),
+                *dict.fromkeys(str(checkpoint.info["images"]) for checkpoint in there)]
+    raise UserError(f"--checkpoint {name}: the run {run.path} has no such checkpoint; possible: {', '.join(possible)}")

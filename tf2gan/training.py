@@ -9,7 +9,7 @@ from typing import Literal, Optional
 import numpy as np
 import tensorflow as tf
 
-from tf2gan import _quiet, images
+from tf2gan import _quiet, images, watching
 from tf2gan.data import pipeline
 from tf2gan.errors import Failure, UserError
 
@@ -30,6 +30,12 @@ class Options:
     checkpoint_every: int = 1000  # steps between checkpoints; the end and an interruption save too; 0 is only then
     log_every: int = 50  # steps between log lines
     num_samples: int = 4  # images of each kind (domain, class) in a sample grid
+    evaluate_every: int = 0  # steps between evaluations, of which one is at the end too; 0 is never
+    evaluate_metrics: str = "fid"  # what is measured then, with commas between
+    evaluate_num: int = 1000  # generated images that each figure is measured on
+    extractor: str = "classifier"  # of the features: classifier, inception[:PATH], savedmodel:PATH[:SIGNATURE]
+    keep_best: Optional[str] = None  # keep the checkpoint with the best value of this figure beside the last ones
+    stop_after: Optional[int] = None  # end after so many evaluations in which keep_best's figure has not improved
 
 
 class Diverged(Failure):
@@ -38,11 +44,11 @@ class Diverged(Failure):
 
 def check_options(options: Options):
     """Raises UserError for values that no run can take."""
-    for name, least in (("sample_every", 0), ("checkpoint_every", 0), ("log_every", 1), ("num_samples", 1)):
-        if getattr(options, name) < least:
-            raise UserError(f"--{name.replace('_', '-')} {getattr(options, name)}: must be at least {least}")
-    if options.replicas is not None and options.replicas < 1:
-        raise UserError(f"--replicas {options.replicas}: must be at least 1")
+    for name, least in (("sample_every", 0), ("checkpoint_every", 0), ("log_every", 1), ("num_samples", 1),
+                        ("evaluate_every", 0), ("evaluate_num", 1), ("replicas", 1), ("stop_after", 1)):
+        value = getattr(options, name)
+        if value is not None and value < least:
+            raise UserError(f"--{name.replace('_', '-')} {value}: must be at least {least}")
 
 
 def make_strategy(options: Options):
@@ -156,15 +162,20 @@ class Interruption:
             signal.signal(number, handler)
 
 
-def train(gan, strategy, splits, run, options, reporter, window=()):
+def train(gan, strategy, splits, run, options, reporter, info=None, evaluate=None):
     """Trains `gan` from its clock to its `total_images`; returns the number of a signal that ended it early, or None.
+
+    With `options.stop_after` it may end before; the `watching.Watch` of the newest checkpoint tells.
 
     Args:
         gan: built by `build`, restored where the run is resumed.
         splits: {name: Split} of the data.
         run: a `runs.Run`; `options`: this session's Options.
         reporter: what the user sees, a `progress.Reporter`.
-        window: [(number of steps, {name: mean})] since the last log line, of the checkpoint that is gone on from.
+        info: of the checkpoint that is gone on from: `window`, [(number of steps, {name: mean})] since the last log
+            line, and `watch`, the state of its Watch.
+        evaluate: a function of the GAN that returns [metrics.figures.Figure] and changes nothing of it, for
+            `options.evaluate_every`; None is never.
 
     Raises Diverged, with the first quantity that is not finite in its message; no checkpoint is written then.
     """
@@ -182,27 +193,57 @@ def train(gan, strategy, splits, run, options, reporter, window=()):
     step, last = start // size, gan.total_images // size
     epoch = epoch_images(splits)
     steps = phase = None
-    window, history, diagnosed = list(window), run.metrics(), set()
+    info = info or {}
+    window, history, diagnosed = list(info.get("window", ())), run.logs(), set()
+    watch = watching.Watch(options, info.get("watch"))
 
-    def save():
+    def check_finite():
         for variable in (*gan.weights(), *(v for optimizer, _ in gan.optimizers for v in optimizer.variables)):
             if not np.isfinite(variable.numpy()).all():
                 raise Diverged(f"{variable.name} is no longer finite at step {step}, image {step * size}")
-        return run.save(gan, {"step": step, "seconds": reporter.seconds(), "window": window,
-                              "replicas": strategy.num_replicas_in_sync})
+
+    def save(best=None):
+        check_finite()
+        state = {"step": step, "seconds": reporter.seconds(), "window": window,
+                 "replicas": strategy.num_replicas_in_sync}
+        if evaluate is not None:
+            state["watch"] = watch.state()
+        return run.save(gan, state, best)
+
+    def log():
+        means = _means(window)
+        reporter.log(step, step * size, step * size / epoch, means)
+        history.append({"images": step * size, **means})
+        found = gan.diagnose(history)
+        for name in found.keys() - diagnosed:
+            reporter.warn(f"{name} at step {step}: {found[name]}")
+        diagnosed.update(found)
+        window.clear()
 
     def sample():
         reporter.samples(int(gan.images_seen.numpy()), picture(gan, draw(fixed)))
 
+    def look():
+        check_finite()  # or broken weights would be told as whatever their figures fail with
+        began = time.perf_counter()
+        figures = evaluate(gan)
+        improved = watch.update(step, figures)
+        reporter.evaluated(step, step * size, step * size / epoch, figures, watch.best, time.perf_counter() - began)
+        if improved:
+            save(watch.best)
+
     with Interruption() as interruption:
         if options.sample_every and start == 0:
             sample()
-        while step < last and interruption.signal is None:
+        if start and options.checkpoint_every and step % options.checkpoint_every == 0:
+            save()  # missing if what is gone on from is the best one, and a kill came between the two
+        while step < last and interruption.signal is None and not watch.stopped:
             if gan.phase() != phase:
                 phase, num_steps = gan.phase(), 1
                 steps = compile_steps(gan, strategy, phase)
             boundary = min([last] + [(step // every + 1) * every for every in
-                                     (options.log_every, options.sample_every, options.checkpoint_every) if every]
+                                     (options.log_every, options.sample_every, options.checkpoint_every,
+                                     evaluate and options.evaluate_every) if every]
                            + [math.ceil(end / size) for end in [gan.phase_end()] if end is not None])
             began = time.perf_counter()
             count = min(num_steps, boundary - step)
@@ -215,16 +256,16 @@ def train(gan, strategy, splits, run, options, reporter, window=()):
             window.append((count, logs))
             reporter.advance(step, logs)
             if step % options.log_every == 0 or step == last:
-                means = _means(window)
-                reporter.log(step, step * size, step * size / epoch, means)
-                history.append({"images": step * size, **means})
-                found = gan.diagnose(history)
-                for name in found.keys() - diagnosed:
-                    reporter.warn(f"{name} at step {step}: {found[name]}")
-                diagnosed |= found.keys()
-                window = []
+                log()
             if options.sample_every and (step % options.sample_every == 0 or step == last):
                 sample()
+            if evaluate is not None and (step % options.evaluate_every == 0 or step == last):
+                look()  # before the ordinary checkpoint, which so knows of it
+                if watch.stopped and step != last:  # an end like any other
+                    if window:
+                        log()
+                    if options.sample_every and step % options.sample_every:
+                        sample()
             if options.checkpoint_every and step % options.checkpoint_every == 0 and step != last:
                 save()
             # At most four times as many as before: the first call was slow because it traced.

@@ -1,10 +1,11 @@
 #!/usr/bin/env python
-"""Measures a run: translations on the test splits, samples by a classifier of the data; the table goes to stdout."""
+"""Measures a run, an export or a folder of images beside real ones: FID, KID, IS, SWD, precision, recall and more."""
 import dataclasses
 import json
 import pathlib
+import re
 import sys
-from typing import Optional
+from typing import Literal, Optional
 
 from tf2gan import cli
 from tf2gan.errors import UserError
@@ -12,34 +13,81 @@ from tf2gan.errors import UserError
 
 @dataclasses.dataclass
 class Options:
-    """What to measure"""
+    """What to measure, beside what, and how"""
 
-    run: str  # folder of a run, as tools/train.py writes it
+    run: Optional[str] = None  # folder of a run, as tools/train.py writes it; this, --savedmodel or --images
+    savedmodel: Optional[str] = None  # savedmodels/NAME, its highest version is taken, or savedmodels/NAME/VERSION
+    images: Optional[str] = None  # folder of images, at any depth
+    against: Optional[str] = None  # data set or folder of real images; none: that of the model's training
+    split: Optional[str] = None  # of the real images; none: test if there is one, else validation, else train
+    metrics: Optional[str] = None  # of fid,kid,is,pr,dc,swd,ms-ssim,classes; none: all that there can be
+    extractor: str = "classifier"  # of features: classifier, inception[:PATH], savedmodel:PATH[:SIGNATURE[:OUTPUT]]
+    num: Optional[int] = None  # images of each set; none: as many as there are real ones, up to 10000
+    seed: int = 0  # of the latents, and of the choice of real images
+    image_size: Optional[str] = None  # N or HEIGHTxWIDTH, to which two sets of --images are brought; none: as they are
+    checkpoint: str = "latest"  # of a run: latest, best, or its number of images
+    weights: Literal["averaged", "raw"] = "averaged"  # of a run: averaged over training, or as trained
     data_dir: Optional[str] = None  # where tensorflow-datasets keeps its data; none: as in training
-    num: Optional[int] = None  # images of each test split (none: all); samples (1000), or samples of each class (100)
+    skip_unreadable: bool = False  # go on without the files of --images and --against that cannot be read
+    nearest: Optional[str] = None  # folder for pictures of samples beside their nearest training images
     json: Optional[str] = None  # also write the figures and their protocol to this file
 
 
 def main(argv=None):
+    """Parses `argv`, measures, prints the table and the protocol."""
     parser = cli.Parser(description=__doc__)
     parser.add_arguments(Options, "options")
     options = parser.parse_args(cli.normalized(sys.argv[1:] if argv is None else argv)).options
-    if options.num is not None and options.num < 1:
-        raise UserError(f"--num {options.num}: must be at least 1")
+    size = _checked(options)
+
+    from tf2gan import evaluation, files, runs  # --help needs no networks
+
+    settings = evaluation.Settings(options.metrics, options.extractor, options.num, options.seed, show_progress=True)
+    settings.check()
+    if options.run is not None:
+        result = evaluation.evaluate_run(options.run, settings, options.against, options.split, options.data_dir,
+                                         options.checkpoint, options.weights, options.nearest)
+    elif options.savedmodel is not None:
+        result = evaluation.evaluate_savedmodel(options.savedmodel, settings, options.against, options.split,
+                                                options.data_dir, options.nearest)
+    else:
+        result = evaluation.evaluate_images(options.images, options.against, settings, size, options.split,
+                                            options.data_dir, options.skip_unreadable, options.nearest)
+    text = json.dumps(result, indent=2) + "\n"
+    own_file = options.run and runs.Run(options.run).evaluation_file  # for the model card of an export, and the report
+    for path in (own_file, options.json):
+        if path:
+            files.write_atomically(path, text)
+    print(result["table"])
+    print("\nprotocol:", *(f"  {name}: {value if isinstance(value, str) else json.dumps(value)}"
+                           for name, value in result["protocol"].items()), sep="\n")
+
+
+def _checked(options):
+    """(height, width) of --image-size, or None. Raises UserError for what is wrong whatever is measured."""
+    given = [name for name in ("run", "savedmodel", "images") if getattr(options, name) is not None]
+    if len(given) != 1:
+        raise UserError("give one of --run, --savedmodel and --images")
+    if options.images is not None and options.against is None:
+        raise UserError("--images: --against is needed: a data set or a folder of real images")
+    for name, kinds in (("image_size", ("images",)), ("skip_unreadable", ("images",)),
+                        ("checkpoint", ("run",)), ("weights", ("run",))):
+        if getattr(options, name) != getattr(Options, name) and given[0] not in kinds:
+            raise UserError(f"--{name.replace('_', '-')} is for --{kinds[0]} only")
+    if options.num is not None and options.num < 2:
+        raise UserError(f"--num {options.num}: must be at least 2")
     if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
         raise UserError(f"--json {options.json}: no such folder")
     if options.json and pathlib.Path(options.json).is_dir():
         raise UserError(f"--json {options.json}: is a folder; needed: a file's name")
-
-    from tf2gan import evaluation, files, runs  # --help needs no networks
-
-    result = evaluation.evaluate(options.run, options.data_dir, options.num, sys.stderr.isatty())
-    text = json.dumps(result, indent=2) + "\n"
-    for path in (runs.Run(options.run).evaluation_file, options.json):  # the first is for the model card of an export
-        if path:
-            files.write_atomically(path, text)
-    print(json.dumps(result["protocol"]))
-    print(evaluation.table(result))
+    if options.nearest is not None and not pathlib.Path(options.nearest).is_dir():
+        raise UserError(f"--nearest {options.nearest}: no such folder")
+    if options.image_size is None:
+        return None
+    if not re.fullmatch(r"[1-9][0-9]*(x[1-9][0-9]*)?", options.image_size):
+        raise UserError(f"--image-size {options.image_size}: must be N or HEIGHTxWIDTH, such as 128 or 96x160")
+    sizes = [int(number) for number in options.image_size.split("x")]
+    return sizes[0], sizes[-1]
 
 
 if __name__ == "__main__":

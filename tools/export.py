@@ -11,9 +11,10 @@ from tf2gan import cli
 class Options:
     """What to export, and where to."""
 
-    run: str  # folder of a run, as tools/train.py writes it; the newest checkpoint is taken
+    run: str  # folder of a run, as tools/train.py writes it
     output: str  # folder of the model's versions, such as savedmodels/apple2orange; made if needed
     version: Optional[int] = None  # number of the version; default: the one after the highest there is
+    checkpoint: str = "latest"  # of the run: latest, best (of --keep-best), or its number of images seen
     data_license: Optional[str] = None  # terms of the training data, for the model card
 
 
@@ -29,7 +30,7 @@ def main(argv=None):
     from tf2gan import export, session  # --help needs no networks
 
     export.check_target(options.output, options.version)
-    gan, record = session.load_gan(options.run)
+    gan, record = session.load_gan(options.run, options.checkpoint)
     folder = export.export(gan, options.output, options.version, {**record, "data_license": options.data_license})
     print(folder)
     for name, signature in export.load(folder).signatures.items():

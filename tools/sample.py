@@ -22,6 +22,7 @@ class Options:
 
     output: str  # one grid if it ends in .png, .jpg and so on; else a folder of PNG files, with sub folders for classes
     run: Optional[str] = None  # folder of a run, as tools/train.py writes it; this or --savedmodel
+    checkpoint: Optional[str] = None  # of the run: latest, best (of --keep-best), or its images seen; none: latest
     savedmodel: Optional[str] = None  # savedmodels/NAME, its highest version is taken, or savedmodels/NAME/VERSION
     num: Optional[int] = None  # images, of each class if there are several; none: 16, or 8 of each class
     seed: Optional[int] = None  # which images; the first of a seed are the same however many follow; none: 0
@@ -61,7 +62,7 @@ def main(argv=None):
     translation.check_outputs([(None, target) for target in targets], options.overwrite)
 
     if options.run is not None:
-        sampler = generation.Sampler.from_gan(session.load_gan(options.run)[0])
+        sampler = generation.Sampler.from_gan(session.load_gan(options.run, options.checkpoint or "latest")[0])
     else:
         sampler = generation.Sampler.from_savedmodel(options.savedmodel)
     if options.walk:
@@ -92,6 +93,8 @@ def _checked(options):
         both = [getattr(options, name) is not None for name in (one, other)]
         if all(both) or one == "run" and not any(both):
             raise UserError(f"give {'one' if one == 'run' else 'only one'} of --{one} and --{other}")
+    if options.checkpoint is not None and options.savedmodel is not None:
+        raise UserError("--checkpoint: is of a --run; a --savedmodel has only what was exported")
     if options.frames is not None and options.walk is None:
         raise UserError("--frames: is for a --walk; --num is the number of other images")
     for name, least in (("num", 1), ("frames", 2)):

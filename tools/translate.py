@@ -17,6 +17,7 @@ class Options:
     input: str  # an image, or a folder of images: all of them at every depth, names kept
     output: str  # the folder to write to; for a single image also the name to write it under
     run: Optional[str] = None  # folder of a run, as tools/train.py writes it; this or --savedmodel
+    checkpoint: Optional[str] = None  # of the run: latest, best (of --keep-best), or its images seen; none: latest
     savedmodel: Optional[str] = None  # savedmodels/NAME, its highest version is taken, or savedmodels/NAME/VERSION
     overwrite: bool = False  # replace output files that exist already
     skip_unreadable: bool = False  # go on without the images of a folder that cannot be read
@@ -29,6 +30,8 @@ def main(argv=None):
     options = parser.parse_args(argv).options
     if (options.run is None) == (options.savedmodel is None):
         raise UserError("give one of --run and --savedmodel")
+    if options.checkpoint is not None and options.savedmodel is not None:
+        raise UserError("--checkpoint: is of a --run; a --savedmodel has only what was exported")
 
     from tf2gan import images, progress, session, translation  # --help needs no networks
     from tf2gan.data import folders
@@ -41,7 +44,7 @@ def main(argv=None):
     if options.savedmodel is not None:
         translator = translation.Translator.from_savedmodel(options.savedmodel, [options.direction])
     else:
-        translator = translation.Translator.from_gan(session.load_gan(options.run)[0])
+        translator = translation.Translator.from_gan(session.load_gan(options.run, options.checkpoint or "latest")[0])
     if is_folder:
         with progress.Counter("reading", len(pairs)) as counter:
             readable, skipped, _ = folders.check({options.input: [source for source, _ in pairs]},

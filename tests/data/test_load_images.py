@@ -47,6 +47,50 @@ def test_class_folders(digits):
     assert list(load.load(str(digits), ("train",))) == ["train"]
 
 
+def test_splits_that_are_optional(digits):
+    assert list(load.load(str(digits), ("train",), optional=("test", "validation"))) == ["train", "test"]
+    assert list(load.load(str(digits / "train"), ("train",), optional=("test",))) == ["train"]
+    with pytest.raises(UserError, match="validation"):
+        load.load(str(digits), ("train", "validation"), optional=("test",))
+
+
+def test_the_version_tells_contents_apart_where_the_fingerprint_cannot(digits):
+    def prints():
+        split = load.load(str(digits), ("train",))["train"]
+        return split.fingerprint, split.version
+
+    before, file = prints(), digits / "train" / "0" / "1.png"
+    assert prints() == before
+    stat = file.stat()
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1000))
+    touched = prints()
+    assert touched[0] == before[0] and touched[1] != before[1]
+    file.rename(file.with_name("9.png"))
+    assert prints()[0] != before[0] and prints()[1] not in (before[1], touched[1])
+
+
+def test_all_images_of_a_folder_as_one_split(digits):
+    split = load.load_flat(str(digits))
+    assert (split.num_examples, split.image_shape, split.class_names) == (12, (8, 8, 1), None)
+    found = examples(split)  # in the order of paths, test before train
+    assert [int(example["image"][0, 0, 0]) for example in found] == [0, 10, 20, 0, 1, 2, 10, 11, 12, 20, 21, 22]
+    assert all(example.keys() == {"image"} for example in found)
+    assert split.fingerprint != load.load_flat(str(digits / "train")).fingerprint
+
+
+def test_a_flat_folder_that_cannot_be_had(digits, tmp_path, capsys):
+    with pytest.raises(UserError, match="nothing does not exist; possible: a folder of images"):
+        load.load_flat(str(tmp_path / "nothing"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="has no images"):
+        load.load_flat(str(tmp_path / "empty"))
+    (digits / "test" / "0" / "0.png").write_bytes(b"nothing")
+    with pytest.raises(UserError, match="1 unreadable of 12 images"):
+        load.load_flat(str(digits))
+    assert load.load_flat(str(digits), skip_unreadable=True).num_examples == 11
+    assert "skipped" in capsys.readouterr().err
+
+
 def test_labels_stay_with_their_images_through_the_batches(digits):
     batches = pipeline.image_batches(load.load(str(digits), ("train",)), config(), 6)
     for batch in batches.take(3):
@@ -97,6 +141,15 @@ def test_the_fingerprint_tells_classes_apart(digits):
     assert load.load(str(digits), ("train",))["train"].fingerprint != before
 
 
+def test_names_of_unpaired_files(digits, tmp_path):
+    for split in ("trainA", "trainB", "testA", "testB"):
+        for name in ("b.png", "deep/a.jpg" if split == "testB" else "deep/a.png"):
+            write(tmp_path / "x" / split / name, [1, 2, 3])
+    splits = load.load(str(tmp_path / "x"), ("trainA", "trainB", "testA", "testB"))
+    assert {split.names for split in splits.values()} == {("b", "deep/a")}, "those of pairs agree, whatever the format"
+    assert load.load(str(digits), ("train",))["train"].names == ()
+
+
 def test_unpaired_folders_give_colour(tmp_path):
     for name in ("trainA", "trainB", "testA", "testB"):
         write(tmp_path / name / "x.png", [7])
@@ -143,6 +196,8 @@ def test_images_and_labels_of_a_set(monkeypatch, tmp_path):
     assert all(sorted(example) == ["image", "label"] for example in found)
     pairs = sorted((int(example["image"][0, 0, 0]), int(example["label"])) for example in found)
     assert pairs == [(0, 3), (1, 2), (2, 1), (3, 0)]
+    assert split.version == split.fingerprint and split.names == ()
+    assert list(load.load("odd", ("train",), os.fspath(tmp_path), optional=("test", "validation"))) == ["train"]
 
 
 def test_a_set_like_svhn(monkeypatch, tmp_path):

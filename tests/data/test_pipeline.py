@@ -334,3 +334,36 @@ def test_image_batches_are_distributed(known, num_replicas):
         parts = strategy.experimental_local_results(next(iterator)["images"])
         assert len(parts) == num_replicas
         np.testing.assert_array_equal(tf.concat(parts, axis=0), expected["images"])
+
+
+# Examples drawn to be measured.
+
+def drawn(split, num, seed=0, shape=(12, 12, 3)):
+    return list(pipeline.drawn(split, shape, num, seed).as_numpy_iterator())
+
+
+def test_drawn_examples_are_the_first_of_an_epoch_none_twice():
+    split = labelled()
+    for num in (3, 7, 50):
+        found = drawn(split, num, seed=4)
+        labels = [int(example["labels"]) for example in found]
+        assert labels == pipeline.order(split, 4, 0).numpy().tolist()[:num] and len(set(labels)) == min(num, 7)
+        for label, example in zip(labels, found):  # with their labels, and as they are
+            assert example["images"].dtype == np.uint8 and example["images"].shape == (12, 12, 3)
+            assert (example["images"][:, 0] == 30 * label).all() and not example["images"][:, 1:].any()
+    assert [int(example["labels"]) for example in drawn(split, 7, seed=5)] != labels
+
+
+def test_drawn_examples_at_another_shape():
+    (grey,) = drawn(labelled(1), 1, shape=(12, 12, 1))
+    assert grey["images"].shape == (12, 12, 1)
+    wide = labelled(3, size=(12, 24), known=False)
+    for example in drawn(wide, 3, shape=(6, 6, 3)):  # half the size, and the middle, where all is 0
+        assert example["images"].shape == (6, 6, 3) and not example["images"].any()
+    whole = {int(example["labels"]): example["images"] for example in drawn(wide, 3, shape=(12, 24, 3))}
+    assert all((image[:, 0] == 30 * label).all() for label, image in whole.items())
+
+
+def test_drawn_examples_without_labels():
+    (example,) = drawn(split_of(5), 1)
+    assert example.keys() == {"images"}

@@ -48,7 +48,7 @@ def unpaired_splits(folder):
 
     Raises UserError, in one line, if `folder` is no folder, or one of the four sub folders is missing or has no images.
     """
-    folder = _existing(folder, f"a folder with the sub folders {', '.join(UNPAIRED_SPLITS)}")
+    folder = existing(folder, f"a folder with the sub folders {', '.join(UNPAIRED_SPLITS)}")
     present = _sub_folders(folder)
     missing = [name for name in UNPAIRED_SPLITS if not (folder / name).is_dir()]
     if len(missing) == 4 and ("train" in present or _has_images(folder)):
@@ -56,7 +56,7 @@ def unpaired_splits(folder):
                         f"two and needs the sub folders {', '.join(UNPAIRED_SPLITS)}; there: {_cut(present)}")
     if missing:
         raise UserError(_missing_message(folder, UNPAIRED_SPLITS, missing))
-    return {name: _some_images(folder / name) for name in UNPAIRED_SPLITS}
+    return {name: some_images(folder / name) for name in UNPAIRED_SPLITS}
 
 
 def image_splits(folder, splits):
@@ -70,7 +70,7 @@ def image_splits(folder, splits):
     Raises UserError, in one line, if `folder` is no folder, lacks one of `splits`, has no images in it or is laid out
     in another way, and if a split has a class that "train" has not.
     """
-    folder = _existing(folder, "a folder of images, of one sub folder a class, or of train and test with either")
+    folder = existing(folder, "a folder of images, of one sub folder a class, or of train and test with either")
     present = _sub_folders(folder)
     if {"trainA", "trainB"} <= set(present):
         raise UserError(f"{folder} is laid out for translation between two kinds of images, and this model makes "
@@ -83,13 +83,13 @@ def image_splits(folder, splits):
     else:
         _refuse_folder_around(folder, present)
         if set(splits) != {"train"}:
-            _some_images(folder)
+            some_images(folder)
             raise UserError(f"{_missing_message(folder, splits, splits)}; what is there would be train alone")
         roots = {"train": folder}
-    paths = {name: _some_images(root) for name, root in roots.items()}
+    paths = {name: some_images(root) for name, root in roots.items()}
     class_names = {name: _class_names(root, paths[name]) for name, root in roots.items()}
     if "train" in present and "train" not in roots:  # the labels are those of training, whatever is asked for
-        class_names["train"] = _class_names(folder / "train", _some_images(folder / "train"))
+        class_names["train"] = _class_names(folder / "train", some_images(folder / "train"))
     known = class_names.get("train", class_names[splits[0]])
     for name, own in class_names.items():
         strange = sorted(set(own or ()) - set(known or ()))
@@ -141,7 +141,8 @@ def _described(class_names):
     return f"the classes {_cut(class_names)}" if class_names else "no classes"
 
 
-def _existing(folder, possible):
+def existing(folder, possible):
+    """`folder` as a pathlib.Path. Raises UserError, which says what is `possible`, if it is no folder."""
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         problem = "is not a folder" if os.path.lexists(folder) else "does not exist"
@@ -149,7 +150,8 @@ def _existing(folder, possible):
     return folder
 
 
-def _some_images(folder):
+def some_images(folder):
+    """What `find_images` finds. Raises UserError if that is nothing."""
     paths = find_images(folder)
     if not paths:
         raise UserError(f"{folder} has no images; what counts: files ending in {', '.join(images.IMAGE_SUFFIXES)}")

@@ -41,9 +41,11 @@ class Split:
     fingerprint: str = ""  # changes with the examples or their order, as far as names and sizes tell
     image_shape: Tuple[Optional[int], Optional[int], int] = (None, None, 3)  # of all images; None where they differ
     class_names: Optional[Tuple[str, ...]] = None  # the label is a position in it; None: no labels
+    version: str = ""  # changes with the content too, as far as names, sizes and times of change tell
+    names: Tuple[str, ...] = ()  # of the files of an unpaired split, below its folder, without their suffixes
 
 
-def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=False) -> Dict[str, Split]:
+def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=False, optional=()) -> Dict[str, Split]:
     """{split: Split} of `dataset`.
 
     Args:
@@ -54,11 +56,13 @@ def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=Fal
         splits: names of the splits that are needed. Asked for trainA, a folder gives all four.
         data_dir: where tensorflow-datasets keeps its data; default TFDS_DATA_DIR, or ~/tensorflow_datasets.
         skip_unreadable: leave out files of a folder that cannot be read.
+        optional: more splits, which are left out where they are not there.
 
     Raises UserError where the data cannot be had, lack a split or cannot be read.
     """
     if _is_path(dataset):
-        return _load_folder(dataset, splits, skip_unreadable)
+        there = [name for name in optional if (pathlib.Path(dataset).expanduser() / name).is_dir()]
+        return _load_folder(dataset, (*splits, *there), skip_unreadable)
     if data_dir and not os.path.isdir(data_dir) and dataset.split("/")[0] not in BUILT_IN:
         raise UserError(f"--data-dir {data_dir}: no such folder; make it first to download into it")
     if os.path.isfile(dataset):
@@ -69,7 +73,14 @@ def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=Fal
         _check_splits(dataset, splits, builder.SPLITS)  # before the work of drawing it
     _prepare(builder, dataset, [name for name, other in BUILT_IN.items() if set(splits) <= set(other.SPLITS)])
     _check_splits(dataset, splits, list(builder.info.splits))
-    return {split: _tfds_split(builder, split) for split in splits}
+    return {split: _tfds_split(builder, split)
+            for split in (*splits, *(name for name in optional if name in builder.info.splits))}
+
+
+def load_flat(folder: str, skip_unreadable=False) -> Split:
+    """All images in a folder, at any depth, as one split without labels. Raises UserError."""
+    root = folders.existing(folder, "a folder of images")
+    return _checked_splits(root, {"images": folders.some_images(root)}, None, {}, skip_unreadable)["images"]
 
 
 def _check_splits(dataset, needed, there):
@@ -84,19 +95,21 @@ def _is_path(dataset):
 
 def _load_folder(dataset, splits, skip_unreadable):
     root = pathlib.Path(dataset).expanduser()
-    class_names, labels, channels = None, {}, 3
     if "trainA" in splits:
-        paths = folders.unpaired_splits(root)
-    else:
-        paths, class_names, labels = folders.image_splits(root, splits)
+        return _checked_splits(root, folders.unpaired_splits(root), None, {}, skip_unreadable)
+    return _checked_splits(root, *folders.image_splits(root, splits), skip_unreadable)
+
+
+def _checked_splits(root, paths, class_names, labels, skip_unreadable):
+    channels = 3
     total = sum(map(len, paths.values()))
     no_bar = not sys.stderr.isatty()
     with tqdm.tqdm(total=total, desc="checking images", unit="img", leave=False, disable=no_bar) as bar:
         paths, skipped, shapes = folders.check(paths, skip_unreadable, bar.update)
     for path, reason in skipped:
         print(f"skipped {path}: {reason}", file=sys.stderr)
-    if "trainA" not in splits:  # whose networks know of colour only
-        channels = shapes.get("train", shapes[splits[0]])[2]
+    if "trainA" not in paths:  # whose networks know of colour only
+        channels = shapes.get("train", next(iter(shapes.values())))[2]
 
     def decode(record):
         image = folders.decode(record["path"])
@@ -107,12 +120,18 @@ def _load_folder(dataset, splits, skip_unreadable):
         records = {"path": [os.fsencode(path) for path in paths[name]]}
         if class_names is not None:
             records["label"] = np.array([labels[path] for path in paths[name]], np.int64)
-        listing = [(str(path.relative_to(root)), path.stat().st_size) for path in paths[name]]
+        files = [(str(path.relative_to(root)), path.stat()) for path in paths[name]]
         return Split(name, len(paths[name]), tf.data.Dataset.from_tensor_slices(records), decode, 200,
-                     hashlib.sha256(repr(listing).encode("utf-8", "surrogateescape")).hexdigest(),
-                     (*shapes[name][:2], channels), class_names)
+                     _digest([(path, stat.st_size) for path, stat in files]), (*shapes[name][:2], channels),
+                     class_names, _digest([(path, stat.st_size, stat.st_mtime_ns) for path, stat in files]),
+                     tuple(str(path.relative_to(root / name).with_suffix("")) for path in paths[name])
+                     if "trainA" in paths else ())
 
     return {name: split(name) for name in paths}
+
+
+def _digest(listing):
+    return hashlib.sha256(repr(listing).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _builder(dataset, data_dir):
@@ -210,8 +229,9 @@ def _tfds_split(builder, name):
     def decode(record):
         return {**record, "image": features["image"].decode_example(record["image"])}
 
+    fingerprint = f"{builder.info.full_name} {info.num_bytes} bytes"
     return Split(name, info.num_examples, records, decode, max(1, info.num_bytes // max(1, info.num_examples)),
-                 f"{builder.info.full_name} {info.num_bytes} bytes", features["image"].shape, class_names)
+                 fingerprint, features["image"].shape, class_names, fingerprint)
 
 
 def _check_images(builder, dataset):

@@ -197,6 +197,25 @@ def undisturbed(split, image_shape, num=None):
     return records.map(lambda record: crop_and_mirror(split.decode(record)["image"], None, *image_shape))
 
 
+def drawn(split, image_shape, num, seed):
+    """Finite dataset of `num` examples of a split, none twice, in a random order that `seed` gives.
+
+    {"images": uint8 [height, width, channels]} with "labels", int64, where there are class names. `image_shape` is
+    (height, width, channels); images are resized to cover it and cropped in the middle. One example after the other:
+    what is in memory at a time are the undecoded examples among which is shuffled.
+    """
+    height, width, channels = image_shape
+
+    def prepare(example):
+        image = _to_channels(example["image"], channels)
+        if split.image_shape[:2] != (height, width):
+            image = crop_and_mirror(image, None, height, width)
+            image = tf.cast(tf.round((image + 1.0) * 127.5), tf.uint8)
+        return _named(tf.ensure_shape(image, image_shape), example.get("label"))
+
+    return stream(split, seed).take(min(num, split.num_examples)).map(prepare)
+
+
 def unpaired_examples(splits, config, num):
     """The first `num` held-out images of each domain, undisturbed: {"x", "y"}, float32 [num, height, width, 3]."""
     def first(split):

@@ -1,15 +1,18 @@
-"""Measures of image-to-image translation, on arrays of images in [-1, 1]."""
+"""Measures of image-to-image translation, on arrays of images."""
 import numpy as np
 
 BINS = 8  # of each colour channel: 512 colours
 
 
-def mean_absolute_error(images, targets):
-    """mean(|images - targets|) in units of the range 0..1, over arrays of one shape in [-1, 1]. ValueError for two."""
+def mean_absolute_error(images, targets, span=2.0):
+    """mean(|images - targets|) / span, over arrays of one shape; `span` is the width of their range of values.
+
+    Raises ValueError for two shapes.
+    """
     images, targets = np.asarray(images, np.float64), np.asarray(targets, np.float64)
     if images.shape != targets.shape:
         raise ValueError(f"images of shape {images.shape} cannot be compared with {targets.shape}")
-    return float(np.abs(images - targets).mean() / 2)
+    return float(np.abs(images - targets).mean() / span)
 
 
 class ColorHistogram:

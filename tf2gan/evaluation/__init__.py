@@ -1,0 +1,46 @@
+"""Figures of runs, exports and folders of images, each with its protocol and beside its anchors."""
+from tf2gan import generation, session
+from tf2gan.errors import UserError
+from tf2gan.evaluation import generated, translated
+from tf2gan.evaluation.comparing import Settings
+from tf2gan.evaluation.watching import check_watch, make_watcher
+
+__all__ = ["Settings", "check_watch", "evaluate_images", "evaluate_run", "evaluate_savedmodel", "make_watcher"]
+
+
+def evaluate_run(path, settings=Settings(), against=None, split=None, data_dir=None, checkpoint="latest",
+                 weights="averaged", nearest=None) -> dict:
+    """The record of an evaluation of a run (see `results.record`).
+
+    Args:
+        against: data set to compare with; None is that of the run.
+        split: of it (None: test, else validation, else train); translations are measured on testA and testB.
+        checkpoint, weights: see `session.load_gan`.
+        nearest: folder for pictures of samples beside their nearest training images; None: they are not looked for.
+
+    Raises UserError for a run that cannot be loaded and for figures that cannot be had.
+    """
+    gan, record = session.load_gan(path, checkpoint, weights)
+    if hasattr(gan, "directions"):
+        _neither(split, nearest)
+        return translated.of_run(gan, record, settings, against, data_dir)
+    return generated.of_run(gan, record, settings, against, split, data_dir, nearest)
+
+
+def evaluate_savedmodel(path, settings=Settings(), against=None, split=None, data_dir=None, nearest=None) -> dict:
+    """The record of an evaluation of an export; arguments as for `evaluate_run`."""
+    card = generation.card_of_savedmodel(path)
+    if "directions" in card:
+        _neither(split, nearest)
+        return translated.of_savedmodel(path, card, settings, against, data_dir)
+    return generated.of_savedmodel(path, card, settings, against, split, data_dir, nearest)
+
+
+evaluate_images = generated.of_images
+
+
+def _neither(split, nearest):
+    if split is not None:
+        raise UserError("--split: translations are measured on testA and testB")
+    if nearest is not None:
+        raise UserError("--nearest: is for images made from latents, and folders of images; these are translations")

@@ -1,0 +1,102 @@
+"""Figures of images made from latents, by a run or an export, and of a folder of images."""
+import os
+
+import tensorflow as tf
+
+from tf2gan import configuration, generation, session
+from tf2gan.errors import UserError
+from tf2gan.evaluation import comparing, extracting, neighbors, results, sources
+from tf2gan.metrics import measures
+
+
+def of_run(gan, record, settings, against=None, split=None, data_dir=None, nearest=None) -> dict:
+    """The record of an evaluation of a GAN from `session.load_gan`.
+
+    Args:
+        against: data set to compare with; None is that of the run, which must not have changed.
+        split: of it; None: the first there is of test, validation, train.
+        nearest: folder for pictures of the nearest training images; None: they are not looked for.
+    """
+    config, options = gan.config, record["options"]
+    data = sources.load_real(against or config.dataset, generation.traits(gan).image_shape,
+                             data_dir or options.get("data_dir"), options.get("skip_unreadable", False), split)
+    if against is None:
+        session.check_same_data(config.dataset, record, data.splits)
+    return _of_samplers(generation.Sampler.from_gan(gan), _untrained(type(gan), config), data, settings,
+                        against is None, {
+        "source": f"run of {record.get('preset') or record['model']}", "images_seen": int(gan.images_seen.numpy())},
+                        record["weights"], nearest)
+
+
+def of_savedmodel(path, card, settings, against=None, split=None, data_dir=None, nearest=None) -> dict:
+    """The record of an evaluation of an export with the card `card`, by default beside the data that this names."""
+    traits = generation.traits_of_savedmodel(path)
+    dataset = against or card["data"]
+    data = sources.load_real(dataset, traits.image_shape, data_dir, reference=split)
+    try:
+        gan_class, config = configuration.from_record(card)
+        untrained, protocol = _untrained(gan_class, config), {}
+    except UserError as error:  # an export outlives the options that its method has today
+        untrained, protocol = None, {"untrained": f"not to be had: {error}"}
+    return _of_samplers(
+        generation.Sampler.from_savedmodel(path), untrained, data, settings, against in (None, card["data"]),
+        {"source": f"export {card['name']}, version {card['version']}", "images_seen": card["images_seen"], **protocol},
+        "raw" if card["config"].get("ema_decay") is None else "averaged", nearest)
+
+
+def _of_samplers(sampler, untrained, data, settings, own_data, protocol, weights, nearest):
+    """`own_data`: whether `data` are those that the model was trained on, so that their classes are its classes."""
+    names, extractor = how(data, settings)
+    num = settings.num or min(data.splits[data.reference].num_examples, measures.MOST_IMAGES)
+    columns = {"model": sources.generated(sampler, num, settings.seed, "samples")}
+    if untrained is not None:
+        columns["untrained"] = sources.generated(untrained, num, settings.seed, "samples of the untrained network")
+    asked = "classes" in names and own_data and sampler.num_classes is not None
+    result = comparing.compare(columns, data, extractor, settings, names, protocol, weights, asked)
+    return _with_neighbors(result, nearest, columns["model"], data, extractor, settings)
+
+
+def of_images(folder, against, settings, image_size=None, split=None, data_dir=None, skip_unreadable=False,
+              nearest=None) -> dict:
+    """The record of an evaluation of the images in a folder, beside a data set or another folder.
+
+    `image_size`: (height, width) to bring both to; None: that of the data set, whose images must then have one.
+    """
+    if not os.path.isdir(folder):
+        raise UserError(f"--images {folder}: no such folder")
+    data = sources.load_real(against, image_size, data_dir, skip_unreadable, split)
+    names, extractor = how(data, settings)
+    images = sources.folder_images(folder, data.image_shape, settings.num or measures.MOST_IMAGES, settings.seed,
+                                   skip_unreadable)
+    result = comparing.compare({"model": images}, data, extractor, settings, names,
+                               {"source": f"folder {sources.label_of(folder)}"})
+    return _with_neighbors(result, nearest, images, data, extractor, settings)
+
+
+def _with_neighbors(result, folder, images, data, extractor, settings):
+    if folder is None:
+        return result
+    found = neighbors.write(folder, images, data, extractor, settings)
+    lines = [f"mean distance to the nearest training image, in {space}: " + ", ".join(
+        f"{value:.4g} ({results.COLUMNS[column]})" for column, value in values.items())
+        for space, values in found.items()]
+    return {**result, "nearest": found, "table": "\n".join([result["table"], "", *lines])}
+
+
+def how(data, settings):
+    """(names of the metrics, the extractor or None) for data with or without classes."""
+    names = comparing.chosen(settings, data.image_shape)
+    if not comparing.needs_extractor(names):
+        return names, None
+    return names, extracting.of_classes(settings.extractor, data, settings.show_progress)
+
+
+def weights_of(gan):
+    """Which weights a GAN generates with."""
+    return "averaged" if gan.averages else "raw"
+
+
+def _untrained(gan_class, config):
+    """A sampler with the initial weights of a configuration."""
+    tf.keras.utils.set_random_seed(config.seed)
+    return generation.Sampler.from_gan(gan_class(config, None))

@@ -1,0 +1,88 @@
+"""Samples beside the training images nearest to them, in pixels and in features: has a model learned, or by heart?"""
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from tf2gan import images as pictures
+from tf2gan.evaluation import comparing
+from tf2gan.metrics import statistics
+
+QUERIES, SHOWN, NEIGHBORS = 200, 10, 7
+
+
+def write(folder, samples, data, extractor, settings) -> dict:
+    """Writes nearest_pixels.png and, with an extractor, nearest_features.png: a row a sample, then its neighbours.
+
+    Args:
+        samples: ImageSet; its first ones are the queries.
+        data: `sources.RealData`; neighbours are from its split train, all of it.
+        extractor, settings: as for `comparing.compare`.
+
+    Returns {space: {column: mean distance of a query to its nearest training image}}: of samples (`model`) and, where
+    another split than train is the reference, of real images that are not among the training images (`reference`). A
+    model that has learned by heart is far nearer than real images are. Distances are the root of the mean square
+    difference: of pixel values, 0 to 255, or of features.
+    """
+    train = data.images("train", None, settings.seed)
+    queries = {"model": _first(samples)}
+    if data.reference != "train":
+        queries["reference"] = _first(data.images(data.reference, QUERIES, settings.seed))
+    found = {"pixels": _by_pixels(queries, train)}
+    if extractor is not None:
+        found["features"] = _by_features(queries, train, extractor, settings)
+    for space, by_column in found.items():
+        _, nearest = by_column["model"]
+        shown = np.concatenate([queries["model"][:SHOWN, np.newaxis], nearest[:SHOWN]], axis=1)
+        titles = ["sample", *(f"nearest {i + 1}" for i in range(nearest.shape[1]))]
+        pictures.write_image(pathlib.Path(folder) / f"nearest_{space}.png",
+                             pictures.grid(pictures.enlarged(shown), column_titles=titles))
+    return {space: {column: float(distances[:, 0].mean()) for column, (distances, _) in by_column.items()}
+            for space, by_column in found.items()}
+
+
+def _first(images):
+    """The first images of a set, at most QUERIES: uint8 [num, height, width, channels]."""
+    images = dataclasses.replace(images, num=min(QUERIES, images.num))
+    parts, count = [], 0
+    for batch, _ in images.batches():
+        parts.append(batch)
+        count += len(batch)
+        if count >= images.num:
+            break
+    return np.concatenate(parts)[:images.num]
+
+
+def _by_pixels(queries, train):
+    """{column: (distances [q, k], images [q, k, ...])}; one batch of training images is in memory at a time."""
+    best = {column: None for column in queries}
+    for batch, _ in train.batches():
+        flat = batch.reshape([len(batch), -1])
+        for column, of_column in queries.items():
+            index, distances = statistics.nearest(of_column.reshape([len(of_column), -1]), flat,
+                                                  min(NEIGHBORS, len(batch)))
+            found = distances / np.sqrt(flat.shape[1]), batch[index]
+            if best[column] is not None:
+                found = [np.concatenate(pair, axis=1) for pair in zip(best[column], found)]
+                order = np.argsort(found[0], axis=1, kind="stable")[:, :NEIGHBORS]
+                found = tuple(part[np.arange(len(part))[:, np.newaxis], order] for part in found)
+            best[column] = found
+    return best
+
+
+def _by_features(queries, train, extractor, settings):
+    """The same by features, of which those of the training images may come from the cache."""
+    features = comparing.observed(train, ("fid",), extractor, settings)["features"]
+    found = {}
+    for column, of_column in queries.items():
+        index, distances = statistics.nearest(extractor(of_column)["features"], features,
+                                              min(NEIGHBORS, len(features)))
+        found[column] = index, distances / np.sqrt(features.shape[1])
+    wanted = {int(i): None for index, _ in found.values() for i in index.ravel()}
+    start = 0
+    for batch, _ in train.batches():
+        for i in wanted.keys() & set(range(start, start + len(batch))):
+            wanted[i] = batch[i - start]
+        start += len(batch)
+    return {column: (distances, np.stack([[wanted[int(i)] for i in row] for row in index]))
+            for column, (index, distances) in found.items()}

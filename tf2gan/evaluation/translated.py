@@ -1,0 +1,205 @@
+"""Figures of image-to-image translation, by a run or an export: of each direction on the test split."""
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from tf2gan import configuration, savedmodel, session, translation
+from tf2gan.data import load, pipeline
+from tf2gan.errors import UserError
+from tf2gan.evaluation import comparing, extracting, results, sources
+from tf2gan.metrics import measures, similarity
+from tf2gan.metrics.translation import ColorHistogram, mean_absolute_error
+
+WAYS = (("a2b", "b2a", "A", "B"), ("b2a", "a2b", "B", "A"))  # direction, back, source, target
+DEFAULT = ("fid", "kid")
+RESIZE = "bilinear, antialiased, middle crop"
+BATCH = 8  # images translated at once
+# Of all metrics those that compare images with real ones of the target.
+POSSIBLE = tuple(name for name in measures.METRICS if name != "classes")
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Unpaired data at one size: `label` for names, `splits` trainA, trainB, testA, testB, and (height, width)."""
+
+    label: str
+    splits: dict
+    size: tuple
+
+    def images(self, split, num=None, seed=None) -> sources.ImageSet:
+        """`num` images of a split (None: all), the first ones, or those that a seed chooses."""
+        chosen, shape = self.splits[split], (*self.size, 3)
+        num = min(num or chosen.num_examples, chosen.num_examples)
+
+        def batches():
+            if seed is None:
+                examples = pipeline.undisturbed(chosen, self.size, num).map(
+                    lambda image: {"images": tf.cast(tf.round((image + 1.0) * 127.5), tf.uint8)})
+            else:
+                examples = pipeline.drawn(chosen, shape, num, seed)
+            for batch in examples.batch(sources.batch_size(shape)).as_numpy_iterator():
+                yield batch["images"], None
+
+        key = {"dataset": self.label, "split": split, "data": chosen.version, "num": num, "seed": seed,
+               "image_shape": list(shape), "resize": RESIZE}
+        return sources.ImageSet(f"{self.label} {split}", num, shape, batches, key if chosen.version else None)
+
+    def paired(self, kind):
+        """Whether image i of A and of B belong together: files of the same names in both folders."""
+        names = [self.splits[f"{kind}{domain}"].names for domain in "AB"]
+        return bool(names[0]) and names[0] == names[1]
+
+
+class Translation:
+    """One direction of a model on images of its source, read once: translations, and what is measured on the way.
+
+    After a pass, `errors` is {metric: value}: `cycle_l1` and `identity_l1`, mean absolute differences, 0 to 1 (Zhu et
+    al. 2017, eq. 2 and sec. 5.2), and for pairs `l1`, `psnr` and `ssim`; `colors` counts the translated pixels.
+    """
+
+    def __init__(self, functions, there, back, source, targets=None):
+        """`functions`: {direction: function} as of `translation.functions`; `targets`: an ImageSet, of pairs."""
+        self._there, self._back, self._source, self._targets = functions[there], functions[back], source, targets
+        self.errors, self.colors = {}, None
+
+    def image_set(self, name) -> sources.ImageSet:
+        return sources.ImageSet(name, self._source.num, self._source.image_shape, self._batches)
+
+    def _batches(self):
+        sums, count, self.colors = {}, 0, ColorHistogram()
+        targets = self._targets.batches() if self._targets else None
+        for images, _ in self._source.batches():
+            of_batch = next(targets)[0][:len(images)] if targets else None  # there may be more of them
+            made = []
+            for start in range(0, len(images), BATCH):
+                real = images[start:start + BATCH].astype(np.float32) / 255.0
+                translated = self._there(images=real)["images"]
+                found = {"cycle_l1": self._back(images=translated)["images"],
+                         "identity_l1": self._back(images=real)["images"]}
+                for name, others in found.items():
+                    sums[name] = sums.get(name, 0.0) + len(real) * mean_absolute_error(others, real, span=1.0)
+                self.colors.add(2.0 * translated.numpy() - 1.0)
+                made.append(np.rint(255.0 * translated.numpy()).astype(np.uint8))
+            made = np.concatenate(made)
+            if targets:
+                sums["l1"] = sums.get("l1", 0.0) + len(made) * mean_absolute_error(made, of_batch, span=255.0)
+                for name, function in (("psnr", similarity.psnr), ("ssim", similarity.ssim)):
+                    sums[name] = sums.get(name, 0.0) + float(function(made, of_batch).sum())
+            count += len(images)
+            yield made, None
+        self.errors = {name: total / count for name, total in sums.items()}
+
+
+def of_run(gan, record, settings, against=None, data_dir=None) -> dict:
+    """The record of an evaluation of a GAN from `session.load_gan`, on its own data or those of `against`."""
+    options = record["options"]
+    data = load_unpaired(against or gan.config.dataset, gan.config.image_shape, data_dir or options.get("data_dir"),
+                         options.get("skip_unreadable", False))
+    if against is None:
+        session.check_same_data(gan.config.dataset, record, data.splits)
+    return _of_models({"model": translation.functions(gan), "untrained": _untrained(type(gan), gan.config)}, data,
+                      settings, {"source": f"run of {record.get('preset') or record['model']}",
+                                 "images_seen": int(gan.images_seen.numpy())}, record["weights"])
+
+
+def of_savedmodel(path, card, settings, against=None, data_dir=None) -> dict:
+    """The record of an evaluation of an export with the card `card`, on the data that this names, or on `against`."""
+    data = load_unpaired(against or card["data"], tuple(card["image_size"]), data_dir)
+    models = {"model": savedmodel.load(path, card["directions"]).signatures}
+    protocol = {"source": f"export {card['name']}, version {card['version']}", "images_seen": card["images_seen"]}
+    try:
+        models["untrained"] = _untrained(*configuration.from_record(card))
+    except UserError as error:  # an export outlives the options that its method has today
+        protocol["untrained"] = f"not to be had: {error}"
+    return _of_models(models, data, settings, protocol,
+                      "raw" if card["config"].get("ema_decay") is None else "averaged")
+
+
+def load_unpaired(dataset, size, data_dir=None, skip_unreadable=False) -> Data:
+    """Raises UserError where the data cannot be had."""
+    splits = load.load(dataset, ("trainA", "trainB", "testA", "testB"), data_dir, skip_unreadable)
+    return Data(sources.label_of(dataset), splits, tuple(size))
+
+
+def _untrained(gan_class, config):
+    tf.keras.utils.set_random_seed(config.seed)
+    return translation.functions(gan_class(config, None))
+
+
+def chosen(settings, size):
+    """The names of the metrics. Raises UserError for one that says nothing of translations."""
+    if settings.metrics is None:
+        return DEFAULT
+    names = measures.parse(settings.metrics)
+    if "classes" in names:
+        raise UserError(f"--metrics classes: translations have none; possible: {','.join(POSSIBLE)}")
+    measures.check_size(names, size)
+    return names
+
+
+def _of_models(models, data, settings, protocol, weights):
+    """`models`: {column: {direction: function}}."""
+    names, extractor = how(data, settings)
+    found, num = [], {}
+    for there, back, source_domain, target_domain in WAYS:
+        source, target = data.images(f"test{source_domain}", settings.num), data.images(f"test{target_domain}")
+        floor = data.images(f"train{target_domain}", source.num, settings.seed)
+        passes = {column: Translation(functions, there, back, source, target if data.paired("test") else None)
+                  for column, functions in models.items()}
+        sets = {column: one.image_set(f"{there}, {results.COLUMNS[column]}") for column, one in passes.items()}
+        found += figures_of_direction(there, {**sets, "input": source, "real_train": floor}, target, extractor,
+                                      settings, names, weights, f"{data.label}-test{target_domain}", passes)
+        num[there] = {"source": source.num, "target": target.num, "floor": floor.num}
+    return results.record({
+        **protocol, "dataset": data.label, "split": "test", "num": num, "floor": "train",
+        "image_shape": [*data.size, 3], "resize": RESIZE, "seed": settings.seed, "weights": weights,
+        "extractor": comparing.extractor_record(extractor),
+        "color_distance": "total variation of joint RGB histograms, 8 bins a channel",
+        **measures.parameters(names, *(min(side["target"] for side in num.values()),
+                                       min(side["source"] for side in num.values())))}, found)
+
+
+def how(data, settings):
+    """(names of the metrics, the extractor or None) for unpaired data."""
+    names = chosen(settings, data.size)
+    if not comparing.needs_extractor(names):
+        return names, None
+    return names, extracting.of_domains(settings.extractor, data.splits, data.label, data.size,
+                                        settings.show_progress)
+
+
+def figures_of_direction(there, sets, target, extractor, settings, names, weights, against, passes=None):
+    """Entries for {column: ImageSet} beside `target`; `passes`: {column: Translation} whose sets are among them.
+
+    Raises UserError for a set that is too small.
+    """
+    for images in (target, *sets.values()):
+        measures.check_num(names, images.num, images.name)
+    reference = comparing.observed(target, names, extractor, settings)
+    arrays = {column: comparing.observed(images, names, extractor, settings) for column, images in sets.items()}
+    num = sets["model"].num
+
+    def name(metric, reads_features=False):
+        return results.figure_name(metric, num, against, extractor if reads_features else None, weights)
+
+    found = results.entries(names, reference, arrays, lambda metric, reads: name(f"{metric}_{there}", reads),
+                            settings.seed, suffix=f"_{there}")
+    if passes:
+        errors = {metric for one in passes.values() for metric in one.errors}
+        found += [results.entry(f"{metric}_{there}", name(f"{metric}_{there}"),
+                                {column: (one.errors[metric], None) for column, one in passes.items()})
+                  for metric in sorted(errors)]
+        colors = {column: _colors(sets[column]) for column in sets if column not in passes}
+        colors.update({column: one.colors for column, one in passes.items()})
+        real = _colors(target)
+        found.append(results.entry(f"color_distance_{there}", name(f"color_distance_{there}"),
+                                   {column: (histogram.distance(real), None) for column, histogram in colors.items()}))
+    return found
+
+
+def _colors(images):
+    histogram = ColorHistogram()
+    for batch, _ in images.batches():
+        histogram.add(batch / 127.5 - 1.0)
+    return histogram

@@ -1,0 +1,100 @@
+"""Figures in the course of a training.
+
+They are taken beside the training images: a checkpoint that is chosen by them leaves those of the test split unspoilt.
+"""
+from tf2gan import generation, translation
+from tf2gan.evaluation import comparing, extracting, generated, results, sources, translated
+from tf2gan.metrics import measures
+from tf2gan.metrics.figures import Figure
+
+
+def check_watch(gan_class, options) -> tuple:
+    """The short names of the figures that a training with these options gives, before any data are loaded.
+
+    Raises UserError for metrics that this kind of method cannot be measured by, and for an extractor that there is not.
+    """
+    settings = _settings(options)
+    large = (1024, 1024)  # the size is not known yet
+    if hasattr(gan_class, "directions"):
+        names = translated.chosen(settings, large)
+        extracting.check(settings.extractor, names)
+        gives = [figure for name in names for figure in measures.METRICS[name].gives]
+        return tuple(gives + [f"{figure}_{there}" for figure in gives for there in gan_class.directions])
+    names = comparing.chosen(settings, large)
+    extracting.check(settings.extractor, names)
+    return tuple(figure for name in names for figure in measures.METRICS[name].gives)
+
+
+def make_watcher(gan, splits, record, options, show_progress=False):
+    """A function of the GAN that returns its `Figure`s; the real images are read here, once.
+
+    Args:
+        gan: the one that is trained; it generates with its averaged weights.
+        splits: {name: Split} of the training.
+        record: the run's config.json, for the name of the data.
+        options: `training.Options`.
+
+    Raises UserError for figures that cannot be had of these data.
+    """
+    settings = _settings(options, show_progress)
+    if hasattr(gan, "directions"):
+        return _translations(gan, splits, settings)
+    config = gan.config
+    data = sources.load_real(config.dataset, generation.traits(gan).image_shape, options.data_dir,
+                             options.skip_unreadable, "train")
+    names, extractor = generated.how(data, settings)
+    real = data.images("train", max(settings.num, measures.MOST_IMAGES), settings.seed)
+    fake = sources.generated(generation.Sampler.from_gan(gan), settings.num, settings.seed)
+    for images in (real, fake):
+        measures.check_num(names, images.num, images.name)
+    reference = comparing.observed(real, names, extractor, settings)
+    quiet = _settings(options)
+
+    def name(figure, reads_features):
+        return results.figure_name(figure, fake.num, f"{data.label}-train", extractor if reads_features else None,
+                                   generated.weights_of(gan))
+
+    def watch(gan):
+        arrays = comparing.observed(fake, names, extractor, quiet)
+        return _figures(results.entries(names, reference, {"model": arrays}, name, settings.seed))
+
+    return watch
+
+
+def _translations(gan, splits, settings):
+    data = translated.Data(sources.label_of(gan.config.dataset), splits, tuple(gan.config.image_shape))
+    names, extractor = translated.how(data, settings)
+    functions, weights = translation.functions(gan), generated.weights_of(gan)
+    ways = []
+    for there, _, source_domain, target_domain in translated.WAYS:
+        source = data.images(f"train{source_domain}", settings.num, settings.seed)
+        target = data.images(f"train{target_domain}", max(settings.num, measures.MOST_IMAGES), settings.seed)
+        for images in (source, target):
+            measures.check_num(names, images.num, images.name)
+        ways.append((there, source, target, f"{data.label}-train{target_domain}"))
+    quiet = comparing.Settings(settings.metrics, settings.extractor, settings.num, settings.seed)
+
+    def watch(gan):
+        found = []
+        for there, source, target, against in ways:
+            sets = {"model": sources.translated(functions[there], source, there)}
+            found += translated.figures_of_direction(there, sets, target, extractor, quiet, names, weights, against)
+        figures = _figures(found)
+        num = min(source.num for _, source, _, _ in ways)
+        for metric in dict.fromkeys(figure.metric.rsplit("_", 1)[0] for figure in figures):
+            both = [figure for figure in figures if figure.metric.rsplit("_", 1)[0] == metric]
+            reads = extractor is not None and extractor.name in both[0].name
+            name = results.figure_name(metric, num, f"{data.label}-train", extractor if reads else None, weights)
+            figures.append(Figure(metric, name, sum(figure.value for figure in both) / len(both)))
+        return figures
+
+    return watch
+
+
+def _figures(entries):
+    return [Figure(entry["metric"], entry["name"], entry["values"]["model"], entry.get("deviations", {}).get("model"))
+            for entry in entries]
+
+
+def _settings(options, show_progress=False):
+    return comparing.Settings(options.evaluate_metrics, options.extractor, options.evaluate_num, 0, show_progress)

@@ -1,0 +1,24 @@
+"""A figure: a number with a name that carries its protocol, and the direction in which it is better."""
+import dataclasses
+from typing import Optional
+
+_LOWER = ("fid", "kid", "swd", "ms_ssim", "cycle_l1", "identity_l1", "l1", "color_distance", "class_distance")
+_HIGHER = ("is", "precision", "recall", "density", "coverage", "agreement", "psnr", "ssim")
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """One number. `metric` is short (`fid`, `kid_a2b`, `swd_28`), `name` says how it was measured."""
+
+    metric: str
+    name: str
+    value: float
+    deviation: Optional[float] = None
+
+
+def better(metric) -> Optional[str]:
+    """"lower", "higher", or None for a metric that has no better end."""
+    for names, which in ((_LOWER, "lower"), (_HIGHER, "higher")):
+        if any(metric == name or metric.startswith(f"{name}_") for name in names):
+            return which
+    return None
