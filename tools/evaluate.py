@@ -20,7 +20,7 @@ class Options:
     images: Optional[str] = None  # folder of images, at any depth
     against: Optional[str] = None  # data set or folder of real images; none: that of the model's training
     split: Optional[str] = None  # of the real images; none: test if there is one, else validation, else train
-    metrics: Optional[str] = None  # of fid,kid,is,pr,dc,swd,ms-ssim,classes; none: all that there can be
+    metrics: Optional[str] = None  # of fid,kid,is,pr,dc,swd,ms-ssim,classes; none: all there can be but swd
     extractor: str = "classifier"  # of features: classifier, inception[:PATH], savedmodel:PATH[:SIGNATURE[:OUTPUT]]
     num: Optional[int] = None  # images of each set; none: as many as there are real ones, up to 10000
     seed: int = 0  # of the latents, and of the choice of real images

@@ -29,7 +29,7 @@ def arrays(seed, shift=0.0):
 
 def test_entries_are_figures_of_each_column():
     real, columns = arrays(0), {"model": arrays(1, 3.0), "untrained": arrays(2, 9.0)}
-    found = results.entries(("fid", "kid", "classes"), real, columns,
+    found = results.entries(("fid", "kid", "classes"), real, columns.items(),
                             lambda figure, reads: f"{figure} {reads}", 7, suffix="_a2b")
     assert [figure["metric"] for figure in found] == ["fid_a2b", "kid_a2b", "class_distance_a2b", "sure_a2b"]
     assert [figure["name"] for figure in found] == ["fid True", "kid True", "class_distance True", "sure True"]

@@ -18,7 +18,7 @@ _FORMAT = 1  # of cached features; raised with every change here that makes othe
 class Settings:
     """How to measure; the same for all sources."""
 
-    metrics: Optional[str] = None  # names with commas between; None: all that the extractor and the data allow
+    metrics: Optional[str] = None  # names with commas between; None: all of these data and extractor but the slow ones
     extractor: str = "classifier"  # what features come from
     num: Optional[int] = None  # images of each set; None: as many as the reference has, up to 10 000
     seed: int = 0  # of latents, and of which real images are taken in which order
@@ -36,7 +36,7 @@ def chosen(settings, image_shape):
     kind = settings.extractor.split(":")[0]
     if settings.metrics is None:
         lacking = {"classifier": (), "inception": ("classes",)}.get(kind, ("classes", "is"))
-        names = [name for name in measures.METRICS if name not in lacking]
+        names = [name for name in measures.METRICS if name not in (*lacking, *measures.SLOW)]
         return tuple(name for name in names if measures.fits(name, image_shape))
     names = measures.parse(settings.metrics)
     measures.check_size(names, image_shape)
@@ -83,8 +83,9 @@ def _read(images, reads, extractor, settings):
             yield batch
 
     with contextlib.ExitStack() as stack:
-        counter = stack.enter_context(progress.Counter(f"{images.name}, {' and '.join(sorted(reads))}", images.num)
-                                      ) if settings.show_progress else None
+        counter = None
+        if settings.show_progress:
+            counter = stack.enter_context(progress.Counter(", ".join([images.name, *sorted(reads)]), images.num))
         arrays = measures.observe(pictures(), reads, extractor, images.image_shape, settings.seed, counter)
     return {**arrays, "labels": np.concatenate(labels)} if labels else arrays
 
@@ -108,17 +109,24 @@ def compare(columns, data, extractor, settings, names, protocol, weights=None, a
         columns["real_train"] = data.images(data.floor, num, settings.seed)
     for images in (real, *columns.values()):
         measures.check_num(names, images.num, images.name)
-    arrays = {column: observed(images, names, extractor, settings) for column, images in columns.items()}
     reference = observed(real, names, extractor, settings)
+    readings = {}
+
+    def each():
+        for column, images in columns.items():
+            arrays = observed(images, names, extractor, settings)
+            readings[column] = {part: arrays[part] for part in ("probabilities", "labels") if part in arrays}
+            yield column, arrays
+
     against = f"{data.label}-{data.reference}"
 
     def name(figure, reads_features):
         return results.figure_name(figure, num, against, extractor if reads_features else None, weights)
 
-    found = results.entries(names, reference, arrays, name, settings.seed)
+    found = results.entries(names, reference, each(), name, settings.seed)
     classes = None
     if "classes" in names:
-        classes = _classes(data.class_names, arrays, reference, asked)
+        classes = _classes(data.class_names, readings, reference, asked)
         if asked:
             values = {column: (part["overall"], None) for column, part in classes["confusion"].items()}
             found.append(results.entry("agreement", name("agreement", True), values))

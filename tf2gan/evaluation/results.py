@@ -32,16 +32,16 @@ def entries(metrics, real, columns, name, seed, suffix="") -> list:
 
     Args:
         metrics: names of METRICS.
-        real, columns: what `measures.observe` returned, {column: the same}.
+        real: what `measures.observe` returned.
+        columns: iterable of (column, the same); arrays that are made on the way need not all be in memory.
         name: function of a figure's metric, and of whether it reads features, to its name.
         suffix: what the record adds to each metric.
     """
-    computed = {column: {} for column in columns}
-    reads = {}
-    for metric in metrics:
-        for column, arrays in columns.items():
+    computed, reads = {}, {}
+    for column, arrays in columns:
+        for metric in metrics:
             found = measures.compute([metric], real, arrays, seed)
-            computed[column].update(found)
+            computed.setdefault(column, {}).update(found)
             reads.update(dict.fromkeys(found, measures.METRICS[metric].reads in measures.EXTRACTED))
     return [entry(figure + suffix, name(figure, reads[figure]),
                   {column: values[figure] for column, values in computed.items()}) for figure in reads]

@@ -177,7 +177,7 @@ def figures_of_direction(there, sets, target, extractor, settings, names, weight
     for images in (target, *sets.values()):
         measures.check_num(names, images.num, images.name)
     reference = comparing.observed(target, names, extractor, settings)
-    arrays = {column: comparing.observed(images, names, extractor, settings) for column, images in sets.items()}
+    arrays = ((column, comparing.observed(images, names, extractor, settings)) for column, images in sets.items())
     num = sets["model"].num
 
     def name(metric, reads_features=False):

@@ -56,7 +56,7 @@ def make_watcher(gan, splits, record, options, show_progress=False):
 
     def watch(gan):
         arrays = comparing.observed(fake, names, extractor, quiet)
-        return _figures(results.entries(names, reference, {"model": arrays}, name, settings.seed))
+        return _figures(results.entries(names, reference, [("model", arrays)], name, settings.seed))
 
     return watch
 

@@ -34,6 +34,7 @@ METRICS = {
     "ms-ssim": Metric("similarity", ("ms_ssim",), 4),
     "classes": Metric("probabilities", ("class_distance", "sure")),
 }
+SLOW = ("swd",)  # measured only where asked for: it takes longer than all others together
 EXTRACTED = {"features", "probabilities"}  # what an extractor gives
 WITHOUT_EXTRACTOR = tuple(name for name, metric in METRICS.items() if metric.reads not in EXTRACTED)
 
