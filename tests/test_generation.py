@@ -52,6 +52,7 @@ np.savez("outputs.npz", **outputs)
 @pytest.fixture(scope="module")
 def gans():
     """{name: tiny GAN} whose averaged generators differ from the trained ones."""
+    tf.keras.utils.set_random_seed(0)  # or the weights, and how far two images differ, would depend on other tests
     made = {name: make() for name, make in MAKERS.items()}
     random = np.random.default_rng(0)
     for gan in made.values():
@@ -125,7 +126,7 @@ def test_exports_give_the_images_of_the_gans_in_plain_tensorflow(gans, exports, 
     for name, gan in gans.items():
         expected = expected_images(gan, some_latents(), *some_labels(gan))
         np.testing.assert_allclose(outputs[name], expected, atol=1e-5)
-        assert np.abs(outputs[name][0] - outputs[name][1]).max() > 0.01
+        assert np.abs(outputs[name][0] - outputs[name][1]).max() > 1e-3  # a hundred times what may differ above
         trained = gan.generator(some_latents(), *some_labels(gan), training=False).numpy()
         assert np.abs(trained - (2 * outputs[name] - 1)).max() > 0.05  # averaged weights, not these
         assert tf.io.decode_png((tmp_path / f"{name}.png").read_bytes()).shape == gan.image_shape

@@ -511,10 +511,14 @@ def test_raw_weights_are_the_trained_ones(tmp_path, watched, data):
 
 def test_figures_belong_to_the_weights_they_are_of(tmp_path, watched):
     folder = shutil.copytree(watched, tmp_path / "run")
-    (folder / "evaluation.json").write_text(json.dumps({"protocol": {"images_seen": 8, "weights": "averaged"}}))
+    measured = {"protocol": {"images_seen": 8, "weights": "averaged"}, "table": "fid 1"}
+    (folder / "evaluation.json").write_text(json.dumps(measured))
     assert "evaluation" in session.load_gan(folder, "best")[1]
     assert "evaluation" not in session.load_gan(folder, "latest")[1]
     assert "evaluation" not in session.load_gan(folder, "best", "raw")[1]
+    for older in ({"protocol": measured["protocol"]}, {"protocol": {"images_seen": 8}, "table": ""}, []):
+        (folder / "evaluation.json").write_text(json.dumps(older))
+        assert "evaluation" not in session.load_gan(folder, "best")[1]
 
 
 # The tools.
