@@ -117,7 +117,7 @@ def test_the_names_of_figures(gan_class, metrics, extractor, expected):
 
 @pytest.mark.parametrize("gan_class, changes, words", [
     (GAN, {"evaluate_metrics": "fdi"}, "unknown metric 'fdi': did you mean 'fid'"),
-    (CycleGAN, {"evaluate_metrics": "classes"}, "--metrics classes: translations have none"),
+    (CycleGAN, {"evaluate_metrics": "classes"}, "--evaluate-metrics classes: translations have none"),
     (GAN, {"evaluate_metrics": "classes", "extractor": "inception"}, "only --extractor classifier reads"),
     (GAN, {"extractor": "savedmodel:/nowhere"}, "/nowhere does not exist"),
     (CycleGAN, {"extractor": "clasifier"}, "unknown extractor 'clasifier'")])
@@ -127,8 +127,8 @@ def test_what_cannot_be_measured_is_refused_before_any_data(gan_class, changes, 
 
 
 @pytest.mark.parametrize("changes, words", [
-    ({"evaluate_metrics": "is", "evaluate_num": 9}, "--metrics is: needs at least 10 images, samples has 9"),
-    ({"evaluate_metrics": "dc", "evaluate_num": 5}, "--metrics dc: needs at least 6 images, samples has 5")])
+    ({"evaluate_metrics": "is", "evaluate_num": 9}, "--evaluate-metrics is: needs at least 10 images, samples has 9"),
+    ({"evaluate_metrics": "dc", "evaluate_num": 5}, "--evaluate-metrics dc: needs at least 6 images, samples has 5")])
 def test_too_few_images(tmp_path_factory, changes, words):
     with pytest.raises(UserError, match=words):
         watcher(shades.gan_run(tmp_path_factory), **changes)

@@ -22,10 +22,9 @@ def of_run(gan, record, settings, against=None, split=None, data_dir=None, neare
                              data_dir or options.get("data_dir"), options.get("skip_unreadable", False), split)
     if against is None:
         session.check_same_data(config.dataset, record, data.splits)
-    return _of_samplers(generation.Sampler.from_gan(gan), _untrained(type(gan), config), data, settings,
-                        against is None, {
+    return _of_samplers(generation.Sampler.from_gan(gan), _untrained(type(gan), config), data, settings, {
         "source": f"run of {record.get('preset') or record['model']}", "images_seen": int(gan.images_seen.numpy())},
-                        record["weights"], nearest)
+        record["weights"], nearest)
 
 
 def of_savedmodel(path, card, settings, against=None, split=None, data_dir=None, nearest=None) -> dict:
@@ -39,19 +38,18 @@ def of_savedmodel(path, card, settings, against=None, split=None, data_dir=None,
     except UserError as error:  # an export outlives the options that its method has today
         untrained, protocol = None, {"untrained": f"not to be had: {error}"}
     return _of_samplers(
-        generation.Sampler.from_savedmodel(path), untrained, data, settings, against in (None, card["data"]),
+        generation.Sampler.from_savedmodel(path), untrained, data, settings,
         {"source": f"export {card['name']}, version {card['version']}", "images_seen": card["images_seen"], **protocol},
         "raw" if card["config"].get("ema_decay") is None else "averaged", nearest)
 
 
-def _of_samplers(sampler, untrained, data, settings, own_data, protocol, weights, nearest):
-    """`own_data`: whether `data` are those that the model was trained on, so that their classes are its classes."""
+def _of_samplers(sampler, untrained, data, settings, protocol, weights, nearest):
     names, extractor = how(data, settings)
     num = settings.num or min(data.splits[data.reference].num_examples, measures.MOST_IMAGES)
     columns = {"model": sources.generated(sampler, num, settings.seed, "samples")}
     if untrained is not None:
         columns["untrained"] = sources.generated(untrained, num, settings.seed, "samples of the untrained network")
-    asked = "classes" in names and own_data and sampler.num_classes is not None
+    asked = "classes" in names and bool(sampler.class_names) and tuple(sampler.class_names) == tuple(data.class_names)
     result = comparing.compare(columns, data, extractor, settings, names, protocol, weights, asked)
     return _with_neighbors(result, nearest, columns["model"], data, extractor, settings)
 

@@ -53,8 +53,8 @@ class RealData:
     @property
     def resize(self):
         """How images are brought to the shape."""
-        shapes = {split.image_shape for split in self.splits.values()}
-        return "none" if shapes == {self.image_shape} else "bilinear, antialiased, middle crop"
+        sizes = {tuple(split.image_shape[:2]) for split in self.splits.values()}
+        return "none" if sizes == {self.image_shape[:2]} else "bilinear, antialiased, middle crop"
 
     def images(self, split, num=None, seed=0) -> ImageSet:
         """`num` images of a split, all if it has no more."""

@@ -106,7 +106,8 @@ def of_run(gan, record, settings, against=None, data_dir=None) -> dict:
 def of_savedmodel(path, card, settings, against=None, data_dir=None) -> dict:
     """The record of an evaluation of an export with the card `card`, on the data that this names, or on `against`."""
     data = load_unpaired(against or card["data"], tuple(card["image_size"]), data_dir)
-    models = {"model": savedmodel.load(path, card["directions"]).signatures}
+    loaded = savedmodel.load(path, card["directions"])  # kept: its signatures do not own their variables
+    models = {"model": loaded.signatures}
     protocol = {"source": f"export {card['name']}, version {card['version']}", "images_seen": card["images_seen"]}
     try:
         models["untrained"] = _untrained(*configuration.from_record(card))

@@ -2,7 +2,12 @@
 
 They are taken beside the training images: a checkpoint that is chosen by them leaves those of the test split unspoilt.
 """
+import contextlib
+import dataclasses
+import re
+
 from tf2gan import generation, translation
+from tf2gan.errors import UserError
 from tf2gan.evaluation import comparing, extracting, generated, results, sources, translated
 from tf2gan.metrics import measures
 from tf2gan.metrics.figures import Figure
@@ -13,7 +18,11 @@ def check_watch(gan_class, options) -> tuple:
 
     Raises UserError for metrics that this kind of method cannot be measured by, and for an extractor that there is not.
     """
-    settings = _settings(options)
+    with _own_flags():
+        return _names(gan_class, _settings(options))
+
+
+def _names(gan_class, settings):
     large = (1024, 1024)  # the size is not known yet
     if hasattr(gan_class, "directions"):
         names = translated.chosen(settings, large)
@@ -37,8 +46,13 @@ def make_watcher(gan, splits, record, options, show_progress=False):
     Raises UserError for figures that cannot be had of these data.
     """
     settings = _settings(options, show_progress)
-    if hasattr(gan, "directions"):
-        return _translations(gan, splits, settings)
+    with _own_flags():
+        if hasattr(gan, "directions"):
+            return _translations(gan, splits, settings)
+        return _generated(gan, options, settings)
+
+
+def _generated(gan, options, settings):
     config = gan.config
     data = sources.load_real(config.dataset, generation.traits(gan).image_shape, options.data_dir,
                              options.skip_unreadable, "train")
@@ -48,7 +62,7 @@ def make_watcher(gan, splits, record, options, show_progress=False):
     for images in (real, fake):
         measures.check_num(names, images.num, images.name)
     reference = comparing.observed(real, names, extractor, settings)
-    quiet = _settings(options)
+    quiet = dataclasses.replace(settings, show_progress=False)
 
     def name(figure, reads_features):
         return results.figure_name(figure, fake.num, f"{data.label}-train", extractor if reads_features else None,
@@ -72,7 +86,7 @@ def _translations(gan, splits, settings):
         for images in (source, target):
             measures.check_num(names, images.num, images.name)
         ways.append((there, source, target, f"{data.label}-train{target_domain}"))
-    quiet = comparing.Settings(settings.metrics, settings.extractor, settings.num, settings.seed)
+    quiet = dataclasses.replace(settings, show_progress=False)
 
     def watch(gan):
         found = []
@@ -89,6 +103,15 @@ def _translations(gan, splits, settings):
         return figures
 
     return watch
+
+
+@contextlib.contextmanager
+def _own_flags():
+    """Messages that name a flag of tools/evaluate.py name that of tools/train.py instead."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(re.sub(r"--(metrics|num)\b", r"--evaluate-\1", str(error))) from error
 
 
 def _figures(entries):

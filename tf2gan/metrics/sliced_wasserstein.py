@@ -57,7 +57,8 @@ class Descriptors:
     """The patches of a set of images, added batch by batch.
 
     Where the patches of an image lie is a pure function of `seed` and of the image's number in the set: the batch size
-    changes nothing. Give two sets that are to be compared two seeds: in the released code their places are independent.
+    changes nothing. In the released code the places in two sets are independent; of one seed they are the same for the
+    images of one number, which made no difference that could be told from chance.
 
     One image takes patches * 49 * channels * 4 bytes a level. With 128 patches, 10 000 grey images of 28x28 take
     251 MB, 10 000 colour images of 32x32 (two levels) 1.5 GB.
