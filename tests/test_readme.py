@@ -1,6 +1,7 @@
-"""The README's example of a new method is code that works."""
+"""The README: its example of a new method is code that works, its commands can be typed."""
 import dataclasses
 import importlib.util
+import os
 import re
 import sys
 
@@ -68,3 +69,11 @@ def test_the_example_of_a_method_trains_and_resumes(method, tmp_path, tmp_path_f
     for killed, end in zip(before, weights(folder)):
         assert (killed != end).any(), "a network has not moved"
     assert f"  {model} " in tool.run_here("--list").stdout
+
+
+def test_tools_run_as_the_readme_types_them(root):
+    typed = set(re.findall(r"^(tools/\w+\.py)", (root / "README.md").read_text("utf-8"), re.MULTILINE))
+    assert typed == {f"tools/{file.name}" for file in (root / "tools").glob("*.py")} - {"tools/demo.py"}
+    for name in typed:
+        assert os.access(root / name, os.X_OK), name
+        assert (root / name).read_text("utf-8").startswith("#!/usr/bin/env python\n"), name
