@@ -21,17 +21,6 @@ ALL = ",".join(measures.METRICS)
 COLUMNS = ("model", "untrained", "real_train")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def readers(tmp_path_factory):
-    with shades.quick_classifier(shades.shared_cache(tmp_path_factory)) as used:
-        yield used
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return shades.shared_data(tmp_path_factory)
-
-
 @pytest.fixture(scope="module", params=list(shades.RUNS))
 def evaluated(request, readers, data, tmp_path_factory):
     """A run that was measured: `model`, `run`, `result`, and the `reader` that was used."""

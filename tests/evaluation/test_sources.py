@@ -13,16 +13,6 @@ from tf2gan.errors import UserError
 from tf2gan.evaluation import sources, translated
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return shades.shared_data(tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def real(data):
-    return sources.load_real(str(data))
-
-
 def taken(images):
     """(images, labels) of a set."""
     batches, labels = zip(*images.batches())

@@ -11,22 +11,6 @@ from tf2gan import evaluation, images
 from tf2gan.evaluation import extracting, neighbors, sources
 
 
-@pytest.fixture(scope="module", autouse=True)
-def readers(tmp_path_factory):
-    with shades.quick_classifier(shades.shared_cache(tmp_path_factory)) as used:
-        yield used
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return shades.shared_data(tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def real(data):
-    return sources.load_real(str(data))
-
-
 @pytest.fixture(scope="module")
 def copies(data, tmp_path_factory):
     """A folder with three training images, and two of other pixels."""

@@ -18,12 +18,6 @@ WAYS = (("a2b", "b2a", "A", "B"), ("b2a", "a2b", "B", "A"))
 COLUMNS = ("model", "untrained", "input", "real_train")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def readers(tmp_path_factory):
-    with shades.quick_classifier(shades.shared_cache(tmp_path_factory)) as used:
-        yield used
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     return shades.shared_domains(tmp_path_factory)

@@ -18,12 +18,6 @@ from tf2gan.metrics import similarity, statistics
 NUM = 20
 
 
-@pytest.fixture(scope="module", autouse=True)
-def readers(tmp_path_factory):
-    with shades.quick_classifier(shades.shared_cache(tmp_path_factory)) as used:
-        yield used
-
-
 def options(**changes):
     return training.Options(**{"evaluate_every": 1, "evaluate_num": NUM, **changes})
 

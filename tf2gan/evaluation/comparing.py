@@ -45,10 +45,6 @@ def chosen(settings, image_shape):
     return names
 
 
-def needs_extractor(names):
-    return any(measures.METRICS[name].reads in measures.EXTRACTED for name in names)
-
-
 def extractor_record(extractor):
     """What a figure's protocol says of its extractor; None for none."""
     if extractor is None:

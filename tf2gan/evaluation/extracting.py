@@ -30,7 +30,7 @@ class Resized:
 
 def check(spec, names):
     """Raises UserError for a spec that no extractor has, if any of the metrics `names` reads features."""
-    if any(measures.METRICS[name].reads in measures.EXTRACTED for name in names):
+    if measures.needs_extractor(names):
         features.check(spec)
 
 

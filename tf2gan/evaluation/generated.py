@@ -84,7 +84,7 @@ def _with_neighbors(result, folder, images, data, extractor, settings):
 def how(data, settings):
     """(names of the metrics, the extractor or None) for data with or without classes."""
     names = comparing.chosen(settings, data.image_shape)
-    if not comparing.needs_extractor(names):
+    if not measures.needs_extractor(names):
         return names, None
     return names, extracting.of_classes(settings.extractor, data, settings.show_progress)
 

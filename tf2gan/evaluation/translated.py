@@ -149,8 +149,11 @@ def _of_models(models, data, settings, protocol, weights):
         passes = {column: Translation(functions, there, back, source, target if data.paired("test") else None)
                   for column, functions in models.items()}
         sets = {column: one.image_set(f"{there}, {results.COLUMNS[column]}") for column, one in passes.items()}
-        found += figures_of_direction(there, {**sets, "input": source, "real_train": floor}, target, extractor,
-                                      settings, names, weights, f"{data.label}-test{target_domain}", passes)
+        sets.update(input=source, real_train=floor)
+        reference = reference_of(target, sets, extractor, settings, names)
+        found += figures_of_direction(there, sets, reference, extractor, settings, names, weights,
+                                      f"{data.label}-test{target_domain}")
+        found += _errors_and_colors(there, sets, target, passes, weights, f"{data.label}-test{target_domain}")
         num[there] = {"source": source.num, "target": target.num, "floor": floor.num}
     return results.record({
         **protocol, "dataset": data.label, "split": "test", "num": num, "floor": "train",
@@ -164,39 +167,43 @@ def _of_models(models, data, settings, protocol, weights):
 def how(data, settings):
     """(names of the metrics, the extractor or None) for unpaired data."""
     names = chosen(settings, data.size)
-    if not comparing.needs_extractor(names):
+    if not measures.needs_extractor(names):
         return names, None
     return names, extracting.of_domains(settings.extractor, data.splits, data.label, data.size,
                                         settings.show_progress)
 
 
-def figures_of_direction(there, sets, target, extractor, settings, names, weights, against, passes=None):
-    """Entries for {column: ImageSet} beside `target`; `passes`: {column: Translation} whose sets are among them.
-
-    Raises UserError for a set that is too small.
-    """
+def reference_of(target, sets, extractor, settings, names):
+    """What is observed of the real images of a direction; UserError if they, or one of `sets`, are too few."""
     for images in (target, *sets.values()):
         measures.check_num(names, images.num, images.name)
-    reference = comparing.observed(target, names, extractor, settings)
+    return comparing.observed(target, names, extractor, settings)
+
+
+def figures_of_direction(there, sets, reference, extractor, settings, names, weights, against):
+    """Entries of `names` for {column: ImageSet} beside what `reference_of` observed."""
     arrays = ((column, comparing.observed(images, names, extractor, settings)) for column, images in sets.items())
     num = sets["model"].num
 
-    def name(metric, reads_features=False):
-        return results.figure_name(metric, num, against, extractor if reads_features else None, weights)
+    def name(metric, reads_features):
+        return results.figure_name(f"{metric}_{there}", num, against, extractor if reads_features else None, weights)
 
-    found = results.entries(names, reference, arrays, lambda metric, reads: name(f"{metric}_{there}", reads),
-                            settings.seed, suffix=f"_{there}")
-    if passes:
-        errors = {metric for one in passes.values() for metric in one.errors}
-        found += [results.entry(f"{metric}_{there}", name(f"{metric}_{there}"),
-                                {column: (one.errors[metric], None) for column, one in passes.items()})
-                  for metric in sorted(errors)]
-        colors = {column: _colors(sets[column]) for column in sets if column not in passes}
-        colors.update({column: one.colors for column, one in passes.items()})
-        real = _colors(target)
-        found.append(results.entry(f"color_distance_{there}", name(f"color_distance_{there}"),
-                                   {column: (histogram.distance(real), None) for column, histogram in colors.items()}))
-    return found
+    return results.entries(names, reference, arrays, name, settings.seed, suffix=f"_{there}")
+
+
+def _errors_and_colors(there, sets, target, passes, weights, against):
+    """Entries of what was measured on the way: `passes`, {column: Translation}, whose sets were read before."""
+    def entry(metric, values):
+        metric = f"{metric}_{there}"
+        return results.entry(metric, results.figure_name(metric, sets["model"].num, against, weights=weights),
+                             {column: (value, None) for column, value in values.items()})
+
+    errors = {metric for one in passes.values() for metric in one.errors}
+    found = [entry(metric, {column: one.errors[metric] for column, one in passes.items()}) for metric in sorted(errors)]
+    colors = {column: _colors(sets[column]) for column in sets if column not in passes}
+    colors.update({column: one.colors for column, one in passes.items()})
+    real = _colors(target)
+    return [*found, entry("color_distance", {column: histogram.distance(real) for column, histogram in colors.items()})]
 
 
 def _colors(images):

@@ -83,18 +83,17 @@ def _translations(gan, splits, settings):
     for there, _, source_domain, target_domain in translated.WAYS:
         source = data.images(f"train{source_domain}", settings.num, settings.seed)
         target = data.images(f"train{target_domain}", max(settings.num, measures.MOST_IMAGES), settings.seed)
-        for images in (source, target):
-            measures.check_num(names, images.num, images.name)
-        ways.append((there, source, target, f"{data.label}-train{target_domain}"))
+        sets = {"model": sources.translated(functions[there], source, there)}
+        reference = translated.reference_of(target, sets, extractor, settings, names)
+        ways.append((there, sets, reference, f"{data.label}-train{target_domain}"))
     quiet = dataclasses.replace(settings, show_progress=False)
 
     def watch(gan):
         found = []
-        for there, source, target, against in ways:
-            sets = {"model": sources.translated(functions[there], source, there)}
-            found += translated.figures_of_direction(there, sets, target, extractor, quiet, names, weights, against)
+        for there, sets, reference, against in ways:
+            found += translated.figures_of_direction(there, sets, reference, extractor, quiet, names, weights, against)
         figures = _figures(found)
-        num = min(source.num for _, source, _, _ in ways)
+        num = min(sets["model"].num for _, sets, _, _ in ways)
         for metric in dict.fromkeys(figure.metric.rsplit("_", 1)[0] for figure in figures):
             both = [figure for figure in figures if figure.metric.rsplit("_", 1)[0] == metric]
             reads = extractor is not None and extractor.name in both[0].name

@@ -50,6 +50,11 @@ def parse(text) -> Tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def needs_extractor(metrics) -> bool:
+    """Whether any of `metrics` reads what an extractor gives."""
+    return any(METRICS[name].reads in EXTRACTED for name in metrics)
+
+
 def fits(metric, image_shape) -> bool:
     """Whether images [height, width, channels] are large enough for a metric."""
     least = {"swd": sliced_wasserstein.SMALLEST, "ms-ssim": similarity.WINDOW}.get(metric, 1)
