@@ -1,6 +1,5 @@
 """tools/evaluate.py: what it prints and writes, what a model card makes of it, and what it refuses before any work."""
 import contextlib
-import importlib.util
 import io
 import json
 import re
@@ -30,10 +29,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def main():
-    spec = importlib.util.spec_from_file_location("evaluate_tool", tool.ROOT / "tools" / "evaluate.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return tool.main("evaluate")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,4 @@
 """tools/report.py: where it writes a report, and what it refuses."""
-import importlib.util
 import json
 import pathlib
 
@@ -14,10 +13,7 @@ OLD = f"<html>\n{report._MARK}\nold"
 
 @pytest.fixture(scope="module")
 def main():
-    spec = importlib.util.spec_from_file_location("report_tool", tool.ROOT / "tools" / "report.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return tool.main("report")
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 """Training that evaluates: lines and curves of figures, the best checkpoint, an early stop; all of it after kills."""
-import importlib.util
 import io
 import json
 import math
@@ -525,10 +524,7 @@ def test_figures_belong_to_the_weights_they_are_of(tmp_path, watched):
 
 def use(name, *args):
     """A tool's `main` on these arguments, in this process."""
-    spec = importlib.util.spec_from_file_location(f"{name}_tool", tool.ROOT / "tools" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.main([str(arg) for arg in args])
+    tool.main(name)([str(arg) for arg in args])
 
 
 def test_sample_takes_the_checkpoint(tmp_path, watched):

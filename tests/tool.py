@@ -131,7 +131,7 @@ def run_here(*args):
     tf.config.experimental.enable_op_determinism = lambda: None  # there is no way back for the tests that follow
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            cli.run(_tool().main)
+            cli.run(main("train"))
     except SystemExit as end:
         return types.SimpleNamespace(returncode=end.code or 0, stdout=out.getvalue(), stderr=err.getvalue())
     finally:
@@ -157,11 +157,12 @@ def run_here_until(step, *args):
 
 
 @functools.lru_cache(maxsize=None)
-def _tool():
-    spec = importlib.util.spec_from_file_location("train_tool", ROOT / "tools" / "train.py")
+def main(name):
+    """The `main` of tools/NAME.py, in this process."""
+    spec = importlib.util.spec_from_file_location(f"{name}_tool", ROOT / "tools" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    return module.main
 
 
 class Held:
