@@ -92,7 +92,7 @@ class Toy(gan.GAN):
         super().__init__(config, total_images)
         self.shape, self.traces = (size, size, channels), 0
         self.network = self.layer()
-        self.average = self.average_of(self.network, self.layer)
+        self.average = self.average_of(self.network, self.layer, config.ema_decay)
         self.pool = ImagePool(2, self.shape)
         self.optimizer = getattr(tf.keras.optimizers, optimizer)(0.1)
         self.build_all([(self.optimizer, self.network.trainable_variables)])

@@ -73,6 +73,74 @@ class Dropout(tf.keras.layers.Layer):
         return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed=seed)
 
 
+class GaussianNoise(tf.keras.layers.Layer):
+    """Adds noise from N(0, deviation^2) that is a pure function of the seed it is called with; see `Dropout`."""
+
+    def __init__(self, deviation, **kwargs):
+        super().__init__(**kwargs)
+        self.deviation = deviation
+
+    def call(self, inputs, training=False, seed=None):
+        """`inputs` of any shape; in training, `seed` is an int tensor [2]."""
+        if not training or self.deviation == 0:
+            return inputs
+        if seed is None:
+            raise ValueError(f"{self.name}: a noise layer in training needs a seed")
+        noise = tf.random.stateless_normal(tf.shape(inputs), seed, dtype=tf.float32)
+        return inputs + tf.cast(self.deviation * noise, inputs.dtype)
+
+
+class _WeightNormalized(tf.keras.layers.Layer):
+    """A linear layer whose kernel is w = g v / |v|, a length and a direction for each output.
+
+    Salimans and Kingma 2016 (arXiv 1602.07868), eq. 2. At first |w|^2 = 2, so that rectified outputs keep the size of
+    what comes in, which takes the place of the paper's initialization by data (sec. 3): weights are a function of the
+    seed alone. Always in float32, as all norms are.
+    """
+
+    def __init__(self, num_outputs, name=None):
+        super().__init__(name=name, dtype="float32")
+        self.num_outputs = num_outputs
+
+    def _add_weights(self, shape):
+        self.direction = self.add_weight(name="direction", shape=[*shape, self.num_outputs],
+                                         initializer=tf.keras.initializers.RandomNormal(stddev=0.05))
+        self.length = self.add_weight(name="length", shape=[self.num_outputs],
+                                      initializer=tf.keras.initializers.Constant(2.0 ** 0.5))
+        self.bias = self.add_weight(name="bias", shape=[self.num_outputs], initializer="zeros")
+
+    def _kernel(self):
+        direction = tf.convert_to_tensor(self.direction)
+        squares = tf.reduce_sum(tf.square(direction), axis=range(len(direction.shape) - 1))
+        return direction * (self.length * tf.math.rsqrt(squares + 1e-12))
+
+
+class WeightNormalizedDense(_WeightNormalized):
+    """[batch, num_inputs] -> [batch, num_outputs]."""
+
+    def build(self, input_shape):
+        self._add_weights([input_shape[-1]])
+        super().build(input_shape)
+
+    def call(self, inputs):
+        return tf.matmul(inputs, self._kernel()) + self.bias
+
+
+class WeightNormalizedConv2D(_WeightNormalized):
+    """[batch, height, width, channels] -> [batch, height', width', num_outputs]; arguments are those of Keras's."""
+
+    def __init__(self, num_outputs, size, stride=1, padding="valid", name=None):
+        super().__init__(num_outputs, name)
+        self.size, self.stride, self.padding = size, stride, padding
+
+    def build(self, input_shape):
+        self._add_weights([self.size, self.size, input_shape[-1]])
+        super().build(input_shape)
+
+    def call(self, inputs):
+        return tf.nn.conv2d(inputs, self._kernel(), self.stride, self.padding.upper()) + self.bias
+
+
 class ReflectionPadding2D(tf.keras.layers.Layer):
     """[batch, height, width, channels] -> [batch, height + 2 size, width + 2 size, channels], mirrored at the edges."""
 

@@ -24,6 +24,31 @@ def cross_entropy(logits, labels):
     return tf.reduce_mean(tf.math.softplus(logits) - labels * logits)
 
 
+# Class logits and what else is read of them, in semi-supervised learning.
+
+def class_cross_entropy(logits, labels):
+    """-mean(log p(y | x)), p the softmax of `logits` [batch, num_classes]; `labels` y, int [batch]."""
+    logits = tf.cast(logits, tf.float32)
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+
+
+def class_logits(logits, num_classes):
+    """The logits of the classes alone, [batch, num_classes], from those of the classes and perhaps of "fake" after."""
+    return logits[:, :num_classes]
+
+
+def real_logits(logits, num_classes):
+    """The logit of "real", float32 [batch, 1], whose sigmoid is D(x) (Salimans et al. 2016, sec. 5).
+
+    With a logit l_f of "fake" beside those of the classes, D = 1 - p(fake) = sum exp l_k / (sum exp l_k + exp l_f), so
+    the logit is log sum exp l_k - l_f. Without it l_f = 0: softmax does not change when a number is taken from all
+    logits, so one of them can be fixed. `logits`: [batch, num_classes] or [batch, num_classes + 1], of any size.
+    """
+    logits = tf.cast(logits, tf.float32)
+    some_class = tf.reduce_logsumexp(logits[:, :num_classes], axis=-1, keepdims=True)
+    return some_class if logits.shape[-1] == num_classes else some_class - logits[:, num_classes:]
+
+
 # Adversarial losses. Labels other than 1 and 0 are those of label smoothing, soft or flipped labels.
 
 def minimax_discriminator(real_logits, fake_logits, real_labels=1.0, fake_labels=0.0):

@@ -148,7 +148,7 @@ def describe(gan, name, version, signatures, record):
     """
     config = gan.config
     images_seen = int(gan.images_seen.numpy())
-    training_sizes = [size for split, size in (record.get("data") or {}).items() if split.startswith("train")]
+    epoch_images = runs.epoch_images(record.get("data") or {})
     dataset = _published(config.dataset)
     return {
         "name": name,
@@ -163,7 +163,7 @@ def describe(gan, name, version, signatures, record):
         "command": without_folders(record.get("command")),
         "images_seen": images_seen,
         "steps": images_seen // config.images_per_step,
-        "epochs": round(images_seen / max(training_sizes), 2) if training_sizes else None,
+        "epochs": round(images_seen / epoch_images, 2) if epoch_images else None,
         "seed": config.seed,
         "weights": f"averaged over training (ema_decay {config.ema_decay})" if gan.averages else "as trained",
         "image_size": list(config.image_shape),

@@ -125,8 +125,8 @@ def _load(run):
 
 def _epochs(num_images, record):
     """Passes over the larger of the training splits; None where a run does not say how large they are."""
-    sizes = [size for split, size in record["data"].items() if split.startswith("train")]
-    return num_images / max(sizes) if sizes else None
+    size = runs.epoch_images(record["data"])
+    return num_images / size if size else None
 
 
 def _without_place(value):

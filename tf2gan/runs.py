@@ -34,6 +34,12 @@ def versions() -> dict:
             **{name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy")}}
 
 
+def epoch_images(sizes: dict) -> Optional[int]:
+    """Images in one pass over the largest of the training splits of {split: its size}; None without any."""
+    return max((size for split, size in sizes.items() if split.startswith("train") or split == "unlabelled"),
+               default=None)
+
+
 def create(path, record: dict) -> "Run":
     """A new run folder that holds `record` as config.json. UserError if it is not empty or cannot be written."""
     path = pathlib.Path(path)

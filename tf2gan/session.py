@@ -7,7 +7,7 @@ import sys
 from typing import Optional
 
 from tf2gan import configuration, progress, runs, summary, training, watching
-from tf2gan.data import load
+from tf2gan.data import labelled, load
 from tf2gan.errors import UserError, unknown
 from tf2gan.gans import GANS, NAMES
 
@@ -71,10 +71,13 @@ def _prepare(request):
         runs.check_new(request.options.run_dir)
     strategy = training.make_strategy(request.options)  # before the data: devices are fixed once one is used
     splits = load.load(request.config.dataset, request.gan_class.splits, request.options.data_dir,
-                       request.options.skip_unreadable)
+                       request.options.skip_unreadable,
+                       unlabelled=[name for name in [getattr(request.config, "more_unlabelled", None)] if name])
     first = next(iter(splits.values()))
     config = request.config.fitted(first.image_shape, first.class_names)
     config.check()
+    if hasattr(request.gan_class, "classify"):
+        splits = labelled.divided(splits, config)
     training.check_data(config, splits, strategy.num_replicas_in_sync)
     return dataclasses.replace(request, config=config), strategy, splits, training.total_images(config, splits)
 
@@ -98,7 +101,8 @@ def run(request) -> Outcome:
               "fingerprints": {name: split.fingerprint for name, split in splits.items()},
               "command": shlex.join(["tools/train.py", *sys.argv[1:]]), "versions": runs.versions()}
     if request.run is None:
-        gan = training.build(request.gan_class, request.config, total, strategy, record["class_names"])
+        gan = training.build(request.gan_class, request.config, total, strategy, record["class_names"],
+                             training.epoch_images(splits))
         name = request.preset if request.preset in NAMES else request.model
         evaluate = _evaluator(gan, splits, record, request.options)  # before the folder, which an error would leave
         path = request.options.run_dir or runs.next_run_dir(name, request.config.dataset)
@@ -116,7 +120,8 @@ def run(request) -> Outcome:
         watch = watching.Watch(request.options, info.get("watch"))
         if watch.stopped:
             return Outcome(f"{folder.path}: {watch.verdict()}; to go on, give --stop-after none or a larger number")
-        gan = training.build(request.gan_class, request.config, total, strategy, record["class_names"])
+        gan = training.build(request.gan_class, request.config, total, strategy, record["class_names"],
+                             training.epoch_images(splits))
         if checkpoint:
             folder.restore(gan, checkpoint)
         evaluate = _evaluator(gan, splits, folder.record, request.options)

@@ -9,7 +9,7 @@ from typing import Literal, Optional
 import numpy as np
 import tensorflow as tf
 
-from tf2gan import _quiet, images, watching
+from tf2gan import _quiet, images, runs, watching
 from tf2gan.data import pipeline
 from tf2gan.errors import Failure, UserError
 
@@ -85,7 +85,7 @@ def total_images(config, splits) -> int:
 
 def epoch_images(splits) -> int:
     """Images in one pass over the larger of the training splits."""
-    return max(split.num_examples for name, split in splits.items() if name.startswith("train"))
+    return runs.epoch_images({name: split.num_examples for name, split in splits.items()})
 
 
 def check_data(config, splits, replicas):
@@ -100,12 +100,12 @@ def check_data(config, splits, replicas):
         raise UserError(f"--batch-size {config.batch_size}: cannot be shared equally by {replicas} replicas")
 
 
-def build(gan_class, config, total, strategy, class_names=None):
+def build(gan_class, config, total, strategy, class_names=None, num_epoch=None):
     """The GAN with its initial weights, a pure function of the configuration, on the devices of `strategy`."""
     tf.keras.utils.set_random_seed(config.seed)
     with strategy.scope():
         gan = gan_class(config, total)
-    gan.class_names = class_names
+    gan.class_names, gan.epoch_images = class_names, num_epoch
     return gan
 
 
@@ -181,9 +181,7 @@ def train(gan, strategy, splits, run, options, reporter, info=None, evaluate=Non
     """
     config = gan.config
     start, size = int(gan.images_seen.numpy()), config.images_per_step
-    unpaired = "trainA" in splits
-    dataset = (pipeline.unpaired_batches(splits, config, start) if unpaired else
-               pipeline.image_batches(splits, config, config.real_batch_size, start))
+    dataset = pipeline.batches(splits, config, start)
     with _quiet.without_chatter():
         iterator = iter(strategy.experimental_distribute_dataset(dataset))
     fixed = gan.sample_inputs(options.num_samples)

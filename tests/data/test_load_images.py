@@ -92,7 +92,7 @@ def test_a_flat_folder_that_cannot_be_had(digits, tmp_path, capsys):
 
 
 def test_labels_stay_with_their_images_through_the_batches(digits):
-    batches = pipeline.image_batches(load.load(str(digits), ("train",)), config(), 6)
+    batches = pipeline.image_batches(load.load(str(digits), ("train",))["train"], config(), 6)
     for batch in batches.take(3):
         values = np.round((batch["images"][:, 0, 0, 0].numpy() + 1) * 127.5).astype(int)
         np.testing.assert_array_equal(values // 10, batch["labels"])
@@ -113,7 +113,7 @@ def test_images_of_several_sizes_have_no_common_size(tmp_path):
     split = load.load(str(tmp_path), ("train",))["train"]
     assert split.image_shape == (None, None, 1)
     assert [example["image"].shape for example in examples(split)] == [(8, 8, 1), (8, 9, 1)]
-    assert next(iter(pipeline.image_batches({"train": split}, config(), 5)))["images"].shape == [5, 8, 8, 1]
+    assert next(iter(pipeline.image_batches(split, config(), 5)))["images"].shape == [5, 8, 8, 1]
 
 
 def test_train_decides_whether_images_are_grey(digits):
@@ -204,7 +204,7 @@ def test_a_set_like_svhn(monkeypatch, tmp_path):
     features = tfds.builder("svhn_cropped", data_dir=os.fspath(tmp_path)).info.features
     split = odd(monkeypatch, tmp_path, image=features["image"], label=features["label"], other=np.int64)
     assert split.image_shape == (32, 32, 3) and split.class_names == tuple("0123456789")
-    batch = next(iter(pipeline.image_batches({"train": split}, config(image_shape=(32, 32), channels=3), 8)))
+    batch = next(iter(pipeline.image_batches(split, config(image_shape=(32, 32), channels=3), 8)))
     assert batch["images"].shape == [8, 32, 32, 3]
     np.testing.assert_allclose((batch["images"][:, 0, 0, 0] + 1) * 127.5, 3 - batch["labels"].numpy(), atol=1e-4)
 
@@ -232,7 +232,7 @@ def test_the_real_mnist():
         pytest.skip("TFDS_DATA_DIR names no folder with mnist")
     splits = load.load("mnist", ("train", "test"))
     assert splits["train"].image_shape == (28, 28, 1) and splits["train"].class_names == tuple("0123456789")
-    batches = pipeline.image_batches(splits, config(image_shape=(28, 28)), 10000)
+    batches = pipeline.image_batches(splits["train"], config(image_shape=(28, 28)), 10000)
     labels = np.concatenate([batch["labels"] for batch in batches.take(6)])
     # The numbers of each digit, as published.
     assert np.bincount(labels).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]

@@ -224,7 +224,7 @@ def image_config(**changes):
 
 
 def image_batches(split, batch_size=4, num=6, start=0, **changes):
-    dataset = pipeline.image_batches({"train": split}, image_config(**changes), batch_size, start)
+    dataset = pipeline.image_batches(split, image_config(**changes), batch_size, start)
     return list(dataset.take(num).as_numpy_iterator())
 
 
@@ -328,7 +328,7 @@ def test_grey_is_tiled_and_colour_becomes_luma(known):
 def test_image_batches_are_distributed(known, num_replicas):
     strategy = tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(num_replicas)],
                                               tf.distribute.ReductionToOneDevice())
-    dataset = pipeline.image_batches({"train": labelled(known=known)}, image_config(mirror=True), 4)
+    dataset = pipeline.image_batches(labelled(known=known), image_config(mirror=True), 4)
     iterator = iter(strategy.experimental_distribute_dataset(dataset))
     for expected in image_batches(labelled(known=known), num=4, mirror=True):
         parts = strategy.experimental_local_results(next(iterator)["images"])

@@ -13,7 +13,7 @@ from tf2gan.errors import UserError
 UNPAIRED_SPLITS = ("trainA", "trainB", "testA", "testB")
 _MOST_NAMES = 20  # of a folder's contents in one message
 _SUFFIX = "(ing|set|data|images)?"  # of names that are nearly right, such as "Training"
-_SPLIT_LIKE = re.compile("(train|test|val|valid|validation|dev|eval)" + _SUFFIX)
+_SPLIT_LIKE = re.compile("(train|test|val|valid|validation|dev|eval|extra|unlabell?ed)" + _SUFFIX)
 
 
 def find_images(folder):

@@ -24,13 +24,15 @@ from tf2gan.errors import UserError, unknown
 BUILT_IN = {builder.name: builder for builder in (synthetic.SyntheticApple2orange, synthetic.SyntheticDigits,
                                                   synthetic.SyntheticHouseNumbers, synthetic.SyntheticObjects)}
 
+NO_LABEL = -1  # the label of an image that has none, as tensorflow-datasets has it
+
 
 @dataclasses.dataclass(frozen=True)
 class Split:
     """A finite split: `records` yields undecoded examples in a fixed order, `decode` makes one a dict of tensors.
 
     `decode(record)` has "image", uint8 [height, width, channels], and where there are class names also "label", an
-    int64 scalar. `record_bytes` is the mean size of a record.
+    int64 scalar, NO_LABEL for none. `record_bytes` is the mean size of a record.
     """
 
     name: str
@@ -45,7 +47,8 @@ class Split:
     names: Tuple[str, ...] = ()  # of the files of an unpaired split, below its folder, without their suffixes
 
 
-def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=False, optional=()) -> Dict[str, Split]:
+def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=False, optional=(),
+         unlabelled=()) -> Dict[str, Split]:
     """{split: Split} of `dataset`.
 
     Args:
@@ -57,18 +60,21 @@ def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=Fal
         data_dir: where tensorflow-datasets keeps its data; default TFDS_DATA_DIR, or ~/tensorflow_datasets.
         skip_unreadable: leave out files of a folder that cannot be read.
         optional: more splits, which are left out where they are not there.
+        unlabelled: more splits that are needed, but not their labels. Of a folder that is a sub folder with images at
+            any depth, whose labels are -1, for none.
 
     Raises UserError where the data cannot be had, lack a split or cannot be read.
     """
     if _is_path(dataset):
         there = [name for name in optional if (pathlib.Path(dataset).expanduser() / name).is_dir()]
-        return _load_folder(dataset, (*splits, *there), skip_unreadable)
+        return _load_folder(dataset, (*splits, *there), skip_unreadable, unlabelled)
     if data_dir and not os.path.isdir(data_dir) and dataset.split("/")[0] not in BUILT_IN:
         raise UserError(f"--data-dir {data_dir}: no such folder; make it first to download into it")
     if os.path.isfile(dataset):
         raise UserError(f"dataset {dataset!r} is a file; possible: a folder of images, or a name")
     builder = _builder(dataset, data_dir)
     _check_images(builder, dataset)
+    splits = (*splits, *unlabelled)
     if builder.name in BUILT_IN:
         _check_splits(dataset, splits, builder.SPLITS)  # before the work of drawing it
     _prepare(builder, dataset, [name for name, other in BUILT_IN.items() if set(splits) <= set(other.SPLITS)])
@@ -93,11 +99,14 @@ def _is_path(dataset):
     return dataset.startswith((".", "/", "~")) or dataset.endswith("/") or os.path.isdir(dataset)
 
 
-def _load_folder(dataset, splits, skip_unreadable):
+def _load_folder(dataset, splits, skip_unreadable, unlabelled):
     root = pathlib.Path(dataset).expanduser()
     if "trainA" in splits:
         return _checked_splits(root, folders.unpaired_splits(root), None, {}, skip_unreadable)
-    return _checked_splits(root, *folders.image_splits(root, splits), skip_unreadable)
+    paths, class_names, labels = folders.image_splits(root, splits)
+    for name in unlabelled:
+        paths[name] = folders.some_images(folders.existing(root / name, "a folder of images without labels"))
+    return _checked_splits(root, paths, class_names, labels, skip_unreadable)
 
 
 def _checked_splits(root, paths, class_names, labels, skip_unreadable):
@@ -119,7 +128,7 @@ def _checked_splits(root, paths, class_names, labels, skip_unreadable):
     def split(name):
         records = {"path": [os.fsencode(path) for path in paths[name]]}
         if class_names is not None:
-            records["label"] = np.array([labels[path] for path in paths[name]], np.int64)
+            records["label"] = np.array([labels.get(path, NO_LABEL) for path in paths[name]], np.int64)
         files = [(str(path.relative_to(root)), path.stat()) for path in paths[name]]
         return Split(name, len(paths[name]), tf.data.Dataset.from_tensor_slices(records), decode, 200,
                      _digest([(path, stat.st_size) for path, stat in files]), (*shapes[name][:2], channels),

@@ -100,14 +100,43 @@ def unpaired_batches(splits, config, start=0):
     return tf.data.Dataset.zip(streams).batch(config.batch_size, drop_remainder=True).prefetch(2)
 
 
-def image_batches(splits, config, batch_size, start=0):
+def batches(splits, config, start=0):
+    """Endless training batches, of what `splits` are for: unpaired, partly labelled, or images of one kind."""
+    if "trainA" in splits:
+        return unpaired_batches(splits, config, start)
+    if "labelled" in splits:
+        return partly_labelled_batches(splits, config, config.real_batch_size, start)
+    return image_batches(splits["train"], config, config.real_batch_size, start)
+
+
+def partly_labelled_batches(splits, config, batch_size, start=0):
+    """Endless batches {"images", "labelled_images", "labels"} for semi-supervised learning, each as `image_batches`.
+
+    `splits`: what `labelled.divided` returned. Where it has "supervised", also "supervised_images" and
+    "supervised_labels". Each kind goes through epochs of its own.
+    """
+    kinds = {"images": "unlabelled", "labelled": "labelled", "supervised": "supervised"}
+    streams = {kind: image_batches(splits[name], config, batch_size, start) for kind, name in kinds.items()
+               if name in splits}
+
+    def renamed(parts):
+        batch = {"images": parts["images"]["images"], "labelled_images": parts["labelled"]["images"],
+                 "labels": parts["labelled"]["labels"]}
+        if "supervised" in parts:
+            batch.update({f"supervised_{name}": part for name, part in parts["supervised"].items()})
+        return batch
+
+    return tf.data.Dataset.zip(streams).map(renamed).prefetch(2)
+
+
+def image_batches(split, config, batch_size, start=0):
     """Endless training batches of single images, in the order of `stream`; batches run on from epoch to epoch.
 
     Images that have not the proportions asked for are resized to cover them, and cropped at random. A split that needs
     no such crops and has room in memory is decoded and resized once, before this function returns.
 
     Args:
-        splits: has "train".
+        split: a `load.Split`.
         config: has seed, image_shape (height, width), channels (1 or 3) and mirror (whether to mirror at random).
         start: number of examples already taken.
 
@@ -115,19 +144,18 @@ def image_batches(splits, config, batch_size, start=0):
         tf.data.Dataset of {"images": float32 [batch_size, height, width, channels] in [-1, 1]}, with
         "labels", int64 [batch_size], where the split has class names.
     """
-    split = splits["train"]
     height, width = config.image_shape
     own_height, own_width, own_channels = split.image_shape
     held_bytes = split.num_examples * height * width * min(own_channels, config.channels) * (1 + config.mirror)
     if own_height and own_height * width == own_width * height and held_bytes <= _HELD_BYTES:
-        batches = _held_batches(split, config, batch_size, start)
+        dataset = _held_batches(split, config, batch_size, start)
     else:
         def augment(example, seed):
             image = _to_channels(example["image"], config.channels)
             return _named(crop_and_mirror(image, seed, height, width, mirror=config.mirror), example.get("label"))
 
-        batches = stream(split, config.seed, start, augment).batch(batch_size, drop_remainder=True)
-    return batches.prefetch(2)
+        dataset = stream(split, config.seed, start, augment).batch(batch_size, drop_remainder=True)
+    return dataset.prefetch(2)
 
 
 def _named(images, labels):

@@ -77,6 +77,7 @@ class GAN(tf.Module):
     preset_options = {}  # {name of a preset: {name of a training.Options field: its default there}}
     splits = ()  # of the data set, that the method needs; "trainA" among them: unpaired images
     class_names = None  # of the data, where they have labels; set by whoever makes the object
+    epoch_images = None  # real images in one pass over the data; set by whoever trains
     batches_per_step = 1  # real batches that one step consumes
 
     def __init__(self, config: Config, total_images: Optional[int] = None):
@@ -89,7 +90,7 @@ class GAN(tf.Module):
         self.images_seen = tf.Variable(0, trainable=False, dtype=tf.int64, name="images_seen")
         self.averages = []  # pairs of an averaged network and the trained one
         # Their variables by themselves: a checkpoint does not reach into a Keras 3 model that was made not trainable.
-        self.averaged_variables, self.averaged_from = [], []
+        self.averaged_variables, self.averaged_from, self._decays = [], [], []
 
     # What a method provides.
 
@@ -136,10 +137,12 @@ class GAN(tf.Module):
 
     # What a method calls.
 
-    def make_optimizer(self, kind, learning_rate, beta_1=0.9, beta_2=0.999, decay=False):
-        """A Keras optimizer: `kind` is "adam", "sgd" or "rmsprop"; `decay`: see `LinearDecay`."""
+    def make_optimizer(self, kind, learning_rate, beta_1=0.9, beta_2=0.999, decay=False, epoch_decay=None):
+        """A Keras optimizer: `kind` is "adam", "sgd" or "rmsprop"; for the others see `LinearDecay`, `EpochDecay`."""
         if decay:
             learning_rate = LinearDecay(learning_rate, self.images_seen, self.total_images)
+        elif epoch_decay is not None:
+            learning_rate = EpochDecay(learning_rate, epoch_decay, self)
         if kind == "adam":
             return tf.keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=beta_2)
         if kind == "rmsprop":
@@ -148,14 +151,15 @@ class GAN(tf.Module):
             return tf.keras.optimizers.RMSprop(learning_rate, epsilon=1e-16)
         return tf.keras.optimizers.SGD(learning_rate)
 
-    def average_of(self, network, build):
-        """An averaged copy of `network`, made by `build()`; `network` itself where averaging is off."""
-        if self.config.ema_decay is None:
+    def average_of(self, network, build, decay):
+        """A copy of `network`, made by `build()`, averaged with `decay`; `network` itself where that is None."""
+        if decay is None:
             return network
         average = build()
         # Paired before the average is made not trainable, which changes the order.
         self.averaged_variables += average.variables
         self.averaged_from += network.variables
+        self._decays += [decay] * len(average.variables)
         average.trainable = False
         self.averages.append((average, network))
         return average
@@ -229,16 +233,15 @@ class GAN(tf.Module):
     def end_step(self, num_images):
         """Advances the clock by the images of one step and the averages by one step.
 
-        The averages start as copies and look back over about a tenth of the training until `ema_decay` allows more:
-        decay = min(ema_decay, (1 + t) / (10 + t)) at step t, so that early samples are not those of an untrained
-        network.
+        The averages start as copies and look back over about a tenth of the training until their decay allows more:
+        min(decay, (1 + t) / (10 + t)) at step t, so that early samples are not those of an untrained network.
         """
         self.images_seen.assign_add(num_images)
         if self.averages:
             step = tf.cast(self.images_seen // num_images, tf.float32)
-            decay = tf.minimum(self.config.ema_decay, (1.0 + step) / (10.0 + step))
-            for target, source in zip(self.averaged_variables, self.averaged_from):
-                target.assign(source + decay * (target - source))
+            allowed = (1.0 + step) / (10.0 + step)
+            for target, source, decay in zip(self.averaged_variables, self.averaged_from, self._decays):
+                target.assign(source + tf.minimum(decay, allowed) * (target - source))
 
 
 class LinearDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
@@ -258,3 +261,18 @@ class LinearDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self):
         return {"learning_rate": self.learning_rate, "total_images": self.total_images}
+
+
+class EpochDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that is multiplied by `factor` after each pass over the data."""
+
+    def __init__(self, learning_rate, factor, gan):
+        """Reads the clock and the length of an epoch from `gan`, when a step is traced."""
+        self.learning_rate, self.factor, self._gan = learning_rate, factor, gan
+
+    def __call__(self, step):
+        epochs = tf.cast(self._gan.images_seen // self._gan.epoch_images, tf.float32)
+        return self.learning_rate * tf.pow(self.factor, epochs)
+
+    def get_config(self):
+        return {"learning_rate": self.learning_rate, "factor": self.factor}

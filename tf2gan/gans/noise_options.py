@@ -42,6 +42,7 @@ class Config(gan.Config):
     beta_1: float = 0.9  # of Adam
     beta_2: float = 0.999  # of Adam
     learning_rate_decay: bool = False  # linear decay to 0 over the second half of training
+    epoch_decay: Optional[float] = None  # learning rates are multiplied by this after each epoch
     gradient_clip: Optional[float] = None  # longest gradient of either player, all its weights together
 
     @property
@@ -96,6 +97,10 @@ class Config(gan.Config):
                                 ("discriminator_learning_rate", 0, None), ("beta_1", 0, 0.9999),
                                 ("beta_2", 0, 0.999999)):
             self.check_range(name, low, high)
+        if self.epoch_decay is not None:
+            self.check_range("epoch_decay", 0, 1)
+            if self.learning_rate_decay:
+                raise UserError("give only one of --learning-rate-decay and --epoch-decay")
         for name in ("weight_clip", "gradient_clip"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:

@@ -40,13 +40,11 @@ class NoiseToImage(gan.GAN):
         self.generator = self._built_generator("generator")
         self.discriminator = self.make_discriminator()
         self.discriminator(tf.zeros([1, *self.image_shape]), *self._some_condition())
-        self.average = self.average_of(self.generator, lambda: self._built_generator("average"))
-        self.generator_optimizer, self.discriminator_optimizer = (
-            self.make_optimizer(kind, rate, config.beta_1, config.beta_2, config.learning_rate_decay)
-            for kind, rate in ((config.generator_optimizer, config.generator_learning_rate),
-                               (config.discriminator_optimizer, config.discriminator_learning_rate)))
+        self.average = self.average_of(self.generator, lambda: self._built_generator("average"), config.ema_decay)
+        self.generator_optimizer = self.optimizer_of("generator")
+        self.discriminator_optimizer = self.optimizer_of("discriminator")
         self.build_all([(self.generator_optimizer, self.generator.trainable_variables),
-                        (self.discriminator_optimizer, self.discriminator.trainable_variables)])
+                        (self.discriminator_optimizer, self.discriminator.trainable_variables), *self.make_more()])
 
     # What a method provides.
 
@@ -57,6 +55,16 @@ class NoiseToImage(gan.GAN):
     def make_discriminator(self):
         """A network from images to logits [batch, 1]."""
         raise NotImplementedError
+
+    def make_more(self):
+        """Networks beside these two; pairs of an optimizer and the variables that it moves."""
+        return []
+
+    def optimizer_of(self, player):
+        """A new optimizer with the options of the "generator" or the "discriminator"."""
+        config = self.config
+        return self.make_optimizer(getattr(config, f"{player}_optimizer"), getattr(config, f"{player}_learning_rate"),
+                                   config.beta_1, config.beta_2, config.learning_rate_decay, config.epoch_decay)
 
     def _built_generator(self, name):
         generator = self.make_generator(name)
@@ -92,17 +100,25 @@ class NoiseToImage(gan.GAN):
         logs = mean_logs([self.update_discriminator(batch["images"], number=i) for i, batch in enumerate(batches)])
         return logs if pretraining else {**logs, **self.update_generator()}
 
-    def update_discriminator(self, real, *condition, number=0):
+    def update_discriminator(self, real, *condition, number=0, extra_loss=None):
         """One update from real images [n, *image_shape] and as many generated ones; {name: scalar} to log.
 
         `condition`: what else both networks take, such as labels. `number`: which of a step's updates this is.
+        `extra_loss()`: (scalar, what to log) of what else the discriminator learns in the same update.
         """
         num = self.config.real_batch_size // self.num_replicas
         real = tf.ensure_shape(real, [num, *self.image_shape])
         latents = self.training_latents(num, f"discriminator_latents{number}")
         fake = self.generator(latents, *condition, training=True, seed=self.seed_for(f"fake_dropout{number}"))
-        _, logs = self.minimize(lambda: self.discriminator_loss(real, fake, *condition, number=number),
-                                self.discriminator_optimizer, self.discriminator.trainable_variables,
+
+        def loss_fn():
+            loss, logs = self.discriminator_loss(real, fake, *condition, number=number)
+            if extra_loss is None:
+                return loss, logs
+            extra, extra_logs = extra_loss()
+            return loss + extra, {**extra_logs, **logs}
+
+        _, logs = self.minimize(loss_fn, self.discriminator_optimizer, self.discriminator.trainable_variables,
                                 self.config.gradient_clip)
         if self.config.weight_clip is not None:
             layers.clip_weights(self.discriminator.trainable_variables, self.config.weight_clip)
@@ -115,21 +131,20 @@ class NoiseToImage(gan.GAN):
         config, adversarial = self.config, losses.ADVERSARIAL[self.config.loss]
         real, fake = self.with_noise(real, f"real{number}"), self.with_noise(fake, f"fake{number}")
         if config.batches == "joint":
-            logits = self.discriminator(tf.concat([real, fake], axis=0),
-                                        *(tf.concat([part, part], axis=0) for part in condition), training=True,
-                                        seed=self.seed_for(f"dropout{number}"))
+            logits = self.judge(tf.concat([real, fake], axis=0),
+                                *(tf.concat([part, part], axis=0) for part in condition), training=True,
+                                seed=self.seed_for(f"dropout{number}"))
             real_logits, fake_logits = tf.split(logits, 2)
         else:  # batch statistics never mix real and generated images
             real_logits, fake_logits = (
-                self.discriminator(images, *condition, training=True, seed=self.seed_for(f"dropout_{name}{number}"))
+                self.judge(images, *condition, training=True, seed=self.seed_for(f"dropout_{name}{number}"))
                 for name, images in (("real", real), ("fake", fake)))
         labels = self._labels(real_logits.shape, number) if adversarial.takes_labels else ()
         loss = config.discriminator_loss_weight * adversarial.discriminator(real_logits, fake_logits, *labels)
         logs = {"discriminator_loss": loss}
         if config.penalty is not None:
             def critic(images):
-                return self.discriminator(images, *condition, training=True,
-                                          seed=self.seed_for(f"dropout_penalty{number}"))
+                return self.judge(images, *condition, training=True, seed=self.seed_for(f"dropout_penalty{number}"))
 
             logs["penalty"] = losses.PENALTIES[config.penalty](
                 critic, real, fake, self.draw("uniform", real.shape, f"penalty{number}"))
@@ -147,13 +162,17 @@ class NoiseToImage(gan.GAN):
 
         def loss_fn():
             fake = self.generator(latents, *condition, training=True, seed=self.seed_for("generator_dropout"))
-            logits = self.discriminator(self.with_noise(fake, "generator"), *condition, training=True,
-                                        seed=self.seed_for("dropout_generator"))
+            logits = self.judge(self.with_noise(fake, "generator"), *condition, training=True,
+                                seed=self.seed_for("dropout_generator"))
             return self.generator_loss(logits), None
 
         loss, _ = self.minimize(loss_fn, self.generator_optimizer, self.generator.trainable_variables,
                                 self.config.gradient_clip)
         return {"generator_loss": loss}
+
+    def judge(self, images, *condition, training=False, seed=None):
+        """Logits [n, 1] of images' being real."""
+        return self.discriminator(images, *condition, training=training, seed=seed)
 
     def generator_loss(self, fake_logits):
         """Scalar, from the logits [n, 1] of the images of one update."""

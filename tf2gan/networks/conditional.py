@@ -12,7 +12,8 @@ class ConditionalGenerator(tf.keras.Model):
     """Latents [batch, latent_size] and labels, int [batch], to images [batch, *image_shape] in [-1, 1].
 
     `image_shape`: (height, width, channels), height and width equal, a multiple of 4. The label's embedding is
-    multiplied with the latents, element by element. `filters` is the width before the image.
+    multiplied with the latents, element by element; `num_classes` None: no labels. `filters` is the width before the
+    image.
     """
 
     size_multiple = 4
@@ -21,7 +22,8 @@ class ConditionalGenerator(tf.keras.Model):
     def __init__(self, image_shape, latent_size, num_classes, filters=64, dropout=0.0, name="generator"):
         super().__init__(name=name)
         start = image_shape[0] // 4
-        self.embedding = tf.keras.layers.Embedding(num_classes, latent_size, name="embedding")
+        if num_classes is not None:
+            self.embedding = tf.keras.layers.Embedding(num_classes, latent_size, name="embedding")
         self.dense = tf.keras.layers.Dense(4 * filters * start * start, name="dense")
         self.reshape = tf.keras.layers.Reshape([start, start, 4 * filters], name="reshape")
         self.convolutions = [
@@ -33,10 +35,12 @@ class ConditionalGenerator(tf.keras.Model):
         self.to_image = tf.keras.layers.Conv2DTranspose(image_shape[-1], 3, 2, padding="same", dtype="float32",
                                                         name="to_image")
 
-    def call(self, latents, labels, training=False, seed=None):
+    def call(self, latents, labels=None, training=False, seed=None):
         """`seed` (int tensor [2]) is needed in training with dropout only."""
-        embedded = self.embedding(labels)
-        x = self.reshape(self.dense(tf.cast(latents, embedded.dtype) * embedded))
+        if labels is not None:
+            embedded = self.embedding(labels)
+            latents = tf.cast(latents, embedded.dtype) * embedded
+        x = self.reshape(self.dense(latents))
         for i, (conv, norm) in enumerate(zip(self.convolutions, self.norms)):
             x = self.leaky_relu(norm(conv(x), training=training))
             x = self.dropout(x, training=training, seed=None if seed is None else fold(seed, i))

@@ -3,7 +3,7 @@ import math
 
 import tensorflow as tf
 
-from tf2gan.layers import Dropout, batch_normalization, layer_normalization
+from tf2gan.layers import Dropout, WeightNormalizedConv2D, batch_normalization, layer_normalization
 from tf2gan.seeds import fold
 
 MOMENTUM = 0.8  # of the moving statistics
@@ -20,9 +20,14 @@ def num_doublings(size, start, least):
     return doublings
 
 
+def convolution(kind):
+    """The class of convolutions whose weights are normalized if `kind` is "weight"."""
+    return WeightNormalizedConv2D if kind == "weight" else tf.keras.layers.Conv2D
+
+
 def norm_layers(kind, momentum, positions):
-    """A list of the layers that `kind`, "batch" or "layer", stands for, one for each of `positions`; empty for None."""
-    if kind is None:
+    """A list of the layers that `kind`, "batch" or "layer", stands for, one for each of `positions`; else empty."""
+    if kind in (None, "weight"):
         return []
     return [batch_normalization(momentum, f"norm_{i}") if kind == "batch" else layer_normalization(f"norm_{i}")
             for i in positions]

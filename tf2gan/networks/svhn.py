@@ -2,7 +2,7 @@
 import tensorflow as tf
 
 from tf2gan.layers import Dropout, batch_normalization
-from tf2gan.networks.dcgan import norm_layers, num_doublings
+from tf2gan.networks.dcgan import convolution, norm_layers, num_doublings
 from tf2gan.seeds import fold
 
 
@@ -44,7 +44,8 @@ class HouseNumberDiscriminator(tf.keras.Model):
     """Images [batch, height, width, channels] in [-1, 1], height and width at least 24, to logits [batch, num_logits].
 
     `dropout` is the rate after the first and the third convolution, and 0.4 times it that of the images themselves (0.5
-    and 0.2 in the specification). `normalization`: "batch", "layer" or None. `features` is what the logits are made of.
+    and 0.2 in the specification). `normalization`: "batch", "layer", "weight" or None. `features` is what the logits
+    are made of.
     """
 
     size_minimum = 24  # 3x3 before the convolution without padding
@@ -54,7 +55,7 @@ class HouseNumberDiscriminator(tf.keras.Model):
         super().__init__(name=name)
         self.input_dropout = Dropout(0.4 * dropout, name="input_dropout")
         self.convolutions = [
-            tf.keras.layers.Conv2D(filters if i < 3 else 2 * filters, 3, stride,
+            convolution(normalization)(filters if i < 3 else 2 * filters, 3, stride,
                                    padding="same" if i < 5 else "valid", name=f"conv_{i}")
             for i, stride in enumerate((2, 2, 2, 1, 1, 1))]
         self.norms = norm_layers(normalization, 0.99, self.normalized)

@@ -1,0 +1,100 @@
+"""Classifiers that are discriminators too: logits of classes, and the features that generators are to match."""
+import math
+
+import tensorflow as tf
+
+from tf2gan.layers import Dropout, GaussianNoise, WeightNormalizedDense, batch_normalization
+from tf2gan.networks.dcgan import convolution, norm_layers
+from tf2gan.seeds import fold
+
+
+class SoftplusGenerator(tf.keras.Model):
+    """Latents [batch, latent_size] to images [batch, *image_shape] in [-1, 1], by dense layers.
+
+    The generator of Salimans et al. 2016 on MNIST: softplus and batch normalization, twice `width`.
+    """
+
+    size_multiple = size_minimum = 1
+
+    def __init__(self, image_shape, width=500, name="generator"):
+        super().__init__(name=name)
+        self.hidden = [tf.keras.layers.Dense(width, activation="softplus", name=f"dense_{i}") for i in range(2)]
+        self.norms = [batch_normalization(name=f"norm_{i}") for i in range(2)]
+        self.to_pixels = tf.keras.layers.Dense(math.prod(image_shape), dtype="float32", name="to_pixels")
+        self.to_image = tf.keras.layers.Reshape(image_shape, dtype="float32", name="to_image")
+
+    def call(self, latents, training=False, seed=None):
+        """`seed` is not needed."""
+        x = latents
+        for dense, norm in zip(self.hidden, self.norms):
+            x = norm(dense(x), training=training)
+        return self.to_image(tf.tanh(self.to_pixels(x)))
+
+
+class DenseClassifier(tf.keras.Model):
+    """Images [batch, height, width, channels] in [-1, 1] to logits [batch, num_logits].
+
+    The discriminator of Salimans et al. 2016 on MNIST: dense layers with weight normalization (none where
+    `weight_norm` is off) and ReLU, and noise before each: `noise` is its deviation before hidden layers, 1.2 times it
+    that on images (0.5 and, where images are in [0, 1], 0.3 in the authors' code). `features`: the last hidden layer.
+    """
+
+    size_minimum = 1
+
+    def __init__(self, num_logits, widths=(1000, 500, 250, 250, 250), noise=0.5, weight_norm=True,
+                 name="discriminator"):
+        super().__init__(name=name)
+        dense = WeightNormalizedDense if weight_norm else tf.keras.layers.Dense
+        self.flatten = tf.keras.layers.Flatten(name="flatten")
+        self.input_noise = GaussianNoise(1.2 * noise, name="input_noise")
+        self.noise = GaussianNoise(noise, name="noise")
+        self.hidden = [dense(width, name=f"dense_{i}") for i, width in enumerate(widths)]
+        self.to_logits = WeightNormalizedDense(num_logits, name="to_logits") if weight_norm else tf.keras.layers.Dense(
+            num_logits, dtype="float32", name="to_logits")
+
+    def features(self, images, training=False, seed=None):
+        """[batch, widths[-1]]; `seed` (int tensor [2]) is needed in training with noise only."""
+        x = self.flatten(images)
+        for i, dense in enumerate(self.hidden):
+            noise = self.noise if i else self.input_noise
+            x = tf.nn.relu(dense(noise(x, training=training, seed=None if seed is None else fold(seed, i))))
+        return x
+
+    def call(self, images, training=False, seed=None):
+        """`seed` as in `features`."""
+        x = self.features(images, training, seed)
+        return self.to_logits(self.noise(x, training=training, seed=None if seed is None else fold(seed, "logits")))
+
+
+class StridedClassifier(tf.keras.Model):
+    """Images [batch, height, width, channels] in [-1, 1] to logits [batch, num_logits]: three strided convolutions.
+
+    `filters` is the width of the first, each of the others twice as wide as the one before; `normalization`: "batch",
+    "layer" or None, after the second and the third, or "weight"; `dropout` is the rate after the last. `features`:
+    what the logits are made of, [batch, height / 8 * width / 8 * 4 * filters], before dropout.
+    """
+
+    size_minimum = 8
+    normalized = (1, 2)  # convolutions
+
+    def __init__(self, num_logits, filters=32, dropout=0.5, normalization="batch", name="discriminator"):
+        super().__init__(name=name)
+        self.convolutions = [convolution(normalization)(filters * 2 ** i, 3, 2, padding="same", name=f"conv_{i}")
+                             for i in range(3)]
+        self.norms = norm_layers(normalization, 0.99, self.normalized)
+        self.leaky_relu = tf.keras.layers.LeakyReLU(0.01, name="leaky_relu")
+        self.dropout = Dropout(dropout, name="dropout")
+        self.flatten = tf.keras.layers.Flatten(name="flatten")
+        self.to_logits = tf.keras.layers.Dense(num_logits, dtype="float32", name="to_logits")
+
+    def features(self, images, training=False, seed=None):
+        """`seed` is not needed."""
+        x, norms = images, dict(zip(self.normalized, self.norms))
+        for i, conv in enumerate(self.convolutions):
+            x = conv(x)
+            x = self.leaky_relu(norms[i](x, training=training) if i in norms else x)
+        return self.flatten(x)
+
+    def call(self, images, training=False, seed=None):
+        """`seed` (int tensor [2]) is needed in training with dropout only."""
+        return self.to_logits(self.dropout(self.features(images, training), training=training, seed=seed))
