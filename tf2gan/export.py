@@ -1,7 +1,8 @@
 """SavedModels as TensorFlow Serving wants them: NAME/VERSION/, complete or absent, in plain TensorFlow.
 
-A version holds the variables and graphs of the generators only: float signatures, signatures that give image files,
-requests to warm up with, and a model card. Nothing in it needs tf2gan, Keras or tensorflow-addons.
+A version holds the variables and graphs of the generators only, and of the classifier where the method has one: float
+signatures, signatures of image files, requests to warm up with, and a model card. Nothing in it needs tf2gan, Keras or
+tensorflow-addons.
 """
 import contextlib
 import logging
@@ -9,16 +10,21 @@ import os
 import pathlib
 import shutil
 import uuid
+from typing import Any, Dict, NamedTuple
 
 import tensorflow as tf
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from tf2gan import files, generation, images, model_card, translation
+from tf2gan import classification, files, generation, images, model_card, translation
 from tf2gan.errors import UserError
 from tf2gan.savedmodel import load, versions  # load is part of this module's interface
 
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"  # where TensorFlow Serving looks
 _HIGHEST_VERSION = 2 ** 63 - 1  # TensorFlow Serving reads an int64
+
+# The attribute of a GAN that can do something, and the module that exports it. It may be able to do several things; the
+# first signature of the first of them is the default one.
+_ABILITIES = (("directions", translation), ("classify", classification), ("latents", generation))
 
 # What we use of tensorflow_serving/apis/{prediction_log,predict,model}.proto: message, field, number, type. A tensor is
 # declared as bytes, which is how a message within a message is written, so its own definition is not needed here.
@@ -31,27 +37,35 @@ _MESSAGES = {
 }
 
 
+class _Signature(NamedTuple):
+    function: Any  # a concrete function
+    texts: Dict[str, str]  # what its tensors hold, by name; also those of others
+    examples: Dict[str, Any]  # a TensorProto for each of its inputs; also for those of others
+
+
 def export(gan, directory, version=None, card=None):
-    """Writes the generators of `gan` as the SavedModel `directory`/VERSION, and returns its pathlib.Path.
+    """Writes what `gan` can do as the SavedModel `directory`/VERSION, and returns its pathlib.Path.
 
     Signatures of a GAN that generates from latents are those of `generation.signatures`, "latents" also as
-    serving_default. Of one that translates, for each of its directions ("a2b", "b2a"):
+    serving_default. One that classifies has those of `classification.signatures` too, "classify" as serving_default.
+    Of one that translates, for each of its directions ("a2b", "b2a"):
         a2b (also as serving_default): `images`, float32 [batch, height, width, 3] in [0, 1], in and out; any batch and
             size; values outside are clipped.
         a2b_bytes: `image_bytes`, string [batch], each a JPEG, PNG, GIF or BMP file of any size; the same out, as PNG.
 
     Args:
-        gan: a GAN that translates or generates from latents; its averaged weights are exported where it has them.
+        gan: a GAN that does any of these; its averaged weights are exported where it has them.
         directory: where the versions of this model are; made if needed.
         version: int from 1 on; None for the one after the highest that is there.
         card: what is known of the run: a dict as `session.load_gan` returns it, for the model card.
 
     It is written under a name that TensorFlow Serving passes over, and renamed when complete; what fails leaves
     `directory` as it was. Raises UserError for a version that exists, for a directory that cannot be written, and for a
-    GAN that does neither.
+    GAN that does none of these.
     """
     directory = pathlib.Path(directory)
-    signatures, texts, examples = _interface(gan)
+    interface = _interface(gan)
+    signatures = {name: signature.function for name, signature in interface.items()}
     version = check_target(directory, version)
     module = tf.Module()
     # All that the graphs use and nothing else: with the networks as attributes, Keras would add its own metadata.
@@ -64,9 +78,8 @@ def export(gan, directory, version=None, card=None):
                 with _only_warnings():
                     tf.saved_model.save(module, os.fspath(temporary), signatures,
                                         tf.saved_model.SaveOptions(experimental_custom_gradients=False))
-                _write_warmup(temporary / WARMUP_FILE, signatures, examples)
-                model_card.write(temporary, gan, directory.resolve().name, version, _describe(signatures, texts),
-                                 card or {})
+                _write_warmup(temporary / WARMUP_FILE, interface)
+                model_card.write(temporary, gan, directory.resolve().name, version, _describe(interface), card or {})
                 os.rename(temporary, target)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)  # there only if something failed or was interrupted
@@ -125,23 +138,24 @@ def _only_warnings():
 
 
 def _interface(gan):
-    """({signature name: concrete function}, {tensor name: text}, {input name: TensorProto of an example})."""
-    if getattr(gan, "directions", None):
-        kind = translation
-    elif hasattr(gan, "latents"):
-        kind = generation
-    else:
-        raise UserError(f"{type(gan).__name__} cannot be exported: it has neither directions to translate in "
-                        "nor latents to generate from")
-    signatures = {name: function.get_concrete_function() for name, function in kind.signatures(gan).items()}
-    return {"serving_default": next(iter(signatures.values())), **signatures}, kind.texts(gan), kind.examples(gan)
+    """{signature name: _Signature}, the default one first. Raises UserError for a GAN that can do nothing."""
+    found = {}
+    for attribute, module in _ABILITIES:
+        if getattr(gan, attribute, None):
+            texts, examples = module.texts(gan), module.examples(gan)
+            found.update({name: _Signature(function.get_concrete_function(), texts, examples)
+                          for name, function in module.signatures(gan).items()})
+    if not found:
+        raise UserError(f"{type(gan).__name__} cannot be exported: it has neither directions to translate in, nor "
+                        "classes to tell apart, nor latents to generate from")
+    return {"serving_default": next(iter(found.values())), **found}
 
 
-def _describe(signatures, texts):
+def _describe(interface):
     """{signature name: {"inputs": {name: text}, "outputs": {name: text}}} for the model card."""
     return {name: {"inputs": {key: texts[key] for key in _inputs(function)},
                    "outputs": {key: texts[key] for key in function.structured_outputs}}
-            for name, function in signatures.items()}
+            for name, (function, texts, _) in interface.items()}
 
 
 def _inputs(function):
@@ -174,11 +188,11 @@ def prediction_log_class():
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("tensorflow.serving.PredictionLog"))
 
 
-def _write_warmup(path, signatures, examples):
+def _write_warmup(path, interface):
     message_class = prediction_log_class()
     path.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(os.fspath(path)) as writer:
-        for name, function in signatures.items():
+        for name, (function, _, examples) in interface.items():
             log = message_class()
             log.predict_log.request.model_spec.signature_name = name
             for key in _inputs(function):

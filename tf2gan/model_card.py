@@ -1,6 +1,7 @@
 """The model card of an exported version: README.md for people, model_card.json for programs.
 
-Like an export, it is of a GAN that translates (the card has "directions") or of one that generates from latents.
+Like an export, it is of a GAN that translates (the card has "directions") or of one that generates from latents, which
+may be one that classifies (the card has "classes").
 """
 import dataclasses
 import datetime
@@ -8,7 +9,7 @@ import json
 import os
 import shlex
 
-from tf2gan import generation, runs
+from tf2gan import classification, generation, runs
 
 # Both lie in the version's own folder: of that, TensorFlow Serving opens only the files it knows by name (TensorFlow
 # itself adds new ones there, such as fingerprint.pb), and code hosts show a README.md where they find it.
@@ -102,6 +103,33 @@ larger in size than `truncation`: {truncation}.
 The smaller it is, the more typical and the more alike are the images; a large number is no truncation.
 `tools/sample.py` of tf2gan makes grids, class folders and latent walks.""",
 }
+_CLASSIFICATION = {
+    "purpose": "Classifies images into {num_names} classes: an {model} trained on `{data}` with {which_labels}.",
+    "about": """\
+Labels count the classes, from 0 on: {names}.
+
+An image is {width}x{height} pixels, {colour}; image files of any size are accepted, resized to cover that, antialiased,
+and cropped in the middle. The model also generates such images, from a latent, {latent_size} numbers that are each from
+{distribution}; it was trained to classify, and they are a means to that.""",
+    "seen_of": "",
+    "example": """\
+names = {names_literal}
+files = tf.stack([tf.io.read_file("photo.jpg")])  # any number
+answer = model.signatures["classify_bytes"](image_bytes=files)
+for label, probabilities in zip(answer["labels"], answer["probabilities"]):
+    print(names[label], float(probabilities[label]))""",
+    "request": """\
+`{{"signature_name": "classify_bytes", "instances": [{{"image_bytes": {{"b64": "..."}}}}]}}`, which answers with
+`{{"predictions": [{{"probabilities": [...], "labels": 0}}]}}`""",
+    "remarks": """\
+Image files may be JPEG, PNG, GIF (the first frame) or BMP, of different sizes in one batch. Not handled there: WebP and
+other formats, turning a photograph as its EXIF data says, and transparency, which is dropped. `tools/classify.py` of
+tf2gan handles all three. `classify` takes pixels of the size above; values outside [0, 1] are clipped.
+
+Of the signatures that generate images:
+
+{of_generation}""",
+}
 
 _EVALUATION = """
 ## Figures
@@ -165,7 +193,7 @@ def describe(gan, name, version, signatures, record):
         "steps": images_seen // config.images_per_step,
         "epochs": round(images_seen / epoch_images, 2) if epoch_images else None,
         "seed": config.seed,
-        "weights": f"averaged over training (ema_decay {config.ema_decay})" if gan.averages else "as trained",
+        "weights": _weights(gan),
         "image_size": list(config.image_shape),
         "trained_with": record.get("versions"),
         "exported_with": runs.versions(),
@@ -175,14 +203,23 @@ def describe(gan, name, version, signatures, record):
     }
 
 
+def _weights(gan):
+    decays = [f"{name} {value}" for name, value in vars(gan.config).items() if name.endswith("ema_decay")]
+    return f"averaged over training ({', '.join(decays)})" if gan.averages else "as trained"
+
+
 def _own(gan):
     """What only a card of this kind of GAN has."""
-    if not hasattr(gan, "directions"):
-        return dataclasses.asdict(generation.traits(gan))
-    networks = [getattr(gan, attribute) for attribute in gan.directions.values()]
-    return {"directions": list(gan.directions),
-            "size_multiple": max(network.size_multiple for network in networks),
-            "size_minimum": max(network.size_minimum for network in networks)}
+    if hasattr(gan, "directions"):
+        networks = [getattr(gan, attribute) for attribute in gan.directions.values()]
+        return {"directions": list(gan.directions),
+                "size_multiple": max(network.size_multiple for network in networks),
+                "size_minimum": max(network.size_minimum for network in networks)}
+    found, config = dataclasses.asdict(generation.traits(gan)), gan.config
+    if hasattr(gan, "classify"):
+        found.update(classes=list(classification.class_names(gan)), num_labels=config.num_labels,  # None: all
+                     label_seed=config.seed if config.label_seed is None else config.label_seed)
+    return found
 
 
 def write(folder, gan, name, version, signatures, record):
@@ -200,9 +237,8 @@ def text(card):
         ", ".join(f"{package} {number}" for package, number in (card[key] or {}).items()) or "not recorded"
         for key in ("trained_with", "exported_with"))
     known["data_sizes"] = "".join(f"; {split} {size}" for split, size in (card["data_sizes"] or {}).items())
-    translates = "directions" in card
-    words = {**known, **(_translation_words(card) if translates else _generation_words(card))}
-    templates = _TRANSLATION if translates else _GENERATION
+    templates, words_of = next(kind for key, *kind in _KINDS if key in card)
+    words = {**known, **words_of(card)}
     rows = [f"| `{signature}` | {_fields(spec['inputs'])} | {_fields(spec['outputs'])} |"
             for signature, spec in card["signatures"].items()]
     return _TEXT.format(**{
@@ -238,6 +274,19 @@ def _generation_words(card):
             "classes": f"It shows what its label says, one of {num_classes} classes{names}.",
             "labels_line": f"labels = tf.range(4, dtype=tf.int64) % {num_classes}\n",
             "labels_argument": ", labels=labels", "label_field": f', "label": {generation.IN_TURN}'}
+
+
+def _classification_words(card):
+    words, names = _generation_words(card), card["classes"]
+    which = ("all labels" if card["num_labels"] is None
+             else f"{card['num_labels']} labels (those of label seed {card['label_seed']})")
+    return {**words, "num_names": len(names), "names": ", ".join(names), "which_labels": which,
+            "names_literal": json.dumps(names), "of_generation": _GENERATION["remarks"].format(**words)}
+
+
+# (what only such a card has, its templates, what gives their words); the first that fits.
+_KINDS = (("directions", _TRANSLATION, _translation_words), ("classes", _CLASSIFICATION, _classification_words),
+          ("latent_size", _GENERATION, _generation_words))
 
 
 def _evaluation(result):
