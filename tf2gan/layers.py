@@ -54,6 +54,17 @@ def clip_weights(variables, limit):
     tf.distribute.get_replica_context().merge_call(clip)
 
 
+def shifted(images, most, offsets):
+    """Images [n, height, width, channels], each moved by up to `most` pixels; what comes in at an edge is mirrored.
+
+    `offsets`: int32 [2, n], the rows and columns by which each is moved up and left, less `most`: from 0 to 2 most.
+    """
+    height, width = tf.unstack(tf.shape(images)[1:3])
+    padded = tf.pad(images, [[0, 0], [most, most], [most, most], [0, 0]], mode="SYMMETRIC")
+    rows = tf.gather(padded, offsets[0][:, None] + tf.range(height), axis=1, batch_dims=1)
+    return tf.ensure_shape(tf.gather(rows, offsets[1][:, None] + tf.range(width), axis=2, batch_dims=1), images.shape)
+
+
 class Dropout(tf.keras.layers.Layer):
     """Inverted dropout (Srivastava et al. 2014) whose mask is a pure function of the seed it is called with.
 

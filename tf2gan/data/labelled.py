@@ -15,7 +15,7 @@ def divided(splits, config):
 
     "labelled": the `config.num_labels` chosen images; "unlabelled": those whose labels are not used; "supervised", if
     `config.fully_supervised`: all that have a label. Raises UserError for labels that are missing, out of range, or
-    fewer than asked for.
+    fewer than asked for, and where no image is left unlabelled.
     """
     train = splits["train"]
     labels = read_labels(train, config.dataset)
@@ -25,6 +25,9 @@ def divided(splits, config):
     rest = np.setdiff1d(np.arange(len(labels)), chosen) if config.exclude_labelled else None
     unlabelled = train if rest is None else taken(train, rest, "rest")
     more = config.more_unlabelled
+    if not unlabelled.num_examples and more is None:
+        raise UserError(f"--exclude-labelled: all {len(labels)} images of train are labelled ones, so none are left; "
+                        "possible: fewer --num-labels, or --more-unlabelled")
     found["unlabelled"] = unlabelled if more is None else joined(unlabelled, splits[more])
     if config.fully_supervised:
         found["supervised"] = taken(train, np.flatnonzero(labels != NO_LABEL), "supervised")

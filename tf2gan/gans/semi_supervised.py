@@ -1,20 +1,21 @@
 """SGAN: a classifier from few labels, with a GAN's help (Odena 2016, 1606.01583; Salimans et al. 2016, 1606.03498).
 
 The discriminator has a logit l_k for each of K classes, and two readings of them. Softmax gives the class of a real
-image; D(x) = Z(x) / (Z(x) + 1), with Z = sum exp l_k, whether an image is real at all (Salimans et al., sec. 5). Labelled
-images (x, y) teach the first, unlabelled ones x and generated ones G(z) the second:
+image; D(x) = Z(x) / (Z(x) + 1), with Z = sum exp l_k, whether an image is real at all (Salimans et al., sec. 5).
+Labelled images (x, y) teach the first, unlabelled ones x and generated ones G(z) the second:
 
     D:  min  -mean(log p(y | x)) - mean(log D(x)) - mean(log(1 - D(G(z))))
-    G:  min  |mean f(x) - mean f(G(z))|^2           (sec. 3.1: feature matching, f a hidden layer of D)
+    G:  min  -mean(log D(G(z)))                     (adversarial), or
+        min  |mean f(x) - mean f(G(z))|^2           (sec. 3.1: feature matching, f a hidden layer of D)
 
-In the end D is what counts, and G is left behind.
+D is the product; G is there to teach it.
 """
 import dataclasses
 from typing import Literal, Optional
 
 import tensorflow as tf
 
-from tf2gan import losses
+from tf2gan import layers, losses
 from tf2gan.errors import UserError
 from tf2gan.gans import noise_options
 from tf2gan.gans.noise_to_image import NoiseToImage
@@ -27,29 +28,30 @@ from tf2gan.networks.svhn import HouseNumberDiscriminator, TransposedGenerator
 class Config(noise_options.Config):
     """Options of the semi-supervised GAN."""
 
-    batch_size: int = 100  # images of each kind in a step: labelled, unlabelled, generated
-    steps: Optional[int] = 10_000  # length of the whole training; give one of steps, images, epochs
+    batch_size: int = 32  # images of each kind in a step: labelled, unlabelled, generated
+    steps: Optional[int] = 8_000  # length of the whole training; give one of steps, images, epochs
     num_labels: Optional[int] = 100  # training images whose labels are used, of all classes alike; none: all labels
     label_seed: Optional[int] = None  # which ones; none: as --seed
     exclude_labelled: bool = False  # labelled images are not among the unlabelled ones
     more_unlabelled: Optional[str] = None  # a split of more images whose labels are not used, such as extra
     baseline: bool = False  # also train the same network on the labelled images alone, to compare
     fully_supervised: bool = False  # also train the same network on all labels of the training images, to compare
-    generator: Literal["dense", "strided", "transposed"] = "dense"  # its network: those of MNIST, and of house numbers
-    discriminator: Literal["dense", "strided", "house-numbers"] = "dense"  # its network, which is the classifier
+    generator: Literal["dense", "strided", "transposed"] = "strided"  # its network
+    discriminator: Literal["dense", "strided", "house-numbers"] = "strided"  # its network, which classifies
     classes: Optional[int] = None  # how many; none: as the data have
     fake_class: bool = False  # a logit of "fake" beside those of the classes; the same function up to a constant
-    generator_objective: Literal["adversarial", "l1-features", "squared-features"] = "squared-features"  # --loss, or
+    generator_objective: Literal["adversarial", "l1-features", "squared-features"] = "adversarial"  # by --loss
     updates: Literal["joint", "separate"] = "joint"  # the discriminator learns of labels and of fakes in one update
     labelled_loss_weight: float = 1.0  # of the loss on labelled images, in a joint update
+    labelled_shift: int = 2  # pixels that labelled images are moved at random by at most, both ways
     generator_filters: Optional[int] = None  # channels before the image; none: 64 for strided, 32 for transposed
     discriminator_filters: Optional[int] = None  # of the first convolution; none: 32 for strided, 64 for house-numbers
-    discriminator_normalization: Optional[Literal["batch", "layer", "weight"]] = "weight"  # dense: weight or none
+    discriminator_normalization: Optional[Literal["batch", "layer", "weight"]] = "batch"  # dense: weight or none
+    discriminator_dropout: float = 0.5  # rate in the discriminator's hidden layers (strided, house-numbers)
     discriminator_noise: float = 0.5  # deviation of noise before each of the discriminator's layers (dense)
     classifier_ema_decay: Optional[float] = 0.9999  # per step, of the averaged discriminator, which classifies
-    discriminator_loss_weight: float = 0.5  # 1: the losses on real and on generated images are added, 0.5: their mean
-    generator_learning_rate: float = 3e-3  # learning rate of the generator
-    discriminator_learning_rate: float = 3e-3  # learning rate of the discriminator
+    generator_learning_rate: float = 1e-3  # learning rate of the generator
+    discriminator_learning_rate: float = 1e-3  # learning rate of the discriminator
     learning_rate_decay: bool = True  # linear decay to 0 over the second half of training
     beta_1: float = 0.5  # of Adam
 
@@ -72,8 +74,10 @@ class Config(noise_options.Config):
         for name in ("generator_filters", "discriminator_filters", "num_labels", "classes"):
             if getattr(self, name) is not None:
                 self.check_range(name, 1)
-        for name in ("labelled_loss_weight", "discriminator_noise"):
+        for name in ("labelled_loss_weight", "labelled_shift", "discriminator_noise"):
             self.check_range(name, 0)
+        if self.image_size is not None:  # what comes in at an edge is mirrored, and there is no more of it
+            self.check_range("labelled_shift", 0, self.image_shape[0])
         if self.label_seed is not None:
             self.check_range("label_seed", 0, 2 ** 32 - 1)
         if self.classifier_ema_decay is not None:
@@ -91,13 +95,15 @@ class SGAN(NoiseToImage):
     splits = ("train",)
     presets = {
         "sgan": Config(),
-        "sgan-book": Config(generator="strided", discriminator="strided", generator_objective="adversarial", updates="separate", batch_size=32,
-                            steps=8_000, discriminator_normalization="batch", discriminator_dropout=0.5, beta_1=0.9,
-                            generator_learning_rate=1e-3, discriminator_learning_rate=1e-3, learning_rate_decay=False,
-                            classifier_ema_decay=None, ema_decay=None),
-        "sgan-features": Config(dataset="svhn_cropped", generator="transposed", discriminator="house-numbers", num_labels=1000, fake_class=True,
-                                generator_objective="l1-features", discriminator_normalization="batch",
-                                discriminator_dropout=0.5, epochs=25, steps=None, batch_size=128,
+        "sgan-book": Config(updates="separate", labelled_shift=0, discriminator_loss_weight=0.5, beta_1=0.9,
+                            learning_rate_decay=False, ema_decay=None, classifier_ema_decay=None),
+        "sgan-dense": Config(generator="dense", discriminator="dense", generator_objective="squared-features",
+                             discriminator_normalization="weight", labelled_shift=0, discriminator_loss_weight=0.5,
+                             batch_size=100, steps=12_000, generator_learning_rate=3e-3,
+                             discriminator_learning_rate=3e-3),
+        "sgan-features": Config(dataset="svhn_cropped", num_labels=1000, generator="transposed",
+                                discriminator="house-numbers", fake_class=True, generator_objective="l1-features",
+                                labelled_shift=0, batch_size=128, steps=None, epochs=25,
                                 generator_learning_rate=3e-4, discriminator_learning_rate=3e-4,
                                 learning_rate_decay=False, epoch_decay=0.9),
     }
@@ -175,11 +181,16 @@ class SGAN(NoiseToImage):
 
     def labelled_loss(self, network, images, labels, number, purpose="labelled"):
         """(-mean(log p(y | x)), what to log) of a network, from images [n, *image_shape] and labels int [n]."""
+        most = self.config.labelled_shift
+        if most:
+            offsets = (2 * most + 1) * self.draw("uniform", [images.shape[0], 2], f"{purpose}_shift{number}")
+            images = layers.shifted(images, most, tf.transpose(tf.cast(offsets, tf.int32)))
         logits = network(images, training=True, seed=self.seed_for(f"{purpose}{number}"))
         logits = losses.class_logits(logits, self.config.classes)
         loss = losses.class_cross_entropy(logits, labels)
         right = tf.reduce_mean(tf.cast(tf.argmax(logits, axis=-1) == labels, tf.float32))
-        weight = self.config.labelled_loss_weight if self.config.updates == "joint" else 1.0
+        joint = purpose == "labelled" and self.config.updates == "joint"  # beside no other loss a weight means nothing
+        weight = self.config.labelled_loss_weight if joint else 1.0
         return weight * loss, {f"{purpose}_loss": loss, f"{purpose}_accuracy": right}
 
     def _update_compared(self, batch, number):

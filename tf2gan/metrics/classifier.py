@@ -13,6 +13,7 @@ import tensorflow as tf
 import tqdm
 
 from tf2gan.errors import Failure, printable
+from tf2gan.layers import shifted
 from tf2gan.metrics import cache
 from tf2gan.seeds import fold
 
@@ -114,12 +115,7 @@ def train_classifier(batches, num_classes, recipe=Recipe()) -> Classifier:
 
 
 def _shifted(images, most, seed):
-    """Each image moved by up to `most` pixels both ways; what comes in at an edge is mirrored."""
-    num, height, width = tf.unstack(tf.shape(images)[:3])
-    padded = tf.pad(images, [[0, 0], [most, most], [most, most], [0, 0]], mode="SYMMETRIC")
-    offsets = tf.random.stateless_uniform([2, num, 1], seed, 0, 2 * most + 1, tf.int32)
-    rows = tf.gather(padded, offsets[0] + tf.range(height), axis=1, batch_dims=1)
-    return tf.gather(rows, offsets[1] + tf.range(width), axis=2, batch_dims=1)
+    return shifted(images, most, tf.random.stateless_uniform([2, tf.shape(images)[0]], seed, 0, 2 * most + 1, tf.int32))
 
 
 def _scaled(images):  # uint8 -> float32 in [-1, 1]

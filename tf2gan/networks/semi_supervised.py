@@ -54,7 +54,7 @@ class DenseClassifier(tf.keras.Model):
 
     def features(self, images, training=False, seed=None):
         """[batch, widths[-1]]; `seed` (int tensor [2]) is needed in training with noise only."""
-        x = self.flatten(images)
+        x = self.flatten(images) + 1.0  # black is 0: what is everywhere would drown what differs
         for i, dense in enumerate(self.hidden):
             noise = self.noise if i else self.input_noise
             x = tf.nn.relu(dense(noise(x, training=training, seed=None if seed is None else fold(seed, i))))
