@@ -112,10 +112,10 @@ def test_the_middle_is_taken_and_nothing_else_is_changed():
 
 def test_in_a_graph_pixels_are_the_same_but_for_ties():
     """Its optimizer makes x / 127.5 to x * (1 / 127.5): what lies half between two values may be rounded either way."""
-    graph = tf.function(lambda image: classification.fitted(image, SHAPE),
+    graph = tf.function(lambda image: pipeline.fitted(image, SHAPE),
                         input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
     pictures = [noise(16 + 5 * index, 20, 3, seed=index) for index in range(20)]
-    difference = np.stack([graph(picture).numpy().astype(int) - classification.fitted(tf.constant(picture), SHAPE)
+    difference = np.stack([graph(picture).numpy().astype(int) - pipeline.fitted(tf.constant(picture), SHAPE)
                            for picture in pictures])
     assert np.abs(difference).max() <= 1 and np.mean(difference != 0) < 0.005  # measured 0.0008
 
@@ -191,7 +191,7 @@ def test_files_of_all_kinds_and_sizes_are_classified_as_their_pixels(gan, signat
     for file, picture in zip(files[:3], pictures):
         with Image.open(io.BytesIO(file)) as image:
             np.testing.assert_array_equal(np.asarray(image.convert("RGB")), picture)
-    fit = tf.function(lambda image: classification.fitted(image, SHAPE), reduce_retracing=True)
+    fit = tf.function(lambda image: pipeline.fitted(image, SHAPE), reduce_retracing=True)
     expected = classifier.probabilities(np.stack([fit(tf.constant(picture)) for picture in pictures]))
     np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-5)
     np.testing.assert_array_equal(answer["labels"], expected.argmax(axis=1))

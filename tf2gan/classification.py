@@ -25,16 +25,6 @@ _COLUMNS = ("path", "label", "probability")  # of a CSV file, before those of th
 
 # In the graph.
 
-def fitted(image, image_shape):
-    """uint8 `image_shape` (height, width, channels), as a model takes it, of a picture uint8 [h, w, 1 or 3].
-
-    What `pipeline.drawn` and `pipeline.labelled_arrays` make of the images of a data set.
-    """
-    height, width, channels = image_shape
-    image = pipeline.crop_and_mirror(pipeline.to_channels(image, channels), None, height, width)
-    return tf.cast(tf.round((image + 1.0) * 127.5), tf.uint8)
-
-
 def _shape(gan):
     """(height, width, channels) of what `gan` classifies. Raises UserError if it does not classify."""
     if not hasattr(gan, "classify"):
@@ -53,7 +43,7 @@ def signatures(gan):
         classify: `images` float32 [batch, height, width, channels] in [0, 1] (clipped to that) -> `probabilities`
             float32 [batch, classes], and `labels` int64 [batch], the most probable ones.
         classify_bytes: `image_bytes` string [batch], JPEG, PNG, GIF or BMP files of any size -> the same, of their
-            images as `fitted` makes them.
+            images as `pipeline.fitted` makes them.
 
     Raises UserError for a GAN that does not classify.
     """
@@ -67,7 +57,7 @@ def signatures(gan):
 
     def decode(file):
         image = tf.io.decode_image(file, channels=3, expand_animations=False)
-        return fitted(tf.ensure_shape(image, [None, None, 3]), shape)
+        return pipeline.fitted(tf.ensure_shape(image, [None, None, 3]), shape)
 
     # "_bytes" at the end makes TensorFlow Serving's REST API take {"b64": ...}.
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
@@ -137,10 +127,10 @@ class Classifier:
         return cls(signature, spec.shape[1:], names, loaded)
 
     def fitted(self, picture):
-        """A picture as `images.read_image` returns it, uint8 [h, w, 3], as uint8 `image_shape`; see `fitted`."""
+        """A picture as `images.read_image` returns it, uint8 [h, w, 3], as uint8 `image_shape`: `pipeline.fitted`."""
         # Not as a tf.function: those multiply by 1 / 127.5 instead of dividing, so that of a thousand pixels one that
         # lies half between two values is rounded to the other than in tf.data.
-        return fitted(tf.constant(picture), self.image_shape).numpy()
+        return pipeline.fitted(tf.constant(picture), self.image_shape).numpy()
 
     def probabilities(self, pixels, batch=BATCH, progress=None):
         """np.float32 [n, classes] of pictures uint8 [n, *image_shape].

@@ -225,6 +225,16 @@ def undisturbed(split, image_shape, num=None):
     return records.map(lambda record: crop_and_mirror(split.decode(record)["image"], None, *image_shape))
 
 
+def fitted(image, image_shape):
+    """uint8 `image_shape` (height, width, channels) of a picture uint8 [h, w, 1 or 3], undisturbed.
+
+    It is resized to cover that, antialiased, and cropped in the middle.
+    """
+    height, width, channels = image_shape
+    image = crop_and_mirror(to_channels(image, channels), None, height, width)
+    return tf.cast(tf.round((image + 1.0) * 127.5), tf.uint8)
+
+
 def drawn(split, image_shape, num, seed):
     """Finite dataset of `num` examples of a split, none twice, in a random order that `seed` gives.
 
@@ -235,10 +245,10 @@ def drawn(split, image_shape, num, seed):
     height, width, channels = image_shape
 
     def prepare(example):
-        image = to_channels(example["image"], channels)
-        if split.image_shape[:2] != (height, width):
-            image = crop_and_mirror(image, None, height, width)
-            image = tf.cast(tf.round((image + 1.0) * 127.5), tf.uint8)
+        if split.image_shape[:2] == (height, width):
+            image = to_channels(example["image"], channels)
+        else:
+            image = fitted(example["image"], image_shape)
         return _named(tf.ensure_shape(image, image_shape), example.get("label"))
 
     return stream(split, seed).take(min(num, split.num_examples)).map(prepare)
@@ -259,8 +269,7 @@ def labelled_arrays(split, image_shape, channels):
     """
     def prepare(record):
         example = split.decode(record)
-        image = crop_and_mirror(to_channels(example["image"], channels), None, *image_shape)
-        return tf.cast(tf.round((image + 1.0) * 127.5), tf.uint8), example["label"]
+        return fitted(example["image"], (*image_shape, channels)), example["label"]
 
     examples = split.records.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     images, labels = examples.batch(split.num_examples, drop_remainder=True).get_single_element()
