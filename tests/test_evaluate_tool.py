@@ -110,6 +110,32 @@ def test_other_weights_and_another_checkpoint(evaluate, evaluated, tmp_path):
     assert result["protocol"]["images_seen"] == shades.STEPS * shades.BATCH_SIZE
 
 
+def test_several_runs(evaluate, evaluated, tmp_path):
+    """Each as by itself, then what they say together."""
+    names = [shutil.copytree(evaluated.run, tmp_path / name) for name in ("a", "b")]
+    arguments = ("--metrics", "ms-ssim", "--num", "8")
+    alone = [evaluate("--run", name, *arguments, "--seed", 1) for name in names[:1]]
+    expected = json.loads((names[0] / "evaluation.json").read_text())
+    other, _ = session.load_gan(names[1])
+    shades.shake([other.average], 0.1)
+    other.images_seen.assign_add(shades.BATCH_SIZE)
+    runs.Run(names[1]).save(other, {"step": shades.STEPS + 2, "replicas": 1})
+    done = evaluate("--run", *names, *arguments, "--seed", 1, "--json", tmp_path / "figures.json")
+    assert alone[0].returncode == done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "figures.json").read_text())
+    assert [record.pop("run") for record in result["runs"]] == list(map(str, names))
+    assert result["runs"] == [json.loads((name / "evaluation.json").read_text()) for name in names]
+    assert result["runs"][0] == expected
+    values = [record["figures"][0]["values"]["model"] for record in result["runs"]]
+    assert values[0] != values[1]
+    assert result["summary"] == json.loads(json.dumps(evaluation.several.summary(result["runs"])))
+    assert result["summary"]["figures"][0]["values"]["model"]["mean"] == pytest.approx(sum(values) / 2)
+    first, second, rest = (done.stdout.index(text) for text in (
+        f"{names[0]}:\n{expected['table']}", f"{names[1]}:\n{result['runs'][1]['table']}",
+        f"\n{result['summary']['table']}\n"))
+    assert first < second < rest
+
+
 def test_an_export(evaluate, evaluated, data, tmp_path_factory, tmp_path):
     folder = shades.gan_export(tmp_path_factory)
     before = tool.contents(folder.parent)
@@ -199,8 +225,14 @@ def refusal(evaluate, monkeypatch, evaluated):
     (["--run", "{run}/no"], "{run}/no: no such run folder"),
     (["--run", "{data}"], "{data}: not a run folder: it has no config.json"),
     (["--savedmodel", "{data}/no"], "{data}/no does not exist; needed: the folder of a SavedModel or of its versions"),
-    (["--run", "{run}", "--metrics", ","], "--metrics: needed: one or more of fid,kid,is,pr,dc,swd,ms-ssim,classes, "
-     "with commas between")], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+    (["--run", "{run}", "--metrics", ","], "--metrics: needed: one or more of fid,kid,is,pr,dc,swd,ms-ssim,classes,"
+     "accuracy, with commas between"),
+    (["--run"], "--run: needed: the folder of a run, or of several"),
+    (["--run", "{run}", "{run}/../run"], "--run {run}/../run: is there twice; an interval over runs needs different "
+     "ones"),
+    (["--run", "{run}", "{run}/no"], "{run}/no: no such run folder"),
+    (["--run", "{run}", "{run}2", "--nearest", "{run}"], "--nearest: is for one --run, whose pictures the next one's "
+     "would replace")], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
 def test_bad_input(refusal, evaluated, data, args, words):
     def filled(text):
         return text.replace("{run}", str(evaluated.run)).replace("{data}", str(data))

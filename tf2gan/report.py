@@ -32,8 +32,9 @@ _MARK = '<meta name="generator" content="tf2gan report">'  # by which a file is 
 _MARK_WITHIN = 1000  # bytes
 _PLACES = ("run_dir", "data_dir")  # options that only say where on the machine something lies
 _BY_DATA = ("image_size", "channels", "num_classes")  # none means as the data are; a run records what they are
-_COLUMNS = {"model": "this model", "untrained": "untrained", "input": "input", "real_train": "training data",
-            "real_test": "test data"}
+_COLUMNS = {"model": "this model", "baseline": "labels alone", "fully_supervised": "all labels",
+            "untrained": "untrained", "input": "input", "real_train": "training data", "reference": "reference data"}
+_SHADES = 8  # of the cells of a confusion matrix, by their share of the row; their colours are in style.css
 
 
 def check_output(run_dir, output=None, overwrite=False):
@@ -106,10 +107,11 @@ def page(run_dir) -> str:
         verdict=watch.verdict() if watch.stopped else None, best=watch.best,
         weights="averaged" if gan.averages else "raw",
         watched=type(gan).diagnose is not gan_base.GAN.diagnose,  # else nobody has looked
-        translates=hasattr(gan, "directions"), final=_final(gan, checkpoint, grids), **_frames(grids, record),
+        translates=hasattr(gan, "directions"), classifies=hasattr(gan, "classify"),
+        final=_final(gan, checkpoint, grids), **_frames(grids, record),
         curves=curves.draw(history), evaluation=evaluation, columns=_COLUMNS,
         nearest={name: path for name, path in nearest.items() if path.exists()},
-        options=_options(type(gan), record),
+        options=_options(type(gan), record), most_classes=MOST_CLASSES,
         networks={name: (network.count_params(), summary.layers(network, inputs))
                   for name, (network, inputs) in gan.networks.items()})
 
@@ -193,13 +195,46 @@ def _evaluation(run):
     try:
         result = json.loads(run.evaluation_file.read_text(encoding="utf-8"))
         rows = [{"better": None, **row, "values": dict(row["values"]), "deviations": row.get("deviations") or {},
-                 "metric": row["metric"], "name": row["name"]} for row in result["figures"]]
-        return {"protocol": _without_place(dict(result["protocol"])), "figures": rows}
+                 "intervals": row.get("intervals") or {}, "metric": row["metric"], "name": row["name"]}
+                for row in result["figures"]]
+        return {"protocol": _without_place(dict(result["protocol"])), "figures": rows, "classes": _classes(result)}
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{printable(run.evaluation_file)}: cannot be read ({error!r}); tools/evaluate.py writes it "
                         "anew") from error
+
+
+def _classes(result):
+    """How labels were read, of an evaluation that looked at this; None of any other.
+
+    Returns {"asked": whether they are those that images were asked for, instead of true ones; "name": of the figure;
+    "names": of classes; "columns": {column: {"overall", "interval" or None, "right", "num", "rows": [{"name",
+    "per_class" (share that is right, or None), "cells": [{"count", "share", "shade": 0 to _SHADES}]}]}}}.
+    """
+    asked = "confusion" not in result
+    if asked and "confusion" not in (result.get("classes") or {}):
+        return None
+    names = result["classes"]["names"] if asked else result["confusion"]["names"]
+    columns = result["classes"]["confusion"] if asked else result["confusion"]["columns"]
+    figure = next((row for row in result["figures"] if row["metric"] == ("agreement" if asked else "accuracy")), {})
+    order = sorted(columns, key=lambda column: [*_COLUMNS, column].index(column))
+    return {"asked": asked, "name": figure.get("name"), "names": names, "columns": {
+        column: _readings(names, columns[column], (figure.get("intervals") or {}).get(column)) for column in order}}
+
+
+def _readings(names, part, interval):
+    counts = np.array(part["confusion"], np.int64)
+    if counts.shape != (len(names), len(names)):
+        raise ValueError(f"a confusion matrix {list(counts.shape)} of {len(names)} classes")
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    shades = np.ceil(shares * _SHADES).astype(int)  # 0 for none at all, so that a single mistake is seen
+    rows = [{"name": name, "per_class": right, "cells": [
+        {"count": count, "share": share, "shade": shade}
+        for count, share, shade in zip(*(array[i].tolist() for array in (counts, shares, shades)))]}
+        for i, (name, right) in enumerate(zip(names, part["per_class"]))]
+    return {"overall": part["overall"], "interval": interval, "right": int(np.trace(counts)), "num": int(counts.sum()),
+            "rows": rows}
 
 
 # Pictures.

@@ -45,7 +45,7 @@ def _record(request):
 def dry_run(request) -> str:
     """What the run would be: configuration, data, networks with their layers and parameters, memory, images, steps."""
     request, strategy, splits, total = _prepare(request)
-    gan = training.build(request.gan_class, request.config, total, strategy)
+    gan = training.build(request.gan_class, request.config, total, strategy, num_epoch=training.epoch_images(splits))
     return "\n\n".join([resolved(request), _describe_data(request, splits, total),
                         *(summary.layers(*network) for network in gan.networks.values()),
                         summary.memory(gan, strategy)])
@@ -171,10 +171,15 @@ def _train(gan, strategy, splits, folder, request, info, evaluate):
     if number is not None:
         return Outcome(f"interrupted after {images} of {gan.total_images} images, saved; go on with: {resume}", number)
     watch = watching.Watch(request.options, folder.newest().info.get("watch"))
+    accuracies = []
+    if hasattr(gan, "classify"):
+        from tf2gan import evaluation  # which imports this module
+
+        accuracies = evaluation.of_finished_run(folder.path)
     matrix = progress.confusion_matrix((folder.logs() or [{}])[-1])
     return Outcome("\n".join([f"trained on {images} images",
                               *([watch.verdict()] if watch.stopped and images < gan.total_images else []),
-                              *([matrix] if matrix else []),
+                              *([matrix] if matrix else []), *accuracies,
                               f"run folder:  {folder.path}", f"samples:     {folder.path / 'samples'}",
                               *([_best_line(folder.best(), request.options.keep_best)] if watch.metric else []),
                               f"TensorBoard: tensorboard --logdir {folder.path}"]))

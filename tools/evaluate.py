@@ -1,11 +1,11 @@
 #!/usr/bin/env python
-"""Measures a run, an export or a folder of images beside real ones: FID, KID, IS, SWD, precision, recall and more."""
+"""Measures runs, an export or a folder of images beside real ones: FID, KID, precision, recall, accuracy and more."""
 import dataclasses
 import json
 import pathlib
 import re
 import sys
-from typing import Literal, Optional
+from typing import List, Literal, Optional
 
 from tf2gan import cli
 from tf2gan.errors import UserError
@@ -15,14 +15,14 @@ from tf2gan.errors import UserError
 class Options:
     """What to measure, beside what, and how"""
 
-    run: Optional[str] = None  # folder of a run, as tools/train.py writes it; this, --savedmodel or --images
+    run: Optional[List[str]] = None  # folder of a run, or several for their mean; this, --savedmodel or --images
     savedmodel: Optional[str] = None  # savedmodels/NAME, its highest version is taken, or savedmodels/NAME/VERSION
     images: Optional[str] = None  # folder of images, at any depth
     against: Optional[str] = None  # data set or folder of real images; none: that of the model's training
     split: Optional[str] = None  # of the real images; none: test if there is one, else validation, else train
-    metrics: Optional[str] = None  # of fid,kid,is,pr,dc,swd,ms-ssim,classes; none: all there can be but swd
+    metrics: Optional[str] = None  # of fid,kid,is,pr,dc,swd,ms-ssim,classes,accuracy; none: accuracy, or all but swd
     extractor: str = "classifier"  # of features: classifier, inception[:PATH], savedmodel:PATH[:SIGNATURE[:OUTPUT]]
-    num: Optional[int] = None  # images of each set; none: as many as there are real ones, up to 10000
+    num: Optional[int] = None  # images of each set; none: as many as there are real ones, up to 10000; accuracy: all
     seed: int = 0  # of the latents, and of the choice of real images
     image_size: Optional[str] = None  # N or HEIGHTxWIDTH, to which two sets of --images are brought; none: as they are
     checkpoint: str = "latest"  # of a run: latest, best, or its number of images
@@ -40,27 +40,45 @@ def main(argv=None):
     options = parser.parse_args(cli.normalized(sys.argv[1:] if argv is None else argv)).options
     size = _checked(options)
 
-    from tf2gan import evaluation, files, runs  # --help needs no networks
+    from tf2gan import evaluation  # --help needs no networks
 
     settings = evaluation.Settings(options.metrics, options.extractor, options.num, options.seed, show_progress=True)
     settings.check()
     if options.run is not None:
-        result = evaluation.evaluate_run(options.run, settings, options.against, options.split, options.data_dir,
-                                         options.checkpoint, options.weights, options.nearest)
+        result = _of_runs(options, settings)
     elif options.savedmodel is not None:
         result = evaluation.evaluate_savedmodel(options.savedmodel, settings, options.against, options.split,
                                                 options.data_dir, options.nearest)
     else:
         result = evaluation.evaluate_images(options.images, options.against, settings, size, options.split,
                                             options.data_dir, options.skip_unreadable, options.nearest)
-    text = json.dumps(result, indent=2) + "\n"
-    own_file = options.run and runs.Run(options.run).evaluation_file  # for the model card of an export, and the report
-    for path in (own_file, options.json):
-        if path:
-            files.write_atomically(path, text)
+    if options.json:
+        evaluation.write(result, options.json)
+    if "summary" in result:
+        print(result["summary"]["table"])
+        return
     print(result["table"])
     print("\nprotocol:", *(f"  {name}: {value if isinstance(value, str) else json.dumps(value)}"
                            for name, value in result["protocol"].items()), sep="\n")
+
+
+def _of_runs(options, settings):
+    """The record of a run; of several, whose tables are printed one by one, all of them and their summary."""
+    from tf2gan import evaluation, runs
+
+    evaluation.several.check(options.run, same_data=options.against is None)
+    records = []
+    for path in options.run:
+        records.append(evaluation.evaluate_run(path, settings, options.against, options.split, options.data_dir,
+                                               options.checkpoint, options.weights, options.nearest))
+        # For the model card of an export, and the report.
+        evaluation.write(records[-1], runs.Run(path).evaluation_file)
+        if len(options.run) > 1:
+            print(f"{path}:\n{records[-1]['table']}\n", flush=True)
+    if len(records) == 1:
+        return records[0]
+    return {"runs": [{"run": path, **record} for path, record in zip(options.run, records)],
+            "summary": evaluation.several.summary(records)}
 
 
 def _checked(options):
@@ -68,6 +86,10 @@ def _checked(options):
     given = [name for name in ("run", "savedmodel", "images") if getattr(options, name) is not None]
     if len(given) != 1:
         raise UserError("give one of --run, --savedmodel and --images")
+    if options.run == []:
+        raise UserError("--run: needed: the folder of a run, or of several")
+    if options.nearest is not None and options.run is not None and len(options.run) > 1:
+        raise UserError("--nearest: is for one --run, whose pictures the next one's would replace")
     if options.images is not None and options.against is None:
         raise UserError("--images: --against is needed: a data set or a folder of real images")
     for name, kinds in (("image_size", ("images",)), ("skip_unreadable", ("images",)),

@@ -1,11 +1,14 @@
 """Figures of runs, exports and folders of images, each with its protocol and beside its anchors."""
 from tf2gan import generation, session
 from tf2gan.errors import UserError
-from tf2gan.evaluation import generated, translated
+from tf2gan.evaluation import classified, generated, several, translated
+from tf2gan.evaluation.classified import of_finished_run
 from tf2gan.evaluation.comparing import Settings
+from tf2gan.evaluation.results import write
 from tf2gan.evaluation.watching import check_watch, make_watcher
 
-__all__ = ["Settings", "check_watch", "evaluate_images", "evaluate_run", "evaluate_savedmodel", "make_watcher"]
+__all__ = ["Settings", "check_watch", "evaluate_images", "evaluate_run", "evaluate_savedmodel", "make_watcher",
+           "of_finished_run", "several", "write"]
 
 
 def evaluate_run(path, settings=Settings(), against=None, split=None, data_dir=None, checkpoint="latest",
@@ -14,7 +17,8 @@ def evaluate_run(path, settings=Settings(), against=None, split=None, data_dir=N
 
     Args:
         against: data set to compare with; None is that of the run.
-        split: of it (None: test, else validation, else train); translations are measured on testA and testB.
+        split: of it (None: test, else validation, else train); translations are measured on testA and testB, and
+            accuracy on train only if that is asked for.
         checkpoint, weights: see `session.load_gan`.
         nearest: folder for pictures of samples beside their nearest training images; None: they are not looked for.
 
@@ -24,7 +28,10 @@ def evaluate_run(path, settings=Settings(), against=None, split=None, data_dir=N
     if hasattr(gan, "directions"):
         _neither(split, nearest)
         return translated.of_run(gan, record, settings, against, data_dir)
-    return generated.of_run(gan, record, settings, against, split, data_dir, nearest)
+    accuracy, settings_of_generator = _parted(settings, hasattr(gan, "classify"), nearest)
+    data = generated.data_of_run(gan, record, against, split, data_dir)
+    return _merged(accuracy and classified.of_run(gan, record, settings, data, split),
+                   settings_of_generator and generated.of_run(gan, record, settings_of_generator, data, nearest))
 
 
 def evaluate_savedmodel(path, settings=Settings(), against=None, split=None, data_dir=None, nearest=None) -> dict:
@@ -33,7 +40,10 @@ def evaluate_savedmodel(path, settings=Settings(), against=None, split=None, dat
     if "directions" in card:
         _neither(split, nearest)
         return translated.of_savedmodel(path, card, settings, against, data_dir)
-    return generated.of_savedmodel(path, card, settings, against, split, data_dir, nearest)
+    accuracy, settings_of_generator = _parted(settings, bool(card.get("classes")), nearest)
+    data = generated.data_of_savedmodel(path, card, against, split, data_dir)
+    return _merged(accuracy and classified.of_savedmodel(path, card, settings, data, split),
+                   settings_of_generator and generated.of_savedmodel(path, card, settings_of_generator, data, nearest))
 
 
 evaluate_images = generated.of_images
@@ -44,3 +54,16 @@ def _neither(split, nearest):
         raise UserError("--split: translations are measured on testA and testB")
     if nearest is not None:
         raise UserError("--nearest: is for images made from latents, and folders of images; these are translations")
+
+
+def _parted(settings, classifies, nearest):
+    parts = classified.parted(settings, classifies)
+    if parts[1] is None and nearest is not None:
+        raise UserError("--nearest: is for generated images, of which nothing is measured here; possible: --metrics "
+                        "accuracy,fid or others")
+    return parts
+
+
+def _merged(accuracy, generator):
+    """One record of two, of which one may be missing."""
+    return classified.merged(accuracy, generator) if accuracy and generator else accuracy or generator

@@ -27,7 +27,7 @@ class Settings:
     def check(self):
         """Raises UserError for metrics and extractors that there are not, before anything is loaded."""
         if self.metrics is not None:
-            measures.parse(self.metrics)
+            measures.parse(self.metrics, classifies=True)
         features.check(self.extractor)
 
 

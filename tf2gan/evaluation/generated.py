@@ -9,46 +9,66 @@ from tf2gan.evaluation import comparing, extracting, neighbors, results, sources
 from tf2gan.metrics import measures
 
 
-def of_run(gan, record, settings, against=None, split=None, data_dir=None, nearest=None) -> dict:
-    """The record of an evaluation of a GAN from `session.load_gan`.
+def data_of_run(gan, record, against=None, split=None, data_dir=None) -> sources.RealData:
+    """The real images for a GAN from `session.load_gan`, at its image shape.
 
     Args:
         against: data set to compare with; None is that of the run, which must not have changed.
         split: of it; None: the first there is of test, validation, train.
-        nearest: folder for pictures of the nearest training images; None: they are not looked for.
     """
-    config, options = gan.config, record["options"]
-    data = sources.load_real(against or config.dataset, generation.traits(gan).image_shape,
+    options = record["options"]
+    data = sources.load_real(against or gan.config.dataset, generation.traits(gan).image_shape,
                              data_dir or options.get("data_dir"), options.get("skip_unreadable", False), split)
     if against is None:
-        session.check_same_data(config.dataset, record, data.splits)
-    return _of_samplers(generation.Sampler.from_gan(gan), _untrained(type(gan), config), data, settings, {
-        "source": f"run of {record.get('preset') or record['model']}", "images_seen": int(gan.images_seen.numpy())},
-        record["weights"], nearest)
+        session.check_same_data(gan.config.dataset, record, data.splits)
+    return data
 
 
-def of_savedmodel(path, card, settings, against=None, split=None, data_dir=None, nearest=None) -> dict:
-    """The record of an evaluation of an export with the card `card`, by default beside the data that this names."""
-    traits = generation.traits_of_savedmodel(path)
-    dataset = against or card["data"]
-    data = sources.load_real(dataset, traits.image_shape, data_dir, reference=split)
+def of_run(gan, record, settings, data, nearest=None) -> dict:
+    """The record of an evaluation of a GAN from `session.load_gan`, beside `data_of_run`.
+
+    `nearest`: folder for pictures of the nearest training images; None: they are not looked for.
+    """
+    return _of_samplers(generation.Sampler.from_gan(gan), new_gan(type(gan), gan.config), data, settings,
+                        source_of_run(gan, record), record["weights"], nearest)
+
+
+def source_of_run(gan, record) -> dict:
+    """What a protocol says of what is measured."""
+    return {"source": f"run of {record.get('preset') or record['model']}", "images_seen": int(gan.images_seen.numpy())}
+
+
+def source_of_savedmodel(card) -> dict:
+    """The same of an export with the card `card`."""
+    return {"source": f"export {card['name']}, version {card['version']}", "images_seen": card["images_seen"]}
+
+
+def data_of_savedmodel(path, card, against=None, split=None, data_dir=None) -> sources.RealData:
+    """The real images for an export with the card `card`: by default of the data that this names."""
+    return sources.load_real(against or card["data"], generation.traits_of_savedmodel(path).image_shape, data_dir,
+                             reference=split)
+
+
+def of_savedmodel(path, card, settings, data, nearest=None) -> dict:
+    """The record of an evaluation of an export, beside `data_of_savedmodel`."""
     try:
         gan_class, config = configuration.from_record(card)
-        untrained, protocol = _untrained(gan_class, config), {}
+        anchor, protocol = new_gan(gan_class, config), {}
     except UserError as error:  # an export outlives the options that its method has today
-        untrained, protocol = None, {"untrained": f"not to be had: {error}"}
-    return _of_samplers(
-        generation.Sampler.from_savedmodel(path), untrained, data, settings,
-        {"source": f"export {card['name']}, version {card['version']}", "images_seen": card["images_seen"], **protocol},
-        "raw" if card["config"].get("ema_decay") is None else "averaged", nearest)
+        anchor, protocol = None, {"untrained": f"not to be had: {error}"}
+    return _of_samplers(generation.Sampler.from_savedmodel(path), anchor, data, settings,
+                        {**source_of_savedmodel(card), **protocol},
+                        "raw" if card["config"].get("ema_decay") is None else "averaged", nearest)
 
 
 def _of_samplers(sampler, untrained, data, settings, protocol, weights, nearest):
+    """`untrained`: a GAN with its initial weights, or None."""
     names, extractor = how(data, settings)
     num = settings.num or min(data.splits[data.reference].num_examples, measures.MOST_IMAGES)
     columns = {"model": sources.generated(sampler, num, settings.seed, "samples")}
     if untrained is not None:
-        columns["untrained"] = sources.generated(untrained, num, settings.seed, "samples of the untrained network")
+        columns["untrained"] = sources.generated(generation.Sampler.from_gan(untrained), num, settings.seed,
+                                                 "samples of the untrained network")
     asked = "classes" in names and bool(sampler.class_names) and tuple(sampler.class_names) == tuple(data.class_names)
     result = comparing.compare(columns, data, extractor, settings, names, protocol, weights, asked)
     return _with_neighbors(result, nearest, columns["model"], data, extractor, settings)
@@ -74,11 +94,8 @@ def of_images(folder, against, settings, image_size=None, split=None, data_dir=N
 def _with_neighbors(result, folder, images, data, extractor, settings):
     if folder is None:
         return result
-    found = neighbors.write(folder, images, data, extractor, settings)
-    lines = [f"mean distance to the nearest training image, in {space}: " + ", ".join(
-        f"{value:.4g} ({results.COLUMNS[column]})" for column, value in values.items())
-        for space, values in found.items()]
-    return {**result, "nearest": found, "table": "\n".join([result["table"], "", *lines])}
+    result = {**result, "nearest": neighbors.write(folder, images, data, extractor, settings)}
+    return {**result, "table": results.table(result)}
 
 
 def how(data, settings):
@@ -94,7 +111,7 @@ def weights_of(gan):
     return "averaged" if gan.averages else "raw"
 
 
-def _untrained(gan_class, config):
-    """A sampler with the initial weights of a configuration."""
+def new_gan(gan_class, config):
+    """A GAN with the initial weights of a configuration."""
     tf.keras.utils.set_random_seed(config.seed)
-    return generation.Sampler.from_gan(gan_class(config, None))
+    return gan_class(config, 2 ** 40)  # some end of training, to which a learning rate can fall; it is never trained

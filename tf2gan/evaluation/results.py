@@ -1,12 +1,16 @@
 """What an evaluation results in: figures named by their protocol, each beside its anchors, as JSON and as a table."""
-from tf2gan import runs
+import json
+
+from tf2gan import files, runs
 from tf2gan.evaluation.sources import slug
 from tf2gan.metrics import figures, measures
 
 # {column: title}. Of each figure the first is of what is measured; the others, by the same protocol, are anchors.
 # `real_train` is real data of another split than the reference; `reference` is that itself, where this makes sense.
-COLUMNS = {"model": "measured", "untrained": "untrained", "input": "input", "real_train": "real data",
-           "reference": "reference"}
+# `baseline` and `fully_supervised` are the network of a classifier, trained on its labels alone and on all labels.
+COLUMNS = {"model": "measured", "baseline": "labels alone", "fully_supervised": "all labels", "untrained": "untrained",
+           "input": "input", "real_train": "real data", "reference": "reference"}
+WIDEST, MOST_CLASSES = 110, 20  # characters and classes of a confusion matrix that is printed
 
 
 def figure_name(metric, num, against, extractor=None, weights="averaged"):
@@ -19,12 +23,18 @@ def figure_name(metric, num, against, extractor=None, weights="averaged"):
                      *(["raw"] if weights == "raw" else [])])
 
 
-def entry(metric, name, values) -> dict:
-    """One figure of the record; `values`: {column: (value, deviation or None)}."""
+def entry(metric, name, values, intervals=None) -> dict:
+    """One figure of the record.
+
+    Args:
+        values: {column: (value, deviation or None)}.
+        intervals: {column: (low, high)} of 95 % confidence, where they are known.
+    """
     deviations = {column: deviation for column, (_, deviation) in values.items() if deviation is not None}
     return {"metric": metric, "name": name, "better": figures.better(metric),
             "values": {column: value for column, (value, _) in values.items()},
-            **({"deviations": deviations} if deviations else {})}
+            **({"deviations": deviations} if deviations else {}),
+            **({"intervals": {column: list(ends) for column, ends in intervals.items()}} if intervals else {})}
 
 
 def entries(metrics, real, columns, name, seed, suffix="") -> list:
@@ -47,12 +57,22 @@ def entries(metrics, real, columns, name, seed, suffix="") -> list:
                   {column: values[figure] for column, values in computed.items()}) for figure in reads]
 
 
-def record(protocol, found, classes=None) -> dict:
-    """The record of an evaluation, for JSON; `found`: entries; `classes`: what `class_table` prints."""
-    result = {"protocol": {**protocol, "versions": runs.versions()}, "figures": found}
-    if classes is not None:
-        result["classes"] = classes
+def record(protocol, found, classes=None, **more) -> dict:
+    """The record of an evaluation, for JSON.
+
+    Args:
+        found: entries.
+        classes: shares of classes, and how labels that were asked for were read, which `table` prints.
+        more: "confusion" and "nearest", which it prints too; None is left out.
+    """
+    result = {"protocol": {**protocol, "versions": runs.versions()}, "figures": found,
+              **{name: part for name, part in {"classes": classes, **more}.items() if part is not None}}
     return {**result, "table": table(result)}
+
+
+def write(result, path):
+    """Writes a record to a file, whole or not at all."""
+    files.write_atomically(path, json.dumps(result, indent=2) + "\n")
 
 
 def table(result) -> str:
@@ -63,24 +83,40 @@ def table(result) -> str:
         arrow = {"lower": "v", "higher": "^", None: " "}[figure["better"]]
         cells = [_cell(figure, column) for column in columns]
         rows.append([f"{figure['metric']} {arrow}", *cells])
-    lines = _aligned([["", *(COLUMNS[column] for column in columns)], *rows]) if rows else []
+    lines = aligned([["", *(COLUMNS[column] for column in columns)], *rows]) if rows else []
     if result.get("classes"):
         lines += [""] * bool(lines) + _class_lines(result["classes"])
+    if result.get("confusion"):
+        lines += [""] * bool(lines) + _confusion_lines(result["confusion"])
     if rows:
-        lines += ["", "^ higher is better, v lower; the names with their protocol:",
-                  *(f"  {figure['name']}" for figure in result["figures"])]
+        intervals = any("intervals" in figure for figure in result["figures"])
+        lines += ["", f"^ higher is better, v lower;{' [95 % confidence];' if intervals else ''} "
+                      "the names with their protocol:", *(f"  {figure['name']}" for figure in result["figures"])]
+    if result.get("nearest"):
+        lines += ["", *(f"mean distance to the nearest training image, in {space}: " + ", ".join(
+            f"{value:.4g} ({COLUMNS[column]})" for column, value in values.items())
+            for space, values in result["nearest"].items())]
     return "\n".join(lines)
+
+
+def lines_by_column(figure, title) -> list:
+    """A figure as text: a title, and a line for each of its columns."""
+    rows = [[f"  {COLUMNS[column]}", _cell(figure, column)] for column in COLUMNS if column in figure["values"]]
+    return [title, *aligned(rows)]
 
 
 def _cell(figure, column):
     if column not in figure["values"]:
         return "-"
-    deviation = figure.get("deviations", {}).get(column)
-    text = _number(figure["values"][column])
-    return text if deviation is None else f"{text} ±{_number(deviation)}"
+    deviation, interval = (figure.get(part, {}).get(column) for part in ("deviations", "intervals"))
+    text = number(figure["values"][column])
+    if deviation is not None:
+        text += f" ±{number(deviation)}"
+    return text if interval is None else f"{text} [{', '.join(map(number, interval))}]"
 
 
-def _number(value):
+def number(value) -> str:
+    """A figure's value for a table."""
     if value == 0 or 0.01 <= abs(value) < 1000:
         return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
     return f"{value:.3g}"
@@ -96,11 +132,28 @@ def _class_lines(classes):
         there = [column for column in columns if column in classes[part]]
         rows = [[name, *("-" if classes[part][column][i] is None else f"{classes[part][column][i]:.1%}"
                          for column in there)] for i, name in enumerate(classes["names"])]
-        lines += [""] * bool(lines) + _aligned([[title, *(COLUMNS[column] for column in there)], *rows])
+        lines += [""] * bool(lines) + aligned([[title, *(COLUMNS[column] for column in there)], *rows])
     return lines
 
 
-def _aligned(rows):
+def _confusion_lines(confusion):
+    """How often images of each class were read as each by what is measured; of many classes, the right ones' share."""
+    names, columns = confusion["names"], confusion["columns"]
+    if len(names) > MOST_CLASSES:
+        rows = [[name, *("-" if of_column["per_class"][i] is None else f"{of_column['per_class'][i]:.1%}"
+                         for of_column in columns.values())] for i, name in enumerate(names)]
+        return aligned([["read right", *(COLUMNS[column] for column in columns)], *rows])
+    counts = [list(map(str, row)) for row in columns["model"]["confusion"]]
+    lines = aligned([["class, read as", *names], *([name, *row] for name, row in zip(names, counts))])
+    if max(map(len, lines)) <= WIDEST:
+        return lines
+    titles = [f"{i} {name}" for i, name in enumerate(names)]  # and at the top the number stands for it
+    return aligned([["class, read as", *map(str, range(len(names)))],
+                    *([title, *row] for title, row in zip(titles, counts))])
+
+
+def aligned(rows) -> list:
+    """Lines of a table: the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     return [" ".join([row[0].ljust(widths[0]), *(cell.rjust(width + 1) for cell, width in zip(row[1:], widths[1:]))])
             .rstrip() for row in rows]

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tf2gan import configuration, savedmodel, session, translation
 from tf2gan.data import load, pipeline
 from tf2gan.errors import UserError
-from tf2gan.evaluation import comparing, extracting, results, sources
+from tf2gan.evaluation import comparing, extracting, generated, results, sources
 from tf2gan.metrics import measures, similarity
 from tf2gan.metrics.translation import ColorHistogram, mean_absolute_error
 
@@ -124,8 +124,7 @@ def load_unpaired(dataset, size, data_dir=None, skip_unreadable=False) -> Data:
 
 
 def _untrained(gan_class, config):
-    tf.keras.utils.set_random_seed(config.seed)
-    return translation.functions(gan_class(config, None))
+    return translation.functions(generated.new_gan(gan_class, config))
 
 
 def chosen(settings, size):

@@ -8,13 +8,13 @@ import re
 
 from tf2gan import generation, translation
 from tf2gan.errors import UserError
-from tf2gan.evaluation import comparing, extracting, generated, results, sources, translated
+from tf2gan.evaluation import classified, comparing, extracting, generated, results, sources, translated
 from tf2gan.metrics import measures
 from tf2gan.metrics.figures import Figure
 
 
 def check_watch(gan_class, options) -> tuple:
-    """The short names of the figures that a training with these options gives, before any data are loaded.
+    """The short names of the figures of the model that a training with these options gives, before data are loaded.
 
     Raises UserError for metrics that this kind of method cannot be measured by, and for an extractor that there is not.
     """
@@ -29,9 +29,13 @@ def _names(gan_class, settings):
         extracting.check(settings.extractor, names)
         gives = [figure for name in names for figure in measures.METRICS[name].gives]
         return tuple(gives + [f"{figure}_{there}" for figure in gives for there in gan_class.directions])
+    accuracy, settings = classified.parted(settings, hasattr(gan_class, "classify"))
+    gives = (measures.ACCURACY,) if accuracy else ()
+    if settings is None:
+        return gives
     names = comparing.chosen(settings, large)
     extracting.check(settings.extractor, names)
-    return tuple(figure for name in names for figure in measures.METRICS[name].gives)
+    return gives + tuple(figure for name in names for figure in measures.METRICS[name].gives)
 
 
 def make_watcher(gan, splits, record, options, show_progress=False):
@@ -49,7 +53,34 @@ def make_watcher(gan, splits, record, options, show_progress=False):
     with _own_flags():
         if hasattr(gan, "directions"):
             return _translations(gan, splits, settings)
-        return _generated(gan, options, settings)
+        accuracy, settings = classified.parted(settings, hasattr(gan, "classify"))
+        watches = [_accuracies(gan, splits["train"], options.evaluate_num)] if accuracy else []
+        if settings is not None:
+            watches.append(_generated(gan, options, settings))
+        return lambda gan: [figure for watch in watches for figure in watch(gan)]
+
+
+def _accuracies(gan, train, num):
+    """`accuracy`, and `accuracy_baseline` where that is trained, on training images whose labels training does not use.
+
+    The test split is left unspoilt, but labels are spent that a real application may not have: there it is those of the
+    labelled images that are dear, and a part of them would have to be put aside. The images themselves are among the
+    unlabelled ones that the GAN learns from. The network that learns from all labels knows these, and is left out.
+    """
+    images, labels = classified.unused(train, gan.config, num)
+    against = f"{sources.label_of(gan.config.dataset)}-train-unlabelled"
+    figures = {}  # {short name: (name, function)}
+    for which in gan.classifiers.keys() - {"fully_supervised"}:
+        metric = measures.ACCURACY if which == "model" else f"{measures.ACCURACY}_{which}"
+        name = results.figure_name(metric, len(labels), against, weights=classified.weights_of(
+            dataclasses.asdict(gan.config), generated.weights_of(gan)))
+        figures[metric] = name, classified.reader(gan, which)
+
+    def watch(gan):
+        return [Figure(metric, name, classified.accuracy(read, images, labels))
+                for metric, (name, read) in sorted(figures.items())]
+
+    return watch
 
 
 def _generated(gan, options, settings):
@@ -110,7 +141,7 @@ def _own_flags():
     try:
         yield
     except UserError as error:
-        raise UserError(re.sub(r"--(metrics|num)\b", r"--evaluate-\1", str(error))) from error
+        raise UserError(re.sub(r"--(metrics|num)(?![\w-])", r"--evaluate-\1", str(error))) from error
 
 
 def _figures(entries):

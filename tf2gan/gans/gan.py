@@ -271,6 +271,8 @@ class EpochDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
         self.learning_rate, self.factor, self._gan = learning_rate, factor, gan
 
     def __call__(self, step):
+        if self._gan.epoch_images is None and not tf.inside_function():
+            return self.learning_rate  # Keras 2 asks when it makes the optimizer, before it is known who trains
         epochs = tf.cast(self._gan.images_seen // self._gan.epoch_images, tf.float32)
         return self.learning_rate * tf.pow(self.factor, epochs)
 

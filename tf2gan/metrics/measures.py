@@ -34,19 +34,27 @@ METRICS = {
     "ms-ssim": Metric("similarity", ("ms_ssim",), 4),
     "classes": Metric("probabilities", ("class_distance", "sure")),
 }
+ACCURACY = "accuracy"  # reads images' labels with what is measured itself: of models that classify alone
 SLOW = ("swd",)  # measured only where asked for: it takes longer than all others together
 EXTRACTED = {"features", "probabilities"}  # what an extractor gives
 WITHOUT_EXTRACTOR = tuple(name for name, metric in METRICS.items() if metric.reads not in EXTRACTED)
 
 
-def parse(text) -> Tuple[str, ...]:
-    """The metrics of a list with commas between. Raises UserError for one that there is not."""
+def parse(text, classifies=False) -> Tuple[str, ...]:
+    """The metrics of a list with commas between; ACCURACY is one of a model that `classifies`.
+
+    Raises UserError for one that there is not.
+    """
     names = [name.strip().lower() for name in text.split(",") if name.strip()]
+    possible = (*METRICS, ACCURACY)
     for name in names:
-        if name not in METRICS:
-            raise unknown("metric", name, METRICS)
+        if name not in possible:
+            raise unknown("metric", name, possible)
     if not names:
-        raise UserError(f"--metrics: needed: one or more of {','.join(METRICS)}, with commas between")
+        raise UserError(f"--metrics: needed: one or more of {','.join(possible)}, with commas between")
+    if ACCURACY in names and not classifies:
+        raise UserError(f"--metrics {ACCURACY}: is of models that classify images, such as sgan; this is none; "
+                        f"possible: {','.join(METRICS)}")
     return tuple(dict.fromkeys(names))
 
 

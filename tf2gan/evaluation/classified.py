@@ -1,0 +1,202 @@
+"""How many images a GAN that classifies reads right, beside the same network trained without a GAN.
+
+The images are those of a split that training has not seen; their labels are counted as true.
+"""
+import contextlib
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from tf2gan import classification, progress, runs, session
+from tf2gan.data import labelled, pipeline
+from tf2gan.data.load import NO_LABEL
+from tf2gan.errors import UserError
+from tf2gan.evaluation import comparing, generated, results, sources
+from tf2gan.metrics.accuracy import wilson_interval
+from tf2gan.metrics.classifier import label_agreement
+from tf2gan.metrics.measures import ACCURACY, parse
+from tf2gan.seeds import fold
+
+
+def parted(settings, classifies) -> tuple:
+    """(whether accuracy is measured, the Settings for what is measured of the generator, or None for nothing).
+
+    Of a model that `classifies` the default is its accuracy alone. Raises UserError for metrics that there are not.
+    """
+    if not classifies:
+        if settings.metrics is not None:
+            parse(settings.metrics)
+        return False, settings
+    names = (ACCURACY,) if settings.metrics is None else parse(settings.metrics, classifies=True)
+    others = ",".join(name for name in names if name != ACCURACY)
+    return ACCURACY in names, dataclasses.replace(settings, metrics=others) if others else None
+
+
+# Of a run, and of an export.
+
+def of_run(gan, record, settings, data, split=None) -> dict:
+    """The record of the accuracy of a GAN from `session.load_gan`, and of all that was trained to compare it with.
+
+    Args:
+        data: what `generated.data_of_run` returned.
+        split: the name of the split that was asked for, without which those of training are not taken.
+
+    Raises UserError where the data have no labels for it.
+    """
+    columns = {which: reader(gan, which) for which in gan.classifiers}
+    columns["untrained"] = reader(generated.new_gan(type(gan), gan.config))
+    return _of_readers(columns, classification.class_names(gan), data, split, settings,
+                       generated.source_of_run(gan, record), record["weights"], dataclasses.asdict(gan.config))
+
+
+def of_savedmodel(path, card, settings, data, split=None) -> dict:
+    """The same of an export with the card `card`, which has the model alone; `data`: `generated.data_of_savedmodel`."""
+    model = classification.Classifier.from_savedmodel(path)
+    decays = (card["config"].get(name) for name in ("ema_decay", "classifier_ema_decay"))
+    weights = "averaged" if any(decay is not None for decay in decays) else "raw"
+    return _of_readers({"model": lambda images: model.probabilities(images).argmax(axis=-1)}, model.class_names, data,
+                       split, settings, generated.source_of_savedmodel(card), weights, card["config"])
+
+
+def of_finished_run(path) -> list:
+    """Measures a run at its end as tools/evaluate.py does, and writes its evaluation.json; lines to be told.
+
+    Without a split test nothing is measured or told; of labels that are not as they should be it is told only, since
+    the training itself is done.
+    """
+    with _float32():  # whatever training was in, as for any tool that comes later
+        gan, record = session.load_gan(path)
+        try:
+            data = generated.data_of_run(gan, record)
+            if data.reference != "test":
+                return []
+            result = of_run(gan, record, comparing.Settings(show_progress=True), data)
+        except UserError as error:
+            return [f"accuracy:    not measured: {error}"]
+    results.write(result, runs.Run(path).evaluation_file)
+    (figure,) = result["figures"]
+    return results.lines_by_column(figure, f"accuracy on {data.label} test, [95 % confidence]:")
+
+
+@contextlib.contextmanager
+def _float32():
+    policy = tf.keras.mixed_precision.global_policy()
+    tf.keras.mixed_precision.set_global_policy("float32")
+    try:
+        yield
+    finally:
+        tf.keras.mixed_precision.set_global_policy(policy)
+
+
+def merged(accuracy, generator) -> dict:
+    """One record of two of the same model."""
+    return results.record({**generator["protocol"], **accuracy["protocol"]}, accuracy["figures"] + generator["figures"],
+                          **{part: {**generator, **accuracy}.get(part) for part in ("classes", "confusion", "nearest")})
+
+
+# Reading.
+
+def reader(gan, which="model"):
+    """A function of uint8 images [n, height, width, channels] to the classes that are read, int64 [n]."""
+    def read(images):
+        return gan.classify(images.astype(np.float32) / 127.5 - 1.0, which).numpy().argmax(axis=-1)
+
+    return read
+
+
+def accuracy(read, images, labels) -> float:
+    """The share of uint8 images [n, height, width, channels] that are read as their labels int [n]."""
+    size = sources.batch_size(images.shape[1:])
+    return float(np.mean(np.concatenate([read(images[start:start + size])
+                                         for start in range(0, len(images), size)]) == labels))
+
+
+def confusion(columns, images, class_names, counter=None) -> dict:
+    """What each of {column: function as of `reader`} reads an ImageSet with labels as.
+
+    Returns {"names": [class name], "columns": {column: what `label_agreement` gives}}: rows of a matrix are the true
+    classes, columns those read. `counter`: called with the number of images of each batch.
+    """
+    labels, read = [], {column: [] for column in columns}
+    for batch, of_batch in images.batches():
+        labels.append(of_batch)
+        for column, function in columns.items():
+            read[column].append(function(batch))
+        if counter is not None:
+            counter(len(batch))
+    return {"names": list(class_names), "columns": {
+        column: label_agreement(np.concatenate(labels), np.concatenate(parts), len(class_names))
+        for column, parts in read.items()}}
+
+
+def weights_of(config, weights):
+    """Which weights a classifier reads with, "averaged" or "raw".
+
+    `config`: that of its GAN, a dict; `weights`: which ones the GAN uses of those that it averages.
+    """
+    return "raw" if config.get("classifier_ema_decay") is None else weights
+
+
+def _of_readers(columns, class_names, data, split, settings, source, weights, config):
+    images = _labelled(data, class_names, split, settings)
+    with contextlib.ExitStack() as stack:
+        counter = None
+        if settings.show_progress:
+            counter = stack.enter_context(progress.Counter(f"{images.name}, {ACCURACY}", images.num))
+        found = confusion(columns, images, class_names, counter)
+    name = results.figure_name(ACCURACY, images.num, f"{data.label}-{data.reference}",
+                               weights=weights_of(config, weights))
+    right = {column: int(np.trace(part["confusion"])) for column, part in found["columns"].items()}
+    figure = results.entry(ACCURACY, name, {column: (part["overall"], None)
+                                            for column, part in found["columns"].items()},
+                           {column: wilson_interval(num, images.num) for column, num in right.items()})
+    label_seed = config["seed"] if config.get("label_seed") is None else config["label_seed"]
+    protocol = {**source, "dataset": data.label, "split": data.reference, "image_shape": list(data.image_shape),
+                "resize": data.resize, "seed": settings.seed, "weights": weights,
+                ACCURACY: {"num": images.num, "interval": "Wilson, 95 %, over these images",
+                           "num_labels": config.get("num_labels"), "label_seed": label_seed}}
+    return results.record(protocol, [figure], confusion=found)
+
+
+def _labelled(data, class_names, split, settings):
+    """The ImageSet to measure on. Raises UserError if its images have not all a label of these classes."""
+    flag = f"--metrics {ACCURACY}"
+    if data.class_names is None:
+        raise UserError(f"{flag}: {data.label} has no labels")
+    if len(data.class_names) != len(class_names):
+        raise UserError(f"{flag}: {data.label} has {len(data.class_names)} classes, the model tells {len(class_names)} "
+                        "apart")
+    for number, (ours, theirs) in enumerate(zip(class_names, data.class_names)):
+        if ours != theirs:
+            raise UserError(f"{flag}: class {number} of {data.label} is {theirs!r}, of the model it is {ours!r}")
+    if data.reference == "train" and split is None:
+        raise UserError(f"{flag}: {data.label} has no split test or validation; --split train measures on the images "
+                        "of the training")
+    labels = labelled.read_labels(data.splits[data.reference], data.label)
+    lacking = int((labels == NO_LABEL).sum())
+    if lacking:
+        raise UserError(f"{flag}: {lacking} of {len(labels)} images of {data.label} {data.reference} have no label")
+    return data.images(data.reference, settings.num, settings.seed)
+
+
+# In the course of a training.
+
+def unused(train, config, num, seed=0) -> tuple:
+    """(uint8 images [n, height, width, channels], labels int64 [n]) of a split whose labels a training does not use.
+
+    At most `num` of them, which ones by `seed`. Raises UserError if it uses all labels.
+    """
+    positions = _unused_positions(labelled.read_labels(train, config.dataset), train.class_names, config, num, seed)
+    return pipeline.labelled_arrays(labelled.taken(train, positions, "unused"), config.image_shape, config.channels)
+
+
+def _unused_positions(labels, class_names, config, num, seed):
+    label_seed = config.seed if config.label_seed is None else config.label_seed
+    used = labelled.stratified(labels, config.num_labels, label_seed, class_names, config.dataset)
+    free = np.setdiff1d(np.flatnonzero(labels != NO_LABEL), used)
+    if not free.size:
+        raise UserError(f"--metrics {ACCURACY}: training uses the labels of all {len(used)} images of train that have "
+                        "one, so none are left to measure by; possible: a smaller --num-labels")
+    keys = tf.random.stateless_uniform([free.size], fold(seed, "watched"), None, None, tf.int64).numpy()
+    return np.sort(free[np.argsort(keys, kind="stable")[:num]])
