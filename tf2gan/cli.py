@@ -56,7 +56,8 @@ class Parser(simple_parsing.ArgumentParser):
                 action.option_strings = action.option_strings[:1 + bool(action.default)]
                 action.nargs, action.metavar = 0, None
             elif isinstance(action.metavar, str):
-                action.nargs, action.metavar = None, action.metavar.strip("[]")
+                kind = action.metavar.strip("[]")
+                action.nargs, action.metavar = None, "str ..." if kind == "List" else kind
         for group in self._action_groups:
             if group.description:  # the dataclass's docstring; the title is its name
                 group.title, group.description = group.description.splitlines()[0].rstrip("."), None

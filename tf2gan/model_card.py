@@ -10,6 +10,7 @@ import os
 import shlex
 
 from tf2gan import classification, generation, runs
+from tf2gan.data import labelled
 
 # Both lie in the version's own folder: of that, TensorFlow Serving opens only the files it knows by name (TensorFlow
 # itself adds new ones there, such as fingerprint.pb), and code hosts show a README.md where they find it.
@@ -218,7 +219,7 @@ def _own(gan):
     found, config = dataclasses.asdict(generation.traits(gan)), gan.config
     if hasattr(gan, "classify"):
         found.update(classes=list(classification.class_names(gan)), num_labels=config.num_labels,  # None: all
-                     label_seed=config.seed if config.label_seed is None else config.label_seed)
+                     label_seed=labelled.seed_of(config))
     return found
 
 

@@ -19,8 +19,7 @@ def divided(splits, config):
     """
     train = splits["train"]
     labels = read_labels(train, config.dataset)
-    seed = config.seed if config.label_seed is None else config.label_seed
-    chosen = stratified(labels, config.num_labels, seed, train.class_names, config.dataset)
+    chosen = stratified(labels, config.num_labels, seed_of(config), train.class_names, config.dataset)
     found = {**splits, "labelled": taken(train, chosen, "labelled")}
     rest = np.setdiff1d(np.arange(len(labels)), chosen) if config.exclude_labelled else None
     unlabelled = train if rest is None else taken(train, rest, "rest")
@@ -34,9 +33,17 @@ def divided(splits, config):
     return found
 
 
+def seed_of(config):
+    """The seed that says which images keep their labels."""
+    return config.seed if config.label_seed is None else config.label_seed
+
+
 def read_labels(split, where):
     """The labels of a split, int64 [num_examples], in its order. Raises UserError for one that is out of range."""
-    labels = np.concatenate(list(split.records.map(lambda record: record["label"]).batch(4096).as_numpy_iterator()))
+    def label(record):
+        return record["label"]
+
+    labels = np.concatenate(list(split.records.map(label).batch(4096).as_numpy_iterator()))
     highest = len(split.class_names) - 1
     wrong = np.flatnonzero((labels < NO_LABEL) | (labels > highest))
     if wrong.size:
@@ -76,7 +83,14 @@ def taken(split, positions, name):
     kept = np.zeros(split.num_examples, bool)
     kept[positions] = True
     kept = tf.constant(kept)
-    records = split.records.enumerate().filter(lambda i, _: kept[i]).map(lambda _, record: record)
+
+    def is_kept(position, record):
+        return kept[position]
+
+    def without_position(position, record):
+        return record
+
+    records = split.records.enumerate().filter(is_kept).map(without_position)
     digest = hashlib.sha256(f"{split.fingerprint} {positions.tolist()}".encode()).hexdigest()
     return dataclasses.replace(split, name=name, num_examples=len(positions), records=records, fingerprint=digest,
                                version="")

@@ -192,8 +192,7 @@ def unused(train, config, num, seed=0) -> tuple:
 
 
 def _unused_positions(labels, class_names, config, num, seed):
-    label_seed = config.seed if config.label_seed is None else config.label_seed
-    used = labelled.stratified(labels, config.num_labels, label_seed, class_names, config.dataset)
+    used = labelled.stratified(labels, config.num_labels, labelled.seed_of(config), class_names, config.dataset)
     free = np.setdiff1d(np.flatnonzero(labels != NO_LABEL), used)
     if not free.size:
         raise UserError(f"--metrics {ACCURACY}: training uses the labels of all {len(used)} images of train that have "
