@@ -194,6 +194,114 @@ def test_dropout_in_training_needs_a_seed():
         layers.Dropout(0.3)(tf.ones([4, 5]), training=True)
 
 
+def test_gaussian_noise_is_a_function_of_its_seed():
+    layer, inputs = layers.GaussianNoise(0.3), noise(50, 40)
+    first = layer(inputs, training=True, seed=fold(0, "a")).numpy()
+    np.testing.assert_array_equal(first, layer(inputs, training=True, seed=fold(0, "a")))
+    assert (first != layer(inputs, training=True, seed=fold(0, "b")).numpy()).mean() > 0.99
+
+
+def test_gaussian_noise_has_its_deviation():
+    inputs = noise(200, 200, scale=3)
+    added = layers.GaussianNoise(0.3)(inputs, training=True, seed=fold(0, "a")).numpy() - inputs
+    assert abs(added.mean()) < 5 * 0.3 / 200 and abs(added.std() - 0.3) < 5 * 0.3 / (200 * np.sqrt(2))
+    assert abs((added ** 4).mean() / 0.3 ** 4 - 3) < 5 * np.sqrt(96) / 200
+    half = layers.GaussianNoise(0.3)(tf.cast(inputs, tf.bfloat16), training=True, seed=fold(0, "a"))
+    assert abs((tf.cast(half, tf.float32) - inputs).numpy().std() - 0.3) < 0.01
+
+
+def test_gaussian_noise_in_training_only():
+    inputs = noise(4, 5)
+    np.testing.assert_array_equal(layers.GaussianNoise(0.3)(inputs), inputs)
+    np.testing.assert_array_equal(layers.GaussianNoise(0.3)(inputs, training=False, seed=fold(0, "a")), inputs)
+    np.testing.assert_array_equal(layers.GaussianNoise(0.0)(inputs, training=True), inputs)
+    with pytest.raises(ValueError, match="needs a seed"):
+        layers.GaussianNoise(0.3)(inputs, training=True)
+
+
+# Weight normalization: {name: (layer of 4 outputs, Keras's, inputs)}.
+NORMALIZED = {
+    "dense": (lambda: layers.WeightNormalizedDense(4), lambda: tf.keras.layers.Dense(4), noise(6, 5)),
+    "valid": (lambda: layers.WeightNormalizedConv2D(4, 3), lambda: tf.keras.layers.Conv2D(4, 3), noise(2, 7, 6, 3)),
+    "same": (lambda: layers.WeightNormalizedConv2D(4, 3, 2, padding="same"),
+             lambda: tf.keras.layers.Conv2D(4, 3, 2, padding="same"), noise(2, 7, 6, 3))}
+WEIGHT_NORMALIZED = pytest.mark.parametrize("name", NORMALIZED)
+LENGTH, BIAS = np.float32([0.5, -2.0, 3.0, 1.0]), np.float32([1.0, 0.0, -1.0, 2.0])
+
+
+def weight_normalized(name, scale):
+    """(layer, Keras's layer of the same kernel by its definition, direction in float64, inputs)."""
+    make, make_plain, inputs = NORMALIZED[name]
+    layer, plain = make(), make_plain()
+    layer(inputs), plain(inputs)
+    direction = scale * noise(*layer.direction.shape)
+    layer.direction.assign(direction), layer.length.assign(LENGTH), layer.bias.assign(BIAS)
+    exact = direction.astype(np.float64)
+    plain.set_weights([LENGTH * exact / np.sqrt((exact.reshape([-1, 4]) ** 2).sum(axis=0)), BIAS])
+    return layer, plain, exact, inputs
+
+
+@WEIGHT_NORMALIZED
+@pytest.mark.parametrize("scale", [1.0, 1e-2, 1e3])
+def test_weight_normalization(name, scale):
+    """w = g v / |v| in the output and, by the chain rule in numpy, in the gradients (Salimans and Kingma, eq. 3)."""
+    layer, plain, direction, inputs = weight_normalized(name, scale)
+    np.testing.assert_allclose(layer(inputs), plain(inputs), atol=1e-5)
+    of_kernel, of_bias = gradients_of(plain, inputs, [plain.kernel, plain.bias])
+    of_direction, of_length, same = gradients_of(layer, inputs, [layer.direction, layer.length, layer.bias])
+    axes = tuple(range(direction.ndim - 1))
+    size = np.sqrt((direction ** 2).sum(axis=axes))
+    expected = (of_kernel * direction / size).sum(axis=axes)
+    np.testing.assert_allclose(of_length, expected, atol=1e-4)
+    np.testing.assert_allclose(same, of_bias, atol=1e-5)
+    expected = LENGTH / size * (of_kernel - expected * direction / size)
+    np.testing.assert_allclose(scale * of_direction, scale * expected, atol=1e-4)
+    # At right angles to the direction, whose scale so only grows (sec. 2.1).
+    sizes = np.sqrt((of_direction ** 2).sum(axis=axes)) * size
+    assert (np.abs((of_direction * direction).sum(axis=axes)) < 1e-5 * sizes).all() and (sizes > 0.1).all()
+
+
+def gradients_of(layer, inputs, variables):
+    with tf.GradientTape() as tape:
+        outputs = layer(inputs)
+        total = tf.reduce_sum(outputs * noise(*outputs.shape))
+    return [tf.convert_to_tensor(gradient).numpy().astype(np.float64) for gradient in tape.gradient(total, variables)]
+
+
+@WEIGHT_NORMALIZED
+def test_weight_normalized_kernels_begin_with_a_square_of_2(name):
+    """Which keeps the size of what is rectified: half of 2 |x|^2 on average."""
+    layer = NORMALIZED[name][0]()
+    layer(NORMALIZED[name][2])
+    kernel = layer._kernel().numpy().reshape([-1, 4])
+    np.testing.assert_allclose((kernel ** 2).sum(axis=0), 2, rtol=1e-5)
+    assert abs(np.corrcoef(kernel.T)[0, 1]) < 0.99 and not layer.bias.numpy().any()
+
+
+@WEIGHT_NORMALIZED
+def test_weight_normalization_is_float32_under_mixed_precision(name):
+    exact, _, _, inputs = weight_normalized(name, 1.0)
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        layer = NORMALIZED[name][0]()
+        half = layer(tf.cast(inputs, tf.bfloat16))
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    assert half.dtype == tf.float32
+    layer.set_weights(exact.get_weights())
+    np.testing.assert_allclose(layer(inputs), exact(inputs), atol=1e-6)
+
+
+def test_shifted():
+    """Against a part of numpy's padding for each image."""
+    images, most = noise(4, 5, 7, 2), 2
+    offsets = np.array([[0, 4, 2, 1], [3, 0, 2, 4]], np.int32)
+    padded = np.pad(images, [(0, 0), (most, most), (most, most), (0, 0)], mode="symmetric")
+    expected = [image[row:row + 5, column:column + 7] for image, row, column in zip(padded, *offsets)]
+    np.testing.assert_array_equal(layers.shifted(tf.constant(images), most, offsets), expected)
+    np.testing.assert_array_equal(expected[2], images[2])
+
+
 @pytest.mark.parametrize("size", [1, 3])
 def test_reflection_padding(size):
     images = noise(2, 5, 7, 3)

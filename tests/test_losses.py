@@ -212,3 +212,104 @@ def test_adversarial_losses_are_means_in_float32(name):
                              (pair.generator(half), FORMULAS[name][1](values))):
         assert result.dtype == tf.float32 and result.shape == []
         assert float(result) == pytest.approx(expected, rel=1e-6)
+
+
+# Class logits, and what else is read of them.
+
+TEN = np.random.default_rng(3).normal(0, 3, [6, 10])
+ELEVEN = np.concatenate([TEN, np.random.default_rng(4).normal(0, 3, [6, 1])], axis=1)
+CLASSES = np.array([0, 9, 3, 3, 5, 1])
+
+
+def softmax(logits):
+    return np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+
+
+def gradient_of(function, logits):
+    """(value, d value / d logits) as numpy arrays; the value is summed."""
+    logits = tensor(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        value = function(logits)
+    return value.numpy(), tf.convert_to_tensor(tape.gradient(value, logits)).numpy()
+
+
+def test_real_logits_are_those_of_the_papers_discriminator():
+    """D = 1 - 1 / (1 + sum exp l) = Z / (Z + 1), in float64."""
+    found = losses.real_logits(tensor(TEN), 10)
+    assert found.shape == [6, 1] and found.dtype == tf.float32
+    total = np.exp(TEN).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(sigmoid(found.numpy()), 1 - 1 / (1 + total), rtol=1e-5)
+    np.testing.assert_allclose(sigmoid(-found.numpy()), 1 / (1 + total), rtol=1e-5)  # where D is nearly 1
+    assert losses.real_logits(tf.cast(TEN, tf.bfloat16), 10).dtype == tf.float32
+
+
+@pytest.mark.parametrize("value", [1e4, -1e4])
+@pytest.mark.parametrize("fake", [None, 1e4, -1e4])
+def test_real_logits_at_extreme_logits(value, fake):
+    """log(10 exp(l)) = l + log 10, where the naive formula overflows or is log(0)."""
+    logits = np.full([1, 10], value) if fake is None else np.array([[value] * 10 + [fake]])
+    found, gradient = gradient_of(lambda logits: losses.real_logits(logits, 10), logits)
+    assert found.item() == np.float32(value + np.log(10)) - (fake or 0)  # as exact as float32 is at that size
+    np.testing.assert_allclose(gradient, [[0.1] * 10 + [-1.0] * (fake is not None)], rtol=1e-5)
+
+
+@pytest.mark.parametrize("value, of_real, of_fake, slopes", [
+    (1e4, 0, 1e4 + np.log(10), (0, 0.1)), (-1e4, 1e4 - np.log(10), 0, (-0.1, 0)),
+    (0, np.log(1.1), np.log(11), (-0.1 / 11, 0.1 * 10 / 11))])
+def test_cross_entropies_of_extreme_class_logits(value, of_real, of_fake, slopes):
+    """-log D and -log(1 - D) with gradients -(1 - D) softmax and D softmax."""
+    for label, expected, slope in ((1.0, of_real, slopes[0]), (0.0, of_fake, slopes[1])):
+        found, gradient = gradient_of(lambda logits: losses.cross_entropy(losses.real_logits(logits, 10), label),
+                                      np.full([1, 10], value))
+        assert found == pytest.approx(expected, rel=1e-6, abs=1e-12)
+        np.testing.assert_allclose(gradient, np.full([1, 10], slope), rtol=1e-4, atol=1e-12)
+
+
+def test_the_largest_class_logit_has_all_of_the_gradient():
+    logits = np.full([1, 10], -1e4)
+    logits[0, 7] = 1e4
+    found, gradient = gradient_of(lambda logits: losses.real_logits(logits, 10), logits)
+    assert found.item() == 1e4
+    np.testing.assert_array_equal(gradient[0], np.eye(10)[7])
+
+
+def test_eleven_logits_and_ten_are_one_function():
+    """The ten are the eleven less that of "fake": p(fake) = 1 - D, and classes are as likely among the others."""
+    ten = ELEVEN[:, :10] - ELEVEN[:, 10:]
+
+    def both(logits):
+        real = losses.real_logits(logits, 10)
+        return (losses.non_saturating_generator(real) + 2 * losses.cross_entropy(real, 0.1)
+                + losses.class_cross_entropy(losses.class_logits(logits, 10), CLASSES))
+
+    (first, of_eleven), (second, of_ten) = gradient_of(both, ELEVEN), gradient_of(both, ten)
+    assert first == pytest.approx(second, rel=1e-6)
+    np.testing.assert_allclose(of_eleven[:, :10], of_ten, atol=1e-6)
+    np.testing.assert_allclose(of_eleven[:, 10], -of_ten.sum(axis=1), atol=1e-6)
+    assert np.abs(of_eleven[:, 10]).min() > 1e-4
+    real = losses.real_logits(tensor(ELEVEN), 10)
+    np.testing.assert_allclose(sigmoid(-real.numpy()[:, 0]), softmax(ELEVEN)[:, 10], rtol=1e-5)
+    of_classes = softmax(ELEVEN)[:, :10] / softmax(ELEVEN)[:, :10].sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(tf.nn.softmax(losses.class_logits(tensor(ELEVEN), 10)), of_classes, rtol=1e-5)
+
+
+def test_class_cross_entropy():
+    loss, gradient = gradient_of(lambda logits: losses.class_cross_entropy(logits, CLASSES), TEN)
+    assert loss == pytest.approx(-np.log(softmax(TEN)[np.arange(6), CLASSES]).mean(), rel=1e-6)
+    np.testing.assert_allclose(gradient, (softmax(TEN) - np.eye(10)[CLASSES]) / 6, atol=1e-6)
+    for logits, expected in ((np.zeros([2, 10]), np.log(10)), (1e4 * np.eye(10)[[3, 8]], 0),
+                             (-1e4 * np.eye(10)[[3, 8]], 1e4 + np.log(9))):
+        assert float(losses.class_cross_entropy(tensor(logits), [3, 8])) == pytest.approx(expected, rel=1e-6)
+    assert losses.class_cross_entropy(tf.cast(TEN, tf.bfloat16), CLASSES).dtype == tf.float32
+
+
+def test_class_cross_entropy_leaves_the_fake_logit_out():
+    def masked(logits):
+        return losses.class_cross_entropy(losses.class_logits(logits, 10), CLASSES)
+
+    plain, of_ten = gradient_of(masked, TEN)
+    for fake in (-1e4, 0, 1e4):
+        loss, gradient = gradient_of(masked, np.concatenate([TEN, np.full([6, 1], fake)], axis=1))
+        assert loss == plain and not gradient[:, 10].any()
+        np.testing.assert_array_equal(gradient[:, :10], of_ten)

@@ -55,6 +55,7 @@ GAN = f"--model gan --dataset flat --generator-widths 8 {BEGINNING}"
 DCGAN = f"--model dcgan --dataset flat --generator-filters 4 --discriminator-filters 4 {BEGINNING}"
 WGAN = DCGAN.replace("dcgan", "wgan")
 CGAN = f"--model cgan --dataset harvest --image-size 28 --generator-filters 4 --discriminator-filters 4 {BEGINNING}"
+SGAN = f"--model sgan-book --dataset harvest --image-size 28 --num-labels 4 {BEGINNING}"
 
 CASES = [  # (arguments, words that the line must have)
     # Names.
@@ -148,6 +149,23 @@ CASES = [  # (arguments, words that the line must have)
     ("--model cyclegan --image-size 32 --dataset flat --run-dir new", "flat trainA trainB one kind"),
     (CGAN + "--dataset flat", "flat labels class"),
     (CGAN + "--num-classes 3", "--num-classes 3 harvest 2 classes"),
+    # Labels of a few.
+    (SGAN + "--num-labels 1", "--num-labels 1 fewer 2 classes harvest"),
+    (SGAN + "--num-labels 0", "--num-labels 0 1"),
+    (SGAN + "--num-labels 12", "--num-labels 12 6 each nuts 5 up to 10 none"),
+    (SGAN + "--num-labels few", "--num-labels few int"),
+    (SGAN + "--label-seed -1", "--label-seed -1 from 0"),
+    (SGAN + "--more-unlabelled extra", "extra exist folder without labels"),
+    (SGAN + "--dataset synthetic_digits --more-unlabelled extra", "synthetic_digits lacks extra train, test"),
+    (SGAN + "--exclude-labelled --num-labels none", "--exclude-labelled 11 --num-labels --more-unlabelled"),
+    (SGAN + "--dataset flat", "flat no labels class"),
+    (SGAN + "--classes 3", "--classes 3 harvest 2 classes"),
+    (SGAN + "--generator transposed", "--image-size 28 24 and 32"),
+    (SGAN + "--discriminator house-numbers --image-size 20", "--image-size 20 nearest: 24"),
+    (SGAN + "--generator-objective l2-features", "--generator-objective l2-features squared-features"),
+    (SGAN + "--epoch-decay 0.9 --learning-rate-decay", "--learning-rate-decay --epoch-decay one"),
+    (SGAN + "--epoch-decay 2", "--epoch-decay 2 from 0 to 1"),
+    (CGAN + "--baseline", "unknown --baseline"),
 ]
 
 
@@ -174,6 +192,7 @@ def test_refused(place, monkeypatch, args, words):
 
 @pytest.mark.parametrize("args", [GAN, DCGAN, WGAN, CGAN, GAN + "--dataset wide --image-size 28",
                                   CGAN + "--num-classes 2", DCGAN + "--batch-size 18", GAN + "--channels 3",
+                                  SGAN, SGAN + "--num-labels 11", SGAN + "--num-labels none --classes 2",
                                   DCGAN + "--batch-size 5 --nohalf-batches", WGAN + "--loss hinge --weight-clip none",
                                   WGAN + "--weight-clip none --penalty wgan-gp --discriminator-normalization layer"])
 def test_the_same_without_its_mistake_is_taken(place, monkeypatch, args):

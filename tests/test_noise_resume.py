@@ -24,6 +24,10 @@ CHOICES = {
             "--batches joint",
     "wgan": "--n-critic 2 --pretrain-images 40 --learning-rate-decay",
     "wgan-gp": "--n-critic 2 --discriminator-dropout 0.3 --mirror --penalty wgan-gp-one-sided",
+    "sgan": "--baseline --fully-supervised --exclude-labelled --label-seed 5 --mirror --classifier-ema-decay 0.9",
+    "sgan-book": "--baseline --n-critic 2 --pretrain-images 40 --labelled-shift 3",
+    "sgan-dense": "--baseline --discriminator-optimizer rmsprop",
+    "sgan-features": "--fully-supervised --label-flips 0.2 --instance-noise 0.1",
 }
 
 
@@ -45,8 +49,8 @@ def finished(*args):
 def weights(folder):
     """{network: its weights, one array} in the newest checkpoint."""
     gan, _ = session.load_gan(folder)
-    return {network.name: np.concatenate([weight.numpy().ravel() for weight in network.trainable_variables])
-            for network in (gan.generator, gan.discriminator)}
+    return {name: np.concatenate([weight.numpy().ravel() for weight in network.trainable_variables])
+            for name, (network, _) in gan.networks.items()}
 
 
 def assert_killed_after(folder, step, saved):

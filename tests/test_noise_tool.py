@@ -105,10 +105,21 @@ SPECIFICATION = {  # the numbers of the papers, and of the experiments that the 
     "wgan-gp": {**WGAN, **rates(1e-4), "weight_clip": None, "penalty": "wgan-gp", "penalty_weight": 10.0,
                 "generator_optimizer": "adam", "discriminator_optimizer": "adam", "beta_1": 0.0, "beta_2": 0.9,
                 "discriminator_normalization": "layer"},
+    "sgan-book": {**MNIST, **rates(1e-3), "batch_size": 32, "steps": 8_000, "epochs": None, "num_labels": 100,
+                  "generator": "strided", "generator_filters": None, "discriminator": "strided",
+                  "discriminator_filters": None, "discriminator_normalization": "batch", "discriminator_dropout": 0.5,
+                  "fake_class": False, "generator_objective": "adversarial", "updates": "separate", "beta_1": 0.9,
+                  "ema_decay": None, "classifier_ema_decay": None, "epoch_decay": None, "exclude_labelled": False,
+                  "baseline": False, "fully_supervised": False},
+    "sgan-features": {**MNIST, "dataset": "svhn_cropped", "num_labels": 1000, "generator": "transposed",
+                      "generator_filters": None, "discriminator": "house-numbers", "discriminator_filters": None,
+                      "discriminator_normalization": "batch", "discriminator_dropout": 0.5, "fake_class": True,
+                      "generator_objective": "l1-features", "updates": "joint", "labelled_loss_weight": 1.0,
+                      "beta_1": 0.5, "epoch_decay": 0.9, "steps": None, "classes": None},
 }
 
 
-@pytest.mark.parametrize("preset", tool.NOISE_PRESETS)
+@pytest.mark.parametrize("preset", SPECIFICATION)
 def test_defaults_are_those_of_the_specification(preset):
     values = printed("--model", preset)
     assert {name: values[name] for name in SPECIFICATION[preset]} == SPECIFICATION[preset]

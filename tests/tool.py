@@ -45,7 +45,8 @@ def make_images(folder):
 
 
 NUM_CLASS_IMAGES = {"apples": 6, "nuts": 5}
-NOISE_PRESETS = ("gan", "gan-smooth", "gan-deep", "dcgan", "dcgan-transpose", "cgan", "wgan", "wgan-gp")
+NOISE_PRESETS = ("gan", "gan-smooth", "gan-deep", "dcgan", "dcgan-transpose", "cgan", "wgan", "wgan-gp", "sgan",
+                 "sgan-book", "sgan-dense", "sgan-features")
 
 
 def make_class_images(folder):
@@ -63,8 +64,10 @@ def small(preset):
     """Arguments for a preset of a noise-to-image method that make its networks tiny and its images few and small."""
     layers = (("--generator-widths", "8", "--discriminator-widths", "8") if preset.startswith("gan")
               else ("--generator-filters", "4", "--discriminator-filters", "4"))
-    size = "32" if preset == "dcgan-transpose" else "28"
-    return ("--model", preset, *layers, "--image-size", size, "--batch-size", "4", "--latent-size", "5")
+    layers = () if preset == "sgan-dense" else layers  # whose widths are fixed
+    labels = ("--num-labels", "4") if preset.startswith("sgan") else ()
+    size = {"dcgan-transpose": "32", "sgan-features": "24"}.get(preset, "28")
+    return ("--model", preset, *layers, *labels, "--image-size", size, "--batch-size", "4", "--latent-size", "5")
 
 
 def once(make):

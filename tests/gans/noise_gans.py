@@ -14,7 +14,8 @@ NOISE_GANS = [name for name in GANS if name != "cyclegan"]
 PRESETS = [(name, preset) for name in NOISE_GANS for preset in GANS[name].presets]
 FILTERS = {"generator_filters": 2, "discriminator_filters": 2}
 TINY = {"gan": {"generator_widths": "6", "discriminator_widths": "6"}, "dcgan": FILTERS, "wgan": FILTERS,
-        "cgan": {**FILTERS, "num_classes": 3}}
+        "cgan": {**FILTERS, "num_classes": 3}, "sgan": {**FILTERS, "classes": 3}}
+EPOCH = 100  # images
 NO_DROPOUT = {"generator_dropout": 0.0, "discriminator_dropout": 0.0}
 SGD = {"generator_optimizer": "sgd", "discriminator_optimizer": "sgd"}
 
@@ -29,11 +30,14 @@ def images_of(gan, num=None, seed=0):
 
 
 def batch_of(gan, seed=0):
-    """Real images, and labels if it takes any."""
-    images = images_of(gan, seed=seed)
-    batch = {"images": images}
-    if gan.num_classes:
-        batch["labels"] = tf.constant((np.arange(len(images)) + seed) % gan.num_classes, tf.int64)
+    """Real images, and whatever else it takes: labels, other images of which it has the labels."""
+    batch = {}
+    for i, (name, spec) in enumerate(gan.batch_spec(gan.config.batch_size).items()):
+        if name.endswith("labels"):
+            classes = gan.num_classes or gan.config.classes
+            batch[name] = tf.constant((np.arange(spec.shape[0]) + seed) % classes, tf.int64)
+        else:
+            batch[name] = images_of(gan, seed=seed + 1000 * i)
     return batch
 
 
@@ -43,7 +47,7 @@ def make(name="gan", preset=None, replicas=1, total=1000, **changes):
     config = gan_class.presets[preset or next(iter(gan_class.presets))]
     values = {"image_size": "8", "channels": 1, "latent_size": 5, "batch_size": 8, **TINY[name], **changes}
     strategy = training.make_strategy(training.Options(replicas=replicas))
-    gan = training.build(gan_class, dataclasses.replace(config, **values), total, strategy)
+    gan = training.build(gan_class, dataclasses.replace(config, **values), total, strategy, num_epoch=EPOCH)
     return gan, lambda function, *args, **kwargs: strategy.run(function, args=args, kwargs=kwargs)
 
 

@@ -108,6 +108,7 @@ def entropy(p):
     ({"loss": "least-squares"}, 0.0, 0.25),
     ({"loss": "least-squares", "real_label": 0.9}, 0.0, (0.4 ** 2 + 0.5 ** 2) / 2),
     ({"loss": "hinge"}, 0.0, 2.0),
+    ({"name": "sgan", "discriminator_loss_weight": 1.0}, 0.0, 2 * math.log(2)),  # whose loss on labels is another one
 ])
 def test_discriminator_at_zero(changes, lowest, guess):
     """Zero is a thousandth of what guessing costs, above the least that the labels allow."""

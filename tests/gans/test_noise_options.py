@@ -88,3 +88,36 @@ def test_fitted_needs_a_size_where_the_data_have_none(shape, what):
     message = str(caught.value)
     assert message.startswith("--image-size is needed") and what in message and "\n" not in message
     assert "pictures" in message and message.endswith("multiples of 4 from 8 on")
+
+
+# The semi-supervised one.
+
+@pytest.mark.parametrize("changes, words", [
+    ({"num_labels": 0}, "--num-labels 0: must be at least 1"),
+    ({"classes": 0}, "--classes 0: must be at least 1"),
+    ({"label_seed": -1}, "--label-seed -1: must be from 0 to"),
+    ({"labelled_loss_weight": float("nan")}, "--labelled-loss-weight nan: must be at least 0"),
+    ({"labelled_shift": -1}, "--labelled-shift -1: must be at least 0"),
+    ({"labelled_shift": 9, "image_size": "8"}, "--labelled-shift 9: must be from 0 to 8"),
+    ({"discriminator_noise": -0.1}, "--discriminator-noise -0.1: must be at least 0"),
+    ({"classifier_ema_decay": 1.1}, "--classifier-ema-decay 1.1: must be from 0 to 1"),
+    ({"generator_filters": 0}, "--generator-filters 0: must be at least 1"),
+    ({"learning_rate_decay": True, "epoch_decay": 0.9}, "give only one of --learning-rate-decay and --epoch-decay"),
+    ({"learning_rate_decay": False, "epoch_decay": 1.1}, "--epoch-decay 1.1: must be from 0 to 1"),
+    ({"generator": "transposed", "image_size": "28"}, "--image-size 28: these networks cannot make it"),
+    ({"discriminator": "house-numbers", "image_size": "20"}, "--image-size 20: these networks cannot make it")])
+def test_bad_values_of_sgan(changes, words):
+    with pytest.raises(UserError) as caught:
+        GANS["sgan"].Config(**changes).check()
+    assert str(caught.value).startswith(words) and "\n" not in str(caught.value)
+
+
+def test_classes_of_sgan_are_those_of_the_data():
+    config, digits = GANS["sgan"].Config, list("0123456789")
+    assert config().fitted((28, 28, 1), digits).classes == 10
+    assert config(classes=10).fitted((28, 28, 1), digits).classes == 10
+    for given, names, words in ((config(dataset="faces"), None, "dataset 'faces' has no labels"),
+                                (config(classes=3), digits, "--classes 3: mnist has 10 classes")):
+        with pytest.raises(UserError) as caught:
+            given.fitted((28, 28, 1), names)
+        assert str(caught.value).startswith(words) and "\n" not in str(caught.value)
