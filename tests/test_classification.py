@@ -149,7 +149,8 @@ def test_batches_change_nothing_and_are_counted(gan):
 
 
 @pytest.mark.parametrize("changes", [{}, {"channels": 1, "fake_class": True}, {
-    "discriminator": "dense", "generator": "dense", "discriminator_normalization": "weight"}])
+    "discriminator": "dense", "generator": "dense", "discriminator_normalization": "weight", "generator_filters": None,
+    "discriminator_filters": None}])
 def test_a_run_and_its_export_classify_alike(changes, gan, version, tmp_path):
     if changes:
         gan = make(**changes)

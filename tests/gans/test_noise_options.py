@@ -104,6 +104,10 @@ def test_fitted_needs_a_size_where_the_data_have_none(shape, what):
     ({"generator_filters": 0}, "--generator-filters 0: must be at least 1"),
     ({"learning_rate_decay": True, "epoch_decay": 0.9}, "give only one of --learning-rate-decay and --epoch-decay"),
     ({"learning_rate_decay": False, "epoch_decay": 1.1}, "--epoch-decay 1.1: must be from 0 to 1"),
+    ({"discriminator": "dense"}, "--discriminator dense: cannot have --discriminator-normalization batch; possible: "),
+    ({"generator": "dense", "generator_filters": 8}, "--generator-filters 8: --generator dense has none"),
+    ({"discriminator": "dense", "discriminator_normalization": "weight", "discriminator_filters": 8},
+     "--discriminator-filters 8: --discriminator dense has none"),
     ({"generator": "transposed", "image_size": "28"}, "--image-size 28: these networks cannot make it"),
     ({"discriminator": "house-numbers", "image_size": "20"}, "--image-size 20: these networks cannot make it")])
 def test_bad_values_of_sgan(changes, words):

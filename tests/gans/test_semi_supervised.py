@@ -291,6 +291,14 @@ def test_classifiers_are_averages_of_their_own_decay():
     np.testing.assert_array_equal(gan.classify(images), found[0])
 
 
+@pytest.mark.parametrize("objective, found", [("adversarial", {"discriminator at zero"}), ("l1-features", set()),
+                                              ("squared-features", set())])
+def test_a_sure_discriminator_is_a_fault_where_the_generator_is_to_fool_it(objective, found):
+    gan, _ = make(generator_objective=objective)
+    logs = [{"images": 50 * (i + 1) * 8, "diversity": 0.9, "discriminator_loss": 1e-6} for i in range(12)]
+    assert set(gan.diagnose(logs)) == found
+
+
 def test_without_averages_the_trained_networks_classify():
     gan, _ = make(baseline=True)
     assert gan.classifiers == {"model": gan.discriminator, "baseline": gan.compared["baseline"][0]}

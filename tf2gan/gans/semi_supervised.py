@@ -18,7 +18,7 @@ import tensorflow as tf
 from tf2gan import layers, losses
 from tf2gan.errors import UserError
 from tf2gan.gans import noise_options
-from tf2gan.gans.noise_to_image import NoiseToImage
+from tf2gan.gans.noise_to_image import NoiseToImage, mean_logs
 from tf2gan.networks.conditional import ConditionalGenerator
 from tf2gan.networks.semi_supervised import DenseClassifier, SoftplusGenerator, StridedClassifier
 from tf2gan.networks.svhn import HouseNumberDiscriminator, TransposedGenerator
@@ -82,6 +82,13 @@ class Config(noise_options.Config):
             self.check_range("label_seed", 0, 2 ** 32 - 1)
         if self.classifier_ema_decay is not None:
             self.check_range("classifier_ema_decay", 0, 1)
+        if self.discriminator == "dense" and self.discriminator_normalization not in ("weight", None):
+            raise UserError(f"--discriminator dense: cannot have --discriminator-normalization "
+                            f"{self.discriminator_normalization}; possible: weight, none")
+        for player in ("generator", "discriminator"):
+            filters = getattr(self, f"{player}_filters")
+            if getattr(self, player) == "dense" and filters is not None:
+                raise UserError(f"--{player}-filters {filters}: --{player} dense has none")
 
 
 GENERATORS = {"dense": SoftplusGenerator, "strided": ConditionalGenerator, "transposed": TransposedGenerator}
@@ -89,7 +96,7 @@ DISCRIMINATORS = {"dense": DenseClassifier, "strided": StridedClassifier, "house
 
 
 class SGAN(NoiseToImage):
-    """The discriminator is the classifier; `baseline` and `supervised` are the same network, trained without a GAN."""
+    """The discriminator is the classifier; `baseline` and `fully_supervised` are the same network without a GAN."""
 
     Config = Config
     splits = ("train",)
@@ -112,7 +119,7 @@ class SGAN(NoiseToImage):
     def make_generator(self, name):
         config = self.config
         if config.generator == "dense":
-            return SoftplusGenerator(self.image_shape, name=name)
+            return SoftplusGenerator(self.image_shape, dropout=config.generator_dropout, name=name)
         if config.generator == "strided":
             return ConditionalGenerator(self.image_shape, config.latent_size, None, config.generator_filters or 64,
                                         config.generator_dropout, name)
@@ -176,7 +183,7 @@ class SGAN(NoiseToImage):
                                              self.discriminator.trainable_variables, self.config.gradient_clip)
                 logs.append({**of_labels, **self.update_discriminator(batch["images"], number=i)})
             logs[-1].update(self._update_compared(batch, i))
-        logs = {name: tf.add_n([each[name] for each in logs]) / len(logs) for name in logs[0]}
+        logs = mean_logs(logs)
         return logs if pretraining else {**logs, **self.update_generator(batches[-1]["images"])}
 
     def labelled_loss(self, network, images, labels, number, purpose="labelled"):
@@ -232,6 +239,10 @@ class SGAN(NoiseToImage):
     def judge(self, images, training=False, seed=None):
         """Logits [n, 1] of images' being real, read off those of the classes."""
         return losses.real_logits(self.discriminator(images, training=training, seed=seed), self.config.classes)
+
+    def _zero_loss(self):
+        """A generator that matches features learns from a discriminator that is never wrong."""
+        return super()._zero_loss() if self.config.generator_objective == "adversarial" else None
 
     # Using it.
 

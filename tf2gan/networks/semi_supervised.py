@@ -16,18 +16,20 @@ class SoftplusGenerator(tf.keras.Model):
 
     size_multiple = size_minimum = 1
 
-    def __init__(self, image_shape, width=500, name="generator"):
+    def __init__(self, image_shape, width=500, dropout=0.0, name="generator"):
         super().__init__(name=name)
         self.hidden = [tf.keras.layers.Dense(width, activation="softplus", name=f"dense_{i}") for i in range(2)]
         self.norms = [batch_normalization(name=f"norm_{i}") for i in range(2)]
+        self.dropout = Dropout(dropout, name="dropout")
         self.to_pixels = tf.keras.layers.Dense(math.prod(image_shape), dtype="float32", name="to_pixels")
         self.to_image = tf.keras.layers.Reshape(image_shape, dtype="float32", name="to_image")
 
     def call(self, latents, training=False, seed=None):
-        """`seed` is not needed."""
+        """`seed` (int tensor [2]) is needed in training with dropout only."""
         x = latents
-        for dense, norm in zip(self.hidden, self.norms):
+        for i, (dense, norm) in enumerate(zip(self.hidden, self.norms)):
             x = norm(dense(x), training=training)
+            x = self.dropout(x, training=training, seed=None if seed is None else fold(seed, i))
         return self.to_image(tf.tanh(self.to_pixels(x)))
 
 
