@@ -230,6 +230,15 @@ def test_the_sub_folder_unlabelled(folder):
     assert load.load(str(folder), ("train",)).keys() == {"train"}
 
 
+def test_a_folder_of_classes_with_the_unlabelled_among_them(folder):
+    for name in ("ant", "bee"):
+        (folder / "train" / name).rename(folder / name)
+    (folder / "train").rmdir()
+    with pytest.raises(UserError, match="unlabelled counts as one of its classes; needed: the classes in .*train") as e:
+        load.load(str(folder), ("train",), unlabelled=["unlabelled"])
+    assert "\n" not in str(e.value)
+
+
 def test_sub_folders_that_are_not_there(folder):
     (folder / "nothing").mkdir()
     for name, words in (("extra", "extra does not exist"), ("nothing", "nothing has no images")):

@@ -104,6 +104,7 @@ def test_fitted_needs_a_size_where_the_data_have_none(shape, what):
     ({"generator_filters": 0}, "--generator-filters 0: must be at least 1"),
     ({"learning_rate_decay": True, "epoch_decay": 0.9}, "give only one of --learning-rate-decay and --epoch-decay"),
     ({"learning_rate_decay": False, "epoch_decay": 1.1}, "--epoch-decay 1.1: must be from 0 to 1"),
+    ({"more_unlabelled": "train"}, "--more-unlabelled train: needed: another split"),
     ({"discriminator": "dense"}, "--discriminator dense: cannot have --discriminator-normalization batch; possible: "),
     ({"generator": "dense", "generator_filters": 8}, "--generator-filters 8: --generator dense has none"),
     ({"discriminator": "dense", "discriminator_normalization": "weight", "discriminator_filters": 8},
