@@ -4,6 +4,7 @@ import functools
 import math
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tf2gan import training
@@ -107,3 +108,14 @@ class Recorder:
 def mean_logits(images, *condition, training=None, seed=None):
     """A discriminator of known logits: the mean of each image."""
     return tf.reduce_mean(images, axis=[1, 2, 3])[:, None]
+
+
+def check_same(results):
+    """That 1 and 2 replicas have made the same updates; `results`: {replicas: (state, logs of the steps)}."""
+    (one, logs), (two, other_logs) = results[1], results[2]
+    for part in one:
+        for a, b in zip(one[part], two[part]):
+            np.testing.assert_allclose(b, a, rtol=0, atol=1e-6, err_msg=part)
+    for log, other in zip(logs, other_logs):
+        del log["diversity"], other["diversity"]  # over a replica's own images
+        assert other == pytest.approx(log, rel=1e-4, abs=1e-5)

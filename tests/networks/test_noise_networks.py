@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import pytest
 import tensorflow as tf
+from parameter_counts import conv, dense, norm
 
 from tf2gan.errors import UserError
 from tf2gan.gans import conditional, dcgan, vanilla
@@ -129,18 +130,6 @@ def test_discriminators_put_out_logits(name):
 
 
 # Parameter counts, added up by hand from the specification.
-
-def dense(inputs, outputs):
-    return inputs * outputs + outputs
-
-
-def conv(size, inputs, outputs):
-    return size * size * inputs * outputs + outputs
-
-
-def norm(channels):
-    return 4 * channels  # scale, offset, and two moving statistics
-
 
 def networks_of(gan_class, preset, **changes):
     """The two networks of a preset, built."""

@@ -4,6 +4,7 @@ import functools
 import numpy as np
 import pytest
 import tensorflow as tf
+from parameter_counts import conv, dense, norm
 
 from tf2gan.layers import WeightNormalizedConv2D, WeightNormalizedDense
 from tf2gan.networks.conditional import ConditionalGenerator
@@ -165,18 +166,6 @@ def test_dropout_of_the_strided_classifier_is_after_its_features():
 
 
 # Parameter counts, added up by hand from the specification.
-
-def dense(inputs, outputs):
-    return inputs * outputs + outputs
-
-
-def conv(size, inputs, outputs):
-    return size * size * inputs * outputs + outputs
-
-
-def norm(channels):
-    return 4 * channels  # scale, offset, and two moving statistics
-
 
 def count(network, *shape):
     network(tf.zeros([1, *shape]))

@@ -151,7 +151,7 @@ def image_batches(split, config, batch_size, start=0):
         dataset = _held_batches(split, config, batch_size, start)
     else:
         def augment(example, seed):
-            image = to_channels(example["image"], config.channels)
+            image = _to_channels(example["image"], config.channels)
             return _named(crop_and_mirror(image, seed, height, width, mirror=config.mirror), example.get("label"))
 
         dataset = stream(split, config.seed, start, augment).batch(batch_size, drop_remainder=True)
@@ -162,7 +162,7 @@ def _named(images, labels):
     return {"images": images} if labels is None else {"images": images, "labels": labels}
 
 
-def to_channels(images, channels):
+def _to_channels(images, channels):
     """uint8 [..., 1 or 3] as uint8 [..., channels]: colour becomes its luma, grey is repeated."""
     if images.shape[-1] == channels:
         return images
@@ -183,7 +183,7 @@ def _held_batches(split, config, batch_size, start):
         return rows[tf.maximum(start - number * split.num_examples, 0):]
 
     def batch(rows):
-        images = to_channels(tf.gather(held["images"], rows), config.channels)
+        images = _to_channels(tf.gather(held["images"], rows), config.channels)
         labels = tf.gather(held["labels"], rows // versions) if "labels" in held else None
         return _named(tf.cast(images, tf.float32) / 127.5 - 1.0, labels)
 
@@ -203,7 +203,7 @@ def _decoded(split, config):
 
     def decode(record):
         example = split.decode(record)
-        image = to_channels(example["image"], channels)
+        image = _to_channels(example["image"], channels)
         if split.image_shape[:2] != (height, width):
             image = tf.image.resize(image, [height, width], antialias=True)
             image = tf.saturate_cast(tf.round(image), tf.uint8)
@@ -231,7 +231,7 @@ def fitted(image, image_shape):
     It is resized to cover that, antialiased, and cropped in the middle.
     """
     height, width, channels = image_shape
-    image = crop_and_mirror(to_channels(image, channels), None, height, width)
+    image = crop_and_mirror(_to_channels(image, channels), None, height, width)
     return tf.cast(tf.round((image + 1.0) * 127.5), tf.uint8)
 
 
@@ -246,7 +246,7 @@ def drawn(split, image_shape, num, seed):
 
     def prepare(example):
         if split.image_shape[:2] == (height, width):
-            image = to_channels(example["image"], channels)
+            image = _to_channels(example["image"], channels)
         else:
             image = fitted(example["image"], image_shape)
         return _named(tf.ensure_shape(image, image_shape), example.get("label"))

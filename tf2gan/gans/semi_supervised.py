@@ -101,7 +101,6 @@ class SGAN(NoiseToImage):
     """The discriminator is the classifier; `baseline` and `fully_supervised` are the same network without a GAN."""
 
     Config = Config
-    splits = ("train",)
     presets = {
         "sgan": Config(),
         "sgan-book": Config(updates="separate", labelled_shift=0, discriminator_loss_weight=0.5, beta_1=0.9,
