@@ -42,13 +42,19 @@ def batch_of(gan, seed=0):
     return batch
 
 
+def tiny(name, preset):
+    """The options that make this preset's networks small."""
+    options = dict(TINY[name])
+    if preset == "sgan-dense":  # whose widths are fixed
+        options = {key: value for key, value in options.items() if key not in FILTERS}
+    return options
+
+
 def make(name="gan", preset=None, replicas=1, total=1000, **changes):
     """(gan, run): a tiny GAN, and `run(function, *args)`, which calls a method of it in replica context."""
     gan_class = GANS[name]
     config = gan_class.presets[preset or next(iter(gan_class.presets))]
-    filters = FILTERS if preset == "sgan-dense" else {}  # which it does not have
-    values = {"image_size": "8", "channels": 1, "latent_size": 5, "batch_size": 8, **TINY[name],
-              **dict.fromkeys(filters), **changes}
+    values = {"image_size": "8", "channels": 1, "latent_size": 5, "batch_size": 8, **tiny(name, preset), **changes}
     strategy = training.make_strategy(training.Options(replicas=replicas))
     gan = training.build(gan_class, dataclasses.replace(config, **values), total, strategy, num_epoch=EPOCH)
     return gan, lambda function, *args, **kwargs: strategy.run(function, args=args, kwargs=kwargs)

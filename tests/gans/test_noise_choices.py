@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from noise_gans import EPOCH, PRESETS, TINY, SGD, images_of, batch_of, make, copies, state, distance, Recorder
+from noise_gans import EPOCH, PRESETS, SGD, tiny, images_of, batch_of, make, copies, state, distance, Recorder
 
 from tf2gan import losses, training
 from tf2gan.gans import GANS
@@ -107,7 +107,8 @@ def test_every_preset_makes_a_step(name, preset, precision):
     changes = {"image_size": "24" if preset in ("dcgan-transpose", "sgan-features") else "8", "batch_size": 4}
     strategy = training.make_strategy(training.Options(precision=precision.replace("mixed_", "")))
     try:
-        config = dataclasses.replace(GANS[name].presets[preset], channels=3, latent_size=5, **TINY[name], **changes)
+        config = dataclasses.replace(GANS[name].presets[preset], channels=3, latent_size=5,
+                                     **tiny(name, preset), **changes)
         gan = training.build(GANS[name], config, 100, strategy, num_epoch=EPOCH)
     finally:
         tf.keras.mixed_precision.set_global_policy("float32")
