@@ -11,9 +11,12 @@ FORBIDDEN = {
     "networks": {"losses", "pool", "gans", "training", "export", "data", "metrics", "images", "latents"},
     "gans": {"training", "export", "data", "metrics", "images", "latents"},
     "data": {"gans", "networks", "training", "export"},
-    "metrics": {"gans", "networks", "training", "export"},
+    "metrics": {"gans", "networks", "training", "export", "hub"},
     "images": {"gans", "networks", "training", "export"},
+    "animation": {"gans", "networks", "training", "export"},
     "latents": {"gans", "training", "export"},
+    "downloads": {"gans", "networks", "training", "export", "data", "metrics", "images", "latents", "hub"},
+    "hub": {"networks", "training", "export", "data"},
 }
 
 

@@ -6,11 +6,13 @@ import os
 import shutil
 import socket
 import tarfile
+import urllib.request
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf2gan import downloads
 from tf2gan.errors import UserError
 from tf2gan.metrics import features, inception
 from tf2gan.metrics.classifier import Classifier, Reader
@@ -213,7 +215,7 @@ def test_no_network_is_told_at_once_with_what_to_do(tmp_path, monkeypatch, spec,
 
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(socket, "create_connection", refuse)
-    monkeypatch.setattr(inception.urllib.request, "getproxies", dict)
+    monkeypatch.setattr(urllib.request, "getproxies", dict)
     for use in (features.check, lambda spec: features.make(spec, None)):
         with pytest.raises(UserError, match=f"no connection to {host}; possible: inception:PATH.*TFHUB_CACHE_DIR.*"
                                             "--extractor classifier") as error:
@@ -225,12 +227,12 @@ def test_no_network_is_told_at_once_with_what_to_do(tmp_path, monkeypatch, spec,
 def test_a_download_that_fails_is_one_line(tmp_path, monkeypatch):
     """The host answers, but is no hub."""
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(inception.urllib.request, "getproxies", dict)
+    monkeypatch.setattr(urllib.request, "getproxies", dict)
     with socket.create_server(("127.0.0.1", 0)) as server:
         handle = f"http://127.0.0.1:{server.getsockname()[1]}/module"
         features.check(f"inception:{handle}")  # it connects, and that is all
         server.close()
-        monkeypatch.setattr(inception, "_unreachable_host", lambda url: None)
+        monkeypatch.setattr(downloads, "unreachable_host", lambda url: None)
         with pytest.raises(UserError, match="cannot be downloaded: .*possible: inception:PATH") as error:
             features.make(f"inception:{handle}", None)
     assert "\n" not in str(error.value)

@@ -5,10 +5,8 @@ import hashlib
 import io
 import os
 import pathlib
-import socket
 import sys
 import urllib.parse
-import urllib.request
 from typing import Callable, Dict, Optional, Sequence, Tuple
 
 import absl.logging
@@ -17,7 +15,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 import tqdm
 
-from tf2gan.data import folders, synthetic
+from tf2gan import downloads
+from tf2gan.data import folders, padding, synthetic
 from tf2gan.errors import UserError, unknown
 
 # {name: builder}; `synthetic_apple2orange/64` is that set at 64 pixels.
@@ -54,7 +53,8 @@ def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=Fal
     Args:
         dataset: path of a folder (anything with a slash at an end, a leading dot, or that is a folder), a
             tensorflow-datasets name such as `cycle_gan/apple2orange`, or a built-in set, which may carry a size in
-            pixels: `synthetic_apple2orange/128`. Of a folder, unpaired splits are trainA, trainB, testA and testB;
+            pixels: `synthetic_apple2orange/128`. A name may end in a size to which images are padded with black:
+            `mnist@32`. Of a folder, unpaired splits are trainA, trainB, testA and testB;
             others are laid out as `folders.image_splits` says: train and test, or images alone, in classes or not.
         splits: names of the splits that are needed. Asked for trainA, a folder gives all four.
         data_dir: where tensorflow-datasets keeps its data; default TFDS_DATA_DIR, or ~/tensorflow_datasets.
@@ -68,6 +68,10 @@ def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=Fal
     if _is_path(dataset):
         there = [name for name in optional if (pathlib.Path(dataset).expanduser() / name).is_dir()]
         return _load_folder(dataset, (*splits, *there), skip_unreadable, unlabelled)
+    name, size = padding.parted(dataset)
+    if size is not None:
+        found = load(name, splits, data_dir, skip_unreadable, optional, unlabelled)
+        return {split: padding.padded(found[split], size, dataset) for split in found}
     if data_dir and not os.path.isdir(data_dir) and dataset.split("/")[0] not in BUILT_IN:
         raise UserError(f"--data-dir {data_dir}: no such folder; make it first to download into it")
     if os.path.isfile(dataset):
@@ -193,7 +197,8 @@ def _prepare(builder, dataset, drawn):
         return
     alternative = f"no download is needed for {', '.join(drawn)}"
     if builder.name not in BUILT_IN:
-        unreachable = _unreachable_host(builder)
+        url = _first_url(builder)
+        unreachable = url and downloads.unreachable_host(url)  # TFDS itself would retry for minutes
         if unreachable:
             raise UserError(f"dataset {dataset!r} is not in {_root(builder)} and cannot be downloaded: no connection "
                             f"to {unreachable}; --data-dir names another folder, and {alternative}")
@@ -211,19 +216,10 @@ def _root(builder):
     return str(builder.data_path).split("/" + builder.name)[0]
 
 
-def _unreachable_host(builder):
-    """The host that a download would begin with if it does not answer; TFDS itself would retry for minutes."""
-    if urllib.request.getproxies():
-        return None  # then a direct connection says nothing
-    for url in getattr(builder, "url_infos", None) or {}:
-        host = urllib.parse.urlparse(url).hostname
-        if host:
-            try:
-                socket.create_connection((host, 443), timeout=10).close()
-            except OSError:
-                return host
-            return None
-    return None
+def _first_url(builder):
+    """The url that a download would begin with, or None."""
+    urls = getattr(builder, "url_infos", None) or {}
+    return next((url for url in urls if urllib.parse.urlparse(url).hostname), None)
 
 
 def _tfds_split(builder, name):

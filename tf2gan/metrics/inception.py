@@ -9,18 +9,13 @@ published code of Salimans et al. (2016) does; CIFAR-10's training images have a
 import hashlib
 import os
 import pathlib
-import socket
 import tarfile
-import tempfile
-import urllib.parse
-import urllib.request
-import warnings
 
 import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from tf2gan import _quiet, savedmodel
+from tf2gan import _quiet, downloads, savedmodel
 from tf2gan.errors import UserError, printable
 from tf2gan.metrics.saved_features import check_images, folder_hash, with_channels
 
@@ -28,7 +23,6 @@ HANDLE = "https://tfhub.dev/tensorflow/tfgan/eval/inception/1"  # TF-GAN's, imag
 GRAPHS = ("classify_image_graph_def.pb", "inceptionv1_for_inception_score.pb")  # of 2015, and TF-GAN's copy of it
 SIZE = 299
 _BATCH = 50  # 299x299 pixels and 2 GB of memory; what the caller cuts its images into is another question
-_TIMEOUT = 5  # seconds to wait for a host, which a download would otherwise do for minutes
 _POOL, _LOGITS, _INPUT, _MATMUL = "pool_3", "logits", "Mul", "softmax/logits/MatMul"
 _INSTEAD = ("possible: inception:PATH of a local copy (the hub module's folder, or inception-2015-12-05.tgz), "
             "TFHUB_CACHE_DIR where the hub module is, --extractor classifier")
@@ -41,7 +35,7 @@ class Inception:
         """`where`: as `check` takes it. Raises UserError where that is not to be had, or is something else."""
         where = HANDLE if where is None else where
         kind, path = check(where)
-        path = pathlib.Path(_resolved(where)) if kind == "handle" else path
+        path = downloads.hub_folder(where, _INSTEAD) if kind == "handle" else path
         try:
             if kind == "graph":
                 graph = _graph_bytes(path)
@@ -81,12 +75,8 @@ def check(where=None):
     Returns ("graph", pathlib.Path), ("module", pathlib.Path) or ("handle", None).
     """
     where = HANDLE if where is None else where
-    if where.startswith(("https://", "http://")):
-        cache = os.environ.get("TFHUB_CACHE_DIR") or os.path.join(tempfile.gettempdir(), "tfhub_modules")
-        host = None if _is_there(where, cache) else _unreachable_host(where)
-        if host:
-            raise UserError(f"{where} is not in {printable(cache)} and cannot be downloaded: no connection to {host}; "
-                            + _INSTEAD)
+    if downloads.is_handle(where):
+        downloads.check_hub(where, _INSTEAD)
         return "handle", None
     path = pathlib.Path(where).expanduser()
     if not os.path.lexists(path):
@@ -100,36 +90,6 @@ def check(where=None):
         return "module", savedmodel.find(path)
     except UserError as error:
         raise UserError(f"{error}, nor {GRAPHS[0]}; {_INSTEAD}") from error
-
-
-def _is_there(handle, cache):
-    folder = os.path.join(cache, hashlib.sha1(handle.encode()).hexdigest())  # tensorflow-hub's own name for it
-    return os.path.isdir(folder) and bool(os.listdir(folder))
-
-
-def _unreachable_host(url):
-    """The host of `url` if it does not answer."""
-    if urllib.request.getproxies():
-        return None  # then a direct connection says nothing
-    parts = urllib.parse.urlparse(url)
-    try:
-        port = parts.port or (80 if parts.scheme == "http" else 443)
-        socket.create_connection((parts.hostname or "", port), timeout=_TIMEOUT).close()
-    except (OSError, ValueError):  # the second is a port that is no number
-        return parts.netloc
-    return None
-
-
-def _resolved(handle):
-    """The folder that tensorflow-hub keeps `handle` in, downloaded if need be."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what tensorflow-hub imports, its own affair
-        import tensorflow_hub  # here: seconds that nobody else should wait
-    try:
-        return tensorflow_hub.resolve(handle)
-    except Exception as error:  # it raises whatever its transport does
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{handle} cannot be downloaded: {reason}; {_INSTEAD}") from error
 
 
 def _graph_bytes(path):
