@@ -84,6 +84,11 @@ DCGAN = {**MNIST, **rates(2e-4), "beta_1": 0.5, "half_batches": True, "batches":
 WGAN = {**DCGAN, **rates(5e-5), "loss": "wasserstein", "weight_clip": 0.01, "n_critic": 5, "half_batches": False,
         "generator_optimizer": "rmsprop", "discriminator_optimizer": "rmsprop", "discriminator_dropout": 0.0,
         "sample_every": 100}
+PROGAN = {**MNIST, **rates(1e-3), "dataset": "mnist@32", "latent_size": 512, "loss": "wasserstein",
+          "penalty": "wgan-gp", "penalty_weight": 10.0, "penalty_target": 1.0, "drift_weight": 0.001, "beta_1": 0.0,
+          "beta_2": 0.99, "batch_size": 16, "batch_sizes": "256:14,512:6,1024:3", "feature_base": 8192,
+          "feature_max": 512, "group_size": 4, "images": 15_000_000, "steps": None, "fade_images": "600000",
+          "stable_images": "600000", "half_batches": False, "discriminator_dropout": 0.0}
 SPECIFICATION = {  # the numbers of the papers, and of the experiments that the presets are named after
     "gan": {**MNIST, **rates(1e-3), "batch_size": 128, "steps": 20_000, "epochs": None, "generator_widths": "128",
             "discriminator_widths": "128", "leaky_slope": 0.01, "discriminator_loss_weight": 0.5, "sample_every": 1000,
@@ -111,6 +116,10 @@ SPECIFICATION = {  # the numbers of the papers, and of the experiments that the 
                   "fake_class": False, "generator_objective": "adversarial", "updates": "separate", "beta_1": 0.9,
                   "ema_decay": None, "classifier_ema_decay": None, "epoch_decay": None, "exclude_labelled": False,
                   "baseline": False, "fully_supervised": False},
+    "progan": PROGAN,
+    "progan-cifar10": {**PROGAN, "dataset": "cifar10", "latent_size": 128, "feature_base": 4096, "feature_max": 128,
+                       "penalty_target": 750.0, "images": 20_000_000, "fade_images": "400000",
+                       "stable_images": "400000"},
     "sgan-features": {**MNIST, "dataset": "svhn_cropped", "num_labels": 1000, "generator": "transposed",
                       "generator_filters": None, "discriminator": "house-numbers", "discriminator_filters": None,
                       "discriminator_normalization": "batch", "discriminator_dropout": 0.5, "fake_class": True,

@@ -46,7 +46,7 @@ def make_images(folder):
 
 NUM_CLASS_IMAGES = {"apples": 6, "nuts": 5}
 NOISE_PRESETS = ("gan", "gan-smooth", "gan-deep", "dcgan", "dcgan-transpose", "cgan", "wgan", "wgan-gp", "sgan",
-                 "sgan-book", "sgan-dense", "sgan-features")
+                 "sgan-book", "sgan-dense", "sgan-features", "progan", "progan-mnist", "progan-cifar10")
 
 
 def make_class_images(folder):
@@ -64,9 +64,12 @@ def small(preset):
     """Arguments for a preset of a noise-to-image method that make its networks tiny and its images few and small."""
     layers = (("--generator-widths", "8", "--discriminator-widths", "8") if preset.startswith("gan")
               else ("--generator-filters", "4", "--discriminator-filters", "4"))
-    layers = () if preset == "sgan-dense" else layers  # whose widths are fixed
+    if preset == "sgan-dense":  # whose widths are fixed
+        layers = ()
+    elif preset.startswith("progan"):  # 2 steps at 4x4, 4 at 8x8, of which 2 fade it in, and then 16x16
+        layers = ("--feature-base", "32", "--feature-max", "4", "--fade-images", "8", "--stable-images", "8")
     labels = ("--num-labels", "4") if preset.startswith("sgan") else ()
-    size = {"dcgan-transpose": "32", "sgan-features": "24"}.get(preset, "28")
+    size = {"dcgan-transpose": "32", "sgan-features": "24"}.get(preset, "16" if preset.startswith("progan") else "28")
     return ("--model", preset, *layers, *labels, "--image-size", size, "--batch-size", "4", "--latent-size", "5")
 
 

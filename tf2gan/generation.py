@@ -151,8 +151,9 @@ def signatures(gan):
 
     def generate(latents, *condition):
         images = tf.cast(gan.generate(latents, *condition), tf.float32)
-        images = tf.ensure_shape(images, [None, *facts.image_shape])
-        return {"images": tf.clip_by_value((images + 1.0) / 2.0, 0.0, 1.0)}
+        images = (tf.ensure_shape(images, [None, *facts.image_shape]) + 1.0) / 2.0
+        # A pixel beyond the range has the gradient that it would have within: a descent to an image has to move it.
+        return {"images": images + tf.stop_gradient(tf.clip_by_value(images, 0.0, 1.0) - images)}
 
     if facts.num_classes is None:
         def from_latents(latents):

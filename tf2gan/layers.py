@@ -1,4 +1,5 @@
 """Layers that Keras lacks, and the only file that knows which TensorFlow stack it runs on."""
+import math
 import warnings
 
 import tensorflow as tf
@@ -150,6 +151,93 @@ class WeightNormalizedConv2D(_WeightNormalized):
 
     def call(self, inputs):
         return tf.nn.conv2d(inputs, self._kernel(), self.stride, self.padding.upper()) + self.bias
+
+
+class _Equalized(tf.keras.layers.Layer):
+    """A linear layer with an equalized learning rate (Karras et al. 2017, arXiv 1710.10196, sec. 4.1).
+
+    Weights are drawn from N(0, 1) and multiplied by gain / sqrt(fan_in) whenever they are used, not once at the start:
+    so an optimizer that divides by the size of gradients, as Adam does, changes all layers at the same relative rate.
+    `gain`: sqrt(2) before a rectifier, 1 at an output (He et al. 2015). fan_in: inputs of one output.
+    """
+
+    def __init__(self, num_outputs, gain=2.0 ** 0.5, name=None, dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        self.num_outputs, self.gain = num_outputs, gain
+
+    def _add_weights(self, shape):
+        """`shape`: of the kernel without its last axis."""
+        self.kernel = self.add_weight(name="kernel", shape=[*shape, self.num_outputs],
+                                      initializer=tf.keras.initializers.RandomNormal(stddev=1.0))
+        self.bias = self.add_weight(name="bias", shape=[self.num_outputs], initializer="zeros")
+        self.scale = self.gain / math.prod(shape) ** 0.5
+
+    def _scaled_kernel(self):
+        return self.scale * tf.convert_to_tensor(self.kernel)
+
+
+class EqualizedDense(_Equalized):
+    """[batch, num_inputs] -> [batch, num_outputs]; see `_Equalized` for `gain`."""
+
+    def build(self, input_shape):
+        self._add_weights([input_shape[-1]])
+        super().build(input_shape)
+
+    def call(self, inputs):
+        return tf.matmul(inputs, self._scaled_kernel()) + self.bias
+
+
+class EqualizedConv2D(_Equalized):
+    """[batch, height, width, channels] -> [batch, height, width, num_outputs], `size` x `size`, `same` padding."""
+
+    def __init__(self, num_outputs, size, gain=2.0 ** 0.5, name=None, dtype=None):
+        super().__init__(num_outputs, gain, name, dtype)
+        self.size = size
+
+    def build(self, input_shape):
+        self._add_weights([self.size, self.size, input_shape[-1]])
+        super().build(input_shape)
+
+    def call(self, inputs):
+        return tf.nn.conv2d(inputs, self._scaled_kernel(), 1, "SAME") + self.bias
+
+
+class PixelNormalization(tf.keras.layers.Layer):
+    """x / sqrt(mean over channels of x^2 + 1e-8), at each pixel (Karras et al. 2017, sec. 4.2).
+
+    [..., channels] in and out; of latents [batch, latent_size] it makes vectors of length sqrt(latent_size). Without
+    weights; the mean is taken in float32.
+    """
+
+    def call(self, inputs):
+        values = tf.cast(inputs, tf.float32)
+        scale = tf.math.rsqrt(tf.reduce_mean(tf.square(values), axis=-1, keepdims=True) + 1e-8)
+        return tf.cast(values * scale, inputs.dtype)
+
+
+class MinibatchStdDev(tf.keras.layers.Layer):
+    """Appends one channel that tells how much the images of a batch differ (Karras et al. 2017, sec. 3).
+
+    [batch, height, width, channels] -> [batch, height, width, channels + 1]. The batch is cut into groups of
+    consecutive images, `group_size` each, or as many as the largest smaller number that divides the batch. For a group:
+    the standard deviation, sqrt(var + 1e-8), of each channel of each pixel over the group, then the mean over channels
+    and pixels: one number, the new channel of all its images. In float32. That groups are consecutive makes the number
+    of replicas change nothing as long as whole groups are shared out.
+    """
+
+    def __init__(self, group_size=4, name=None):
+        super().__init__(name=name)
+        self.group_size = group_size
+
+    def call(self, inputs):
+        batch = tf.shape(inputs)[0]
+        sizes = tf.range(1, self.group_size + 1)
+        group = tf.reduce_max(tf.where(batch % sizes == 0, sizes, 1))
+        values = tf.reshape(tf.cast(inputs, tf.float32), tf.concat([[-1, group], tf.shape(inputs)[1:]], axis=0))
+        variance = tf.math.reduce_variance(values, axis=1)
+        spread = tf.reduce_mean(tf.sqrt(variance + 1e-8), axis=[1, 2, 3])  # the root's gradient at 0 is not finite
+        channel = tf.repeat(spread, group)[:, None, None, None] * tf.ones_like(inputs[..., :1], tf.float32)
+        return tf.concat([inputs, tf.cast(channel, inputs.dtype)], axis=-1)
 
 
 class ReflectionPadding2D(tf.keras.layers.Layer):

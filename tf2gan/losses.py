@@ -86,6 +86,12 @@ def wasserstein_generator(fake_logits):
     return -tf.reduce_mean(tf.cast(fake_logits, tf.float32))
 
 
+def drift(real_logits):
+    """mean(D(x)^2): keeps a critic, of which only differences mean something, near 0  (Karras et al. 2017, app. A.1).
+    """
+    return mean_squared_error(real_logits, 0.0)
+
+
 def hinge_discriminator(real_logits, fake_logits):
     """mean(max(0, 1 - D(x))) + mean(max(0, 1 + D(G(z))))  (Lim and Ye 2017; Miyato et al. 2018, eq. 16)."""
     return (tf.reduce_mean(tf.nn.relu(1.0 - tf.cast(real_logits, tf.float32)))

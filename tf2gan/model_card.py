@@ -28,7 +28,7 @@ _TEXT = """# {name}, version {version}
 | data | {data}{data_sizes} |
 | command | `{command}` |
 | images seen{seen_of} | {images_seen} |
-| steps | {steps} |
+{growth}| steps | {steps} |
 | epochs | {epochs} |
 | seed | {seed} |
 | weights | {weights} |
@@ -191,7 +191,8 @@ def describe(gan, name, version, signatures, record):
         "data_license": record.get("data_license") or "see the data set's own terms",
         "command": without_folders(record.get("command")),
         "images_seen": images_seen,
-        "steps": images_seen // config.images_per_step,
+        "growth": config.plan(images_seen) or None,
+        "steps": config.steps_in(images_seen),
         "epochs": round(images_seen / epoch_images, 2) if epoch_images else None,
         "seed": config.seed,
         "weights": _weights(gan),
@@ -246,6 +247,7 @@ def text(card):
         **known,
         **{field: template.format(**words) for field, template in templates.items()},
         "command": known["command"].replace("|", "\\|"),  # in a table of Markdown
+        "growth": f"| growth | {card['growth']} |\n" if card.get("growth") else "",
         "evaluation": _evaluation(card["evaluation"]) if card["evaluation"] else "",
         "signature_rows": "\n".join(rows),
         "config": json.dumps(card["config"], indent=2, default=str),

@@ -12,9 +12,12 @@ from tf2gan import images
 class Reporter:
     """Writes to stderr, to the run's folder and to TensorBoard, all counted in images seen."""
 
-    def __init__(self, run, start, total, images_per_step, seconds_before=0.0):
-        """`start` and `total` in images; `seconds_before`: training time of earlier sessions of this run."""
-        self.run, self.images_per_step, self.total = run, images_per_step, total
+    def __init__(self, run, start, total, num_steps, seconds_before=0.0):
+        """`start` and `total` in images, `num_steps` of the whole training.
+
+        `seconds_before`: training time of earlier sessions of this run.
+        """
+        self.run, self.total, self.num_steps = run, total, num_steps
         self._seconds_before, self._began = seconds_before, time.perf_counter()
         self._writer = tf.summary.create_file_writer(str(run.path))
         self._last = (self._began, start)
@@ -27,9 +30,9 @@ class Reporter:
         """Training time of the run so far, earlier sessions included."""
         return self._seconds_before + time.perf_counter() - self._began
 
-    def advance(self, step, logs):
+    def advance(self, step, num_images, logs):
         """After each call: `logs` of its steps."""
-        self._bar.update(step * self.images_per_step - self._bar.n)
+        self._bar.update(num_images - self._bar.n)
         self._bar.set_postfix_str(_headline(logs), refresh=False)
 
     def log(self, step, num_images, epoch, means):
@@ -47,7 +50,7 @@ class Reporter:
         if self._lines:
             minutes, seconds = divmod(int((self.total - num_images) / max(rate, 1e-9)), 60)
             left = f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
-            print(f"step {step}/{self.total // self.images_per_step} images {num_images} {_headline(means)} "
+            print(f"step {step}/{self.num_steps} images {num_images} {_headline(means)} "
                   f"{rate:.1f} img/s ETA {left}", file=sys.stderr, flush=True)
 
     def warn(self, message):

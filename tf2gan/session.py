@@ -54,9 +54,10 @@ def dry_run(request) -> str:
 def _describe_data(request, splits, total):
     config = request.config
     counts = ", ".join(f"{name} {split.num_examples}" for name, split in splits.items())
-    steps = total // config.images_per_step
+    steps = config.steps_in(total)
     return (f"data: {config.dataset}: {counts}\nlength: {steps} steps, {total} images of each kind, "
-            f"{total / training.epoch_images(splits):.2f} epochs")
+            f"{total / training.epoch_images(splits):.2f} epochs"
+            + "".join(f"\n{line}" for line in [config.plan(total)] if line))
 
 
 def _prepare(request):
@@ -156,8 +157,12 @@ def check_same_data(where, trained, splits):
 
 def _train(gan, strategy, splits, folder, request, info, evaluate):
     start = int(gan.images_seen.numpy())
-    reporter = progress.Reporter(folder, start, gan.total_images, gan.config.images_per_step, info.get("seconds", 0.0))
+    reporter = progress.Reporter(folder, start, gan.total_images,
+                                 gan.config.steps_in(gan.total_images), info.get("seconds", 0.0))
     print(f"run folder: {folder.path}", file=sys.stderr)
+    plan = gan.config.plan(gan.total_images)
+    if plan:
+        print(plan, file=sys.stderr)
     try:
         number = training.train(gan, strategy, splits, folder, request.options, reporter, info, evaluate)
     except training.Diverged as error:

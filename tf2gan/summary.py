@@ -29,8 +29,12 @@ def layers(network, inputs) -> str:
     finally:
         for layer in watched:
             del layer.call
+    called = {row[0] for row in rows}
+    # Such as the outputs at other sizes of a network that grows.
+    rows += [(layer.name, type(layer).__name__, "not in this call", layer.count_params()) for layer in _leaves(network)
+             if layer.name not in called and layer.count_params()]
     widths = [max(map(len, column)) for column in list(zip(*rows))[:2]]
-    lines = [f"  {name:{widths[0]}}  {kind:{widths[1]}}  {shape:>14}  {count:>11,}"
+    lines = [f"  {name:{widths[0]}}  {kind:{widths[1]}}  {shape:>16}  {count:>11,}"
              for name, kind, shape, count in rows]
     return "\n".join([f"{network.name} ({type(network).__name__}): {network.count_params():,} parameters", *lines])
 
@@ -54,12 +58,13 @@ def memory(gan, strategy) -> str:
     others = [v for v in gan.variables if id(v) not in tracked and v.device in ("", gan.images_seen.device)]
     variables = size([*tracked.values(), *others]) + sum(size(optimizer.variables) for optimizer, _ in gan.optimizers)
     gradients = max(size(group) for _, group in gan.optimizers)
-    batch = gan.batch_spec(gan.config.batch_size // gan.num_replicas)
+    last = gan.config.at(gan.config.changes()[-1])  # a step of a network that has grown to its full size
+    batch = gan.batch_spec(last.batch_size // gan.num_replicas)
     graph = tf.function(lambda *batches: strategy.run(gan.train_step, args=batches)).get_concrete_function(
         *[batch] * gan.batches_per_step).graph
     # A forward value stays until its gradient is computed; backward values are freed as they are used up.
     kept = ("Conv2D", "Conv2DBackpropInput", "MatMul", "LeakyRelu", "Relu", "Tanh", "AddV2", "Mul", "ConcatV2",
-            "ResizeNearestNeighbor", "MirrorPad", "SquaredDifference", "Sub")
+            "ResizeNearestNeighbor", "MirrorPad", "SquaredDifference", "Sub", "AvgPool")
     activations = sum(output.dtype.size * math.prod(output.shape)
                       for operation in graph.get_operations() for output in operation.outputs
                       if operation.type in kept and "gradient_tape" not in operation.name

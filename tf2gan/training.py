@@ -75,12 +75,8 @@ def make_strategy(options: Options):
 def total_images(config, splits) -> int:
     """Planned length in images of each kind, whole steps; `splits` are the training splits."""
     if config.steps:
-        steps = config.steps
-    elif config.images:
-        steps = math.ceil(config.images / config.images_per_step)
-    else:
-        steps = math.ceil(config.epochs * epoch_images(splits) / config.images_per_step)
-    return steps * config.images_per_step
+        return config.images_in(config.steps)
+    return config.images_in(config.steps_in(config.images or config.epochs * epoch_images(splits)))
 
 
 def epoch_images(splits) -> int:
@@ -91,13 +87,12 @@ def epoch_images(splits) -> int:
 def check_data(config, splits, replicas):
     """Raises UserError where a batch cannot be filled or shared."""
     smallest = min((s for name, s in splits.items() if name.startswith("train")), key=lambda s: s.num_examples)
-    if config.batch_size < 1:
-        raise UserError(f"--batch-size {config.batch_size}: must be at least 1")
-    if config.real_batch_size > smallest.num_examples:
-        raise UserError(f"--batch-size {config.batch_size}: larger than {smallest.name}, which has "
-                        f"{smallest.num_examples} images")
-    if config.batch_size % replicas or config.real_batch_size % replicas:
-        raise UserError(f"--batch-size {config.batch_size}: cannot be shared equally by {replicas} replicas")
+    for at in map(config.at, config.changes()):
+        if at.real_batch_size > smallest.num_examples:
+            raise UserError(f"--batch-size {at.batch_size}: larger than {smallest.name}, which has "
+                            f"{smallest.num_examples} images")
+        if at.batch_size % replicas or at.real_batch_size % replicas:
+            raise UserError(f"--batch-size {at.batch_size}: cannot be shared equally by {replicas} replicas")
 
 
 def build(gan_class, config, total, strategy, class_names=None, num_epoch=None):
@@ -116,11 +111,12 @@ def compile_steps(gan, strategy, phase):
     in one call save the host's overhead; n is a tensor, since a Python int would retrace for every value.
     """
     names = []
+    num_images = gan.config.at(int(gan.images_seen.numpy())).images_per_step
 
     def step(iterator):
         batches = [next(iterator) for _ in range(gan.batches_per_step)]
         logs = strategy.run(functools.partial(gan.train_step, **phase), args=batches)
-        gan.end_step(gan.config.images_per_step)
+        gan.end_step(num_images)
         names[:] = logs
         return tf.stack([tf.cast(strategy.reduce("MEAN", value, axis=None), tf.float64) for value in logs.values()])
 
@@ -180,25 +176,36 @@ def train(gan, strategy, splits, run, options, reporter, info=None, evaluate=Non
     Raises Diverged, with the first quantity that is not finite in its message; no checkpoint is written then.
     """
     config = gan.config
-    start, size = int(gan.images_seen.numpy()), config.images_per_step
-    dataset = pipeline.batches(splits, config, start)
-    with _quiet.without_chatter():
-        iterator = iter(strategy.experimental_distribute_dataset(dataset))
+    start = int(gan.images_seen.numpy())
     fixed = gan.sample_inputs(options.num_samples)
     if fixed is None:
         fixed = pipeline.unpaired_examples(splits, config, options.num_samples)
-    draw = tf.function(gan.sample)
-    step, last = start // size, gan.total_images // size
+    step, last = config.steps_in(start), config.steps_in(gan.total_images)
     epoch = epoch_images(splits)
-    steps = phase = None
-    info = info or {}
+    steps = draw = iterator = phase = batch_size = None
+    num_steps, info = 1, info or {}
     window, history, diagnosed = list(info.get("window", ())), run.logs(), set()
     watch = watching.Watch(options, info.get("watch"))
+
+    def seen():
+        return int(gan.images_seen.numpy())
+
+    def enter_phase():
+        """Makes anew what depends on the phase: graphs, and, where the batch size changes, the stream of examples."""
+        nonlocal steps, draw, iterator, phase, batch_size, num_steps
+        gan.begin_phase()
+        phase, num_steps = gan.phase(), 1
+        steps, draw = compile_steps(gan, strategy, phase), tf.function(gan.sample)
+        if config.at(seen()).real_batch_size != batch_size:
+            batch_size = config.at(seen()).real_batch_size
+            dataset = pipeline.batches(splits, config.at(seen()), seen())
+            with _quiet.without_chatter():
+                iterator = iter(strategy.experimental_distribute_dataset(dataset))
 
     def check_finite():
         for variable in (*gan.weights(), *(v for optimizer, _ in gan.optimizers for v in optimizer.variables)):
             if not np.isfinite(variable.numpy()).all():
-                raise Diverged(f"{variable.name} is no longer finite at step {step}, image {step * size}")
+                raise Diverged(f"{variable.name} is no longer finite at step {step}, image {seen()}")
 
     def save(best=None):
         check_finite()
@@ -210,8 +217,8 @@ def train(gan, strategy, splits, run, options, reporter, info=None, evaluate=Non
 
     def log():
         means = _means(window)
-        reporter.log(step, step * size, step * size / epoch, means)
-        history.append({"images": step * size, **means})
+        reporter.log(step, seen(), seen() / epoch, means)
+        history.append({"images": seen(), **means})
         found = gan.diagnose(history)
         for name in found.keys() - diagnosed:
             reporter.warn(f"{name} at step {step}: {found[name]}")
@@ -219,17 +226,18 @@ def train(gan, strategy, splits, run, options, reporter, info=None, evaluate=Non
         window.clear()
 
     def sample():
-        reporter.samples(int(gan.images_seen.numpy()), picture(gan, draw(fixed)))
+        reporter.samples(seen(), picture(gan, draw(fixed)))
 
     def look():
         check_finite()  # or broken weights would be told as whatever their figures fail with
         began = time.perf_counter()
         figures = evaluate(gan)
         improved = watch.update(step, figures)
-        reporter.evaluated(step, step * size, step * size / epoch, figures, watch.best, time.perf_counter() - began)
+        reporter.evaluated(step, seen(), seen() / epoch, figures, watch.best, time.perf_counter() - began)
         if improved:
             save(watch.best)
 
+    enter_phase()
     with Interruption() as interruption:
         if options.sample_every and start == 0:
             sample()
@@ -237,22 +245,21 @@ def train(gan, strategy, splits, run, options, reporter, info=None, evaluate=Non
             save()  # missing if what is gone on from is the best one, and a kill came between the two
         while step < last and interruption.signal is None and not watch.stopped:
             if gan.phase() != phase:
-                phase, num_steps = gan.phase(), 1
-                steps = compile_steps(gan, strategy, phase)
+                enter_phase()
             boundary = min([last] + [(step // every + 1) * every for every in
                                      (options.log_every, options.sample_every, options.checkpoint_every,
                                      evaluate and options.evaluate_every) if every]
-                           + [math.ceil(end / size) for end in [gan.phase_end()] if end is not None])
+                           + [config.steps_in(end) for end in [gan.phase_end()] if end is not None])
             began = time.perf_counter()
             count = min(num_steps, boundary - step)
             logs = steps(iterator, tf.constant(count))
             elapsed = time.perf_counter() - began
-            step = int(gan.images_seen.numpy()) // size
+            step = config.steps_in(seen())
             broken = [name for name, value in logs.items() if not math.isfinite(value)]
             if broken:
-                raise Diverged(f"{broken[0]} became {logs[broken[0]]} at step {step}, image {step * size}")
+                raise Diverged(f"{broken[0]} became {logs[broken[0]]} at step {step}, image {seen()}")
             window.append((count, logs))
-            reporter.advance(step, logs)
+            reporter.advance(step, seen(), logs)
             if step % options.log_every == 0 or step == last:
                 log()
             if options.sample_every and (step % options.sample_every == 0 or step == last):

@@ -15,7 +15,8 @@ NOISE_GANS = [name for name in GANS if name != "cyclegan"]
 PRESETS = [(name, preset) for name in NOISE_GANS for preset in GANS[name].presets]
 FILTERS = {"generator_filters": 2, "discriminator_filters": 2}
 TINY = {"gan": {"generator_widths": "6", "discriminator_widths": "6"}, "dcgan": FILTERS, "wgan": FILTERS,
-        "cgan": {**FILTERS, "num_classes": 3}, "sgan": {**FILTERS, "classes": 3}}
+        "cgan": {**FILTERS, "num_classes": 3}, "sgan": {**FILTERS, "classes": 3},
+        "progan": {"feature_base": 16, "feature_max": 3, "fade_images": "16", "stable_images": "16"}}
 EPOCH = 100  # images
 NO_DROPOUT = {"generator_dropout": 0.0, "discriminator_dropout": 0.0}
 SGD = {"generator_optimizer": "sgd", "discriminator_optimizer": "sgd"}

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from noise_gans import EPOCH, PRESETS, SGD, tiny, images_of, batch_of, make, copies, state, distance, Recorder
+from noise_gans import (EPOCH, PRESETS, SGD, tiny, images_of, batch_of, make, copies, state, distance, Recorder,
+                        mean_logits)
 
 from tf2gan import losses, training
 from tf2gan.gans import GANS
@@ -148,6 +149,64 @@ def test_the_penalty_has_its_weight():
     plain, _ = make(discriminator_loss_weight=1.0)
     once, _ = run(plain.discriminator_loss, images_of(gan), images_of(gan, seed=1))
     assert float(logs["discriminator_loss"]) == pytest.approx(2 * float(once), rel=1e-6)
+
+
+@pytest.mark.parametrize("penalty", ["wgan-gp", "wgan-gp-one-sided", "dragan"])
+def test_the_penalty_asks_for_the_slope_of_its_target(penalty):
+    """((|a| - G) / G)^2 of a linear critic; all else sees its logits as they are."""
+    gan, run = make(loss="wasserstein", penalty=penalty, penalty_weight=3.0, discriminator_loss_weight=1.0)
+    gan.discriminator, slope = mean_logits, 1 / 8  # of the mean of 8x8 pixels
+    real, fake = images_of(gan), images_of(gan, seed=1)
+    apart = np.mean(real, dtype=np.float64) - np.mean(fake, dtype=np.float64)
+    for target in (1.0, 0.5, 0.125, 0.0625, 750.0):
+        gan.config = dataclasses.replace(gan.config, penalty_target=target)
+        loss, logs = run(gan.discriminator_loss, real, fake)
+        excess = (slope - target) / target
+        expected = max(excess, 0) ** 2 if penalty == "wgan-gp-one-sided" else excess ** 2
+        assert float(logs["penalty"]) == pytest.approx(expected, rel=1e-5, abs=1e-8)
+        assert float(logs["critic_distance"]) == pytest.approx(apart, rel=1e-4)
+        assert float(logs["discriminator_loss"]) == pytest.approx(-apart, rel=1e-4)
+        assert float(loss) == pytest.approx(3 * expected - apart, rel=1e-5)
+
+
+@pytest.mark.parametrize("batches", ["separate", "joint"])
+@pytest.mark.parametrize("changes", [{"loss": "wasserstein", "penalty": "wgan-gp"},
+                                     {"loss": "wasserstein", "weight_clip": 0.1, "discriminator_loss_weight": 5.0},
+                                     {"loss": "non-saturating"}], ids=["wgan-gp", "weight-clip", "non-saturating"])
+def test_the_drift_has_its_weight(batches, changes):
+    """It is of real images only, and is in what is minimized, but in nothing that is logged."""
+    found, (gan, run) = {}, make(batches=batches, **changes)
+    gan.discriminator = lambda *args, **kwargs: mean_logits(*args, **kwargs) + 2.0
+    for weight in (0.0, 0.5, 100.0):
+        gan.config = dataclasses.replace(gan.config, drift_weight=weight)
+        loss, logs = run(gan.discriminator_loss, images_of(gan), images_of(gan, seed=1) + 3)
+        found[weight] = float(loss), {name: float(value) for name, value in logs.items()}
+    drift = ((images_of(gan).numpy().mean(axis=(1, 2, 3), dtype=np.float64) + 2) ** 2).mean()
+    for weight, (loss, logs) in found.items():
+        assert loss == pytest.approx(found[0.0][0] + weight * drift, rel=1e-5)
+        assert logs == found[0.0][1]
+
+
+def test_the_drift_pulls_logits_to_0():
+    """With SGD, the discriminator's update is the gradient of all that is minimized."""
+    moved = {}
+    for weight in (0.0, 1.0, 2.0):
+        gan, run = make(loss="wasserstein", penalty="wgan-gp", drift_weight=weight, **SGD)
+        before = state(gan)
+        run(gan.update_discriminator, images_of(gan))
+        moved[weight] = np.concatenate([(b - a).ravel() for a, b in zip(before["discriminator"],
+                                                                        state(gan)["discriminator"])])
+    part = moved[1.0] - moved[0.0]
+    assert np.abs(part).max() > 1e-6
+    np.testing.assert_allclose(moved[2.0] - moved[0.0], 2 * part, rtol=1e-2, atol=1e-7)
+    variables = gan.discriminator.trainable_variables
+    for variable, value in zip(variables, before["discriminator"]):
+        variable.assign(value)
+    with tf.GradientTape() as tape:
+        logits = gan.discriminator(images_of(gan))
+        drift = tf.reduce_mean(logits ** 2)
+    slope = np.concatenate([tf.reshape(gradient, [-1]) for gradient in tape.gradient(drift, variables)])
+    np.testing.assert_allclose(part, -gan.config.discriminator_learning_rate * slope, rtol=1e-2, atol=1e-7)
 
 
 def test_diversity():

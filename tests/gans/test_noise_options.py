@@ -13,6 +13,9 @@ from tf2gan.gans.noise_options import Config
     ("channels", 2, "possible: 1, 3"), ("latent_size", 0, "at least 1"), ("n_critic", 0, "at least 1"),
     ("pretrain_images", -1, "at least 0"), ("real_label", 1.1, "from 0 to 1"), ("fake_label", -0.1, "from 0 to 1"),
     ("label_flips", 1.5, "from 0 to 1"), ("instance_noise", -0.1, "at least 0"), ("penalty_weight", -1.0, "at least 0"),
+    ("penalty_target", 0.0, "above 0 and finite"), ("penalty_target", -1.0, "above 0 and finite"),
+    ("penalty_target", float("nan"), "above 0 and finite"), ("penalty_target", float("inf"), "above 0 and finite"),
+    ("drift_weight", -0.1, "at least 0"), ("drift_weight", float("nan"), "at least 0 and finite"),
     ("discriminator_loss_weight", float("nan"), "at least 0"), ("generator_learning_rate", -1e-3, "at least 0"),
     ("discriminator_learning_rate", float("inf"), "at least 0 and finite"), ("beta_1", 1.0, "from 0 to 0.9999"),
     ("beta_2", 1.0, "from 0 to 0.999999"), ("generator_dropout", 1.0, "from 0 to 0.99"),
@@ -37,6 +40,8 @@ def test_bad_values(name, value, limit):
     ({"loss": "wasserstein", "weight_clip": 0.1, "label_flips": 0.1}, ["--label-flips 0.1", "--loss wasserstein"]),
     ({"loss": "wasserstein", "penalty": "wgan-gp", "fake_label": 0.1}, ["--fake-label 0.1", "--loss wasserstein"]),
     ({"real_label": 0.3, "fake_label": 0.3}, ["--fake-label 0.3", "below --real-label 0.3"]),
+    ({"penalty_target": 2.0}, ["--penalty-target 2.0", "--penalty wgan-gp, wgan-gp-one-sided or dragan"]),
+    ({"penalty_target": 750.0, "penalty": "r1"}, ["--penalty-target 750.0", "--penalty wgan-gp"]),
     ({"half_batches": True, "batch_size": 7}, ["--batch-size 7", "even for --half-batches"]),
 ])
 def test_bad_combinations(changes, names):
@@ -57,7 +62,9 @@ def test_bad_widths(field, text):
 @pytest.mark.parametrize("changes", [
     {}, {"loss": "hinge"}, {"loss": "wasserstein", "weight_clip": 0.01}, {"loss": "wasserstein", "penalty": "wgan-gp"},
     {"soft_labels": True, "label_flips": 0.1}, {"real_label": 0.9, "fake_label": 0.1, "batches": "joint"},
-    {"half_batches": True}, {"image_size": None}, {"image_size": "1", "channels": 3}])
+    {"half_batches": True}, {"image_size": None}, {"image_size": "1", "channels": 3}, {"drift_weight": 0.001},
+    *({"penalty": penalty, "penalty_target": 750.0} for penalty in ("wgan-gp", "wgan-gp-one-sided", "dragan")),
+    {"penalty_target": 1.0, "penalty": "r1"}])
 def test_good_values(changes):
     Config(**changes).check()
 

@@ -89,18 +89,22 @@ def _generated(gan, options, settings):
                              options.skip_unreadable, "train")
     names, extractor = generated.how(data, settings)
     real = data.images("train", max(settings.num, measures.MOST_IMAGES), settings.seed)
-    fake = sources.generated(generation.Sampler.from_gan(gan), settings.num, settings.seed)
-    for images in (real, fake):
+
+    def fake():
+        # With a sampler of its own each time: the graph of a GAN that grows is that of one of its levels.
+        return sources.generated(generation.Sampler.from_gan(gan), settings.num, settings.seed)
+
+    for images in (real, fake()):
         measures.check_num(names, images.num, images.name)
     reference = comparing.observed(real, names, extractor, settings)
     quiet = dataclasses.replace(settings, show_progress=False)
 
     def name(figure, reads_features):
-        return results.figure_name(figure, fake.num, f"{data.label}-train", extractor if reads_features else None,
+        return results.figure_name(figure, settings.num, f"{data.label}-train", extractor if reads_features else None,
                                    generated.weights_of(gan))
 
     def watch(gan):
-        arrays = comparing.observed(fake, names, extractor, quiet)
+        arrays = comparing.observed(fake(), names, extractor, quiet)
         return _figures(results.entries(names, reference, [("model", arrays)], name, settings.seed))
 
     return watch

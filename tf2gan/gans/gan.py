@@ -41,6 +41,37 @@ class Config:
         """Real images of each kind that one step uses, by which the clock advances."""
         return self.real_batch_size
 
+    # Where the batch size changes in the course of training; see `progressive.Config`.
+
+    def changes(self) -> list:
+        """The numbers of images seen after which `at` changes, ascending; the first is 0."""
+        return [0]
+
+    def at(self, images_seen):
+        """This config with the batch size that is in force after so many images."""
+        return self
+
+    def plan(self, total_images) -> str:
+        """What changes in the course of so many images, for people; empty if nothing does."""
+        return ""
+
+    def images_in(self, steps) -> int:
+        """Images of each kind that the first so many steps use."""
+        images = 0
+        for start, end in zip(self.changes(), [*self.changes()[1:], math.inf]):
+            size = self.at(start).images_per_step
+            part = min(steps, (end - start) / size)
+            images, steps = images + int(part) * size, steps - int(part)
+        return images
+
+    def steps_in(self, images) -> int:
+        """Steps that use so many images, the last one perhaps more than are left."""
+        steps = 0
+        for start, end in zip(self.changes(), [*self.changes()[1:], math.inf]):
+            size = self.at(start).images_per_step
+            steps += max(0, -(-(min(images, end) - start) // size))
+        return steps
+
     def fitted(self, image_shape, class_names):
         """This config with whatever it left to the data: their (height, width, channels), and names of classes or None.
 
@@ -106,6 +137,9 @@ class GAN(tf.Module):
     def phase(self) -> dict:
         """Static keyword arguments of `train_step`, decided on the host; a new value means a new graph."""
         return {}
+
+    def begin_phase(self):
+        """What has to be done when `phase` has changed, and again when a run is resumed just there."""
 
     def phase_end(self) -> Optional[int]:
         """The number of images seen at which `phase` will change next; None if it will not."""

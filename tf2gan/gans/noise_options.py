@@ -24,6 +24,8 @@ class Config(gan.Config):
     discriminator_loss_weight: float = 1.0  # 1: the losses on real and on generated images are added, 0.5: their mean
     penalty: Optional[Literal["wgan-gp", "wgan-gp-one-sided", "dragan", "r1"]] = None  # on the discriminator's gradient
     penalty_weight: float = 10.0  # of the penalty
+    penalty_target: float = 1.0  # slope G that the penalty asks for: it is ((|gradient| - G) / G)^2; not for r1
+    drift_weight: float = 0.0  # of the mean square of the logits of real images, which keeps a critic's near 0
     weight_clip: Optional[float] = None  # the discriminator's weights are kept within plus and minus this
     n_critic: int = 1  # discriminator updates for each generator update, each on fresh real images
     pretrain_images: int = 0  # real images that the discriminator is trained on before the generator's first update
@@ -93,6 +95,7 @@ class Config(gan.Config):
         for name, low, high in (*((name, 0, 0.99) for name in rates), ("latent_size", 1, None), ("n_critic", 1, None),
                                 ("pretrain_images", 0, None), ("real_label", 0, 1), ("fake_label", 0, 1),
                                 ("label_flips", 0, 1), ("instance_noise", 0, None), ("penalty_weight", 0, None),
+                                ("drift_weight", 0, None),
                                 ("discriminator_loss_weight", 0, None), ("generator_learning_rate", 0, None),
                                 ("discriminator_learning_rate", 0, None), ("beta_1", 0, 0.9999),
                                 ("beta_2", 0, 0.999999)):
@@ -101,15 +104,19 @@ class Config(gan.Config):
             self.check_range("epoch_decay", 0, 1)
             if self.learning_rate_decay:
                 raise UserError("give only one of --learning-rate-decay and --epoch-decay")
-        for name in ("weight_clip", "gradient_clip"):
+        for name in ("weight_clip", "gradient_clip", "penalty_target"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
-                raise UserError(f"--{name.replace('_', '-')} {value}: must be above 0 and finite, or none")
+                or_none = "" if name == "penalty_target" else ", or none"
+                raise UserError(f"--{name.replace('_', '-')} {value}: must be above 0 and finite{or_none}")
         if self.half_batches and self.batch_size % 2:
             raise UserError(f"--batch-size {self.batch_size}: must be even for --half-batches")
         self._check_combinations()
 
     def _check_combinations(self):
+        if self.penalty_target != 1.0 and self.penalty in (None, "r1"):
+            raise UserError(f"--penalty-target {self.penalty_target}: needs a penalty that asks for a slope: "
+                            "--penalty wgan-gp, wgan-gp-one-sided or dragan")
         if not losses.ADVERSARIAL[self.loss].takes_labels:
             for name, neutral in (("real_label", 1.0), ("fake_label", 0.0), ("soft_labels", False),
                                   ("label_flips", 0.0)):

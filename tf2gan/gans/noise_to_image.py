@@ -75,6 +75,18 @@ class NoiseToImage(gan.GAN):
         """What networks take besides latents and images, for one example."""
         return ()
 
+    def stage(self, *condition):
+        """The config of the updates that networks with this condition take part in."""
+        return self.config
+
+    def trained_by(self, network, *condition):
+        """The variables of a network that such an update moves."""
+        return network.trainable_variables
+
+    def twice(self, *condition):
+        """The condition of a batch that is two batches of this one."""
+        return [tf.concat([part, part], axis=0) for part in condition]
+
     # For the training loop.
 
     @property
@@ -106,8 +118,9 @@ class NoiseToImage(gan.GAN):
         `condition`: what else both networks take, such as labels. `number`: which of a step's updates this is.
         `extra_loss()`: (scalar, what to log) of what else the discriminator learns in the same update.
         """
-        num = self.config.real_batch_size // self.num_replicas
-        real = tf.ensure_shape(real, [num, *self.image_shape])
+        stage = self.stage(*condition)
+        num = stage.real_batch_size // self.num_replicas
+        real = tf.ensure_shape(real, [num, *stage.image_shape, stage.channels])
         latents = self.training_latents(num, f"discriminator_latents{number}")
         fake = self.generator(latents, *condition, training=True, seed=self.seed_for(f"fake_dropout{number}"))
 
@@ -118,10 +131,10 @@ class NoiseToImage(gan.GAN):
             extra, extra_logs = extra_loss()
             return loss + extra, {**extra_logs, **logs}
 
-        _, logs = self.minimize(loss_fn, self.discriminator_optimizer, self.discriminator.trainable_variables,
-                                self.config.gradient_clip)
+        variables = self.trained_by(self.discriminator, *condition)
+        _, logs = self.minimize(loss_fn, self.discriminator_optimizer, variables, self.config.gradient_clip)
         if self.config.weight_clip is not None:
-            layers.clip_weights(self.discriminator.trainable_variables, self.config.weight_clip)
+            layers.clip_weights(variables, self.config.weight_clip)
         if num > 1:
             logs["diversity"] = _spread(fake) / (_spread(real) + 1e-6)
         return logs
@@ -131,8 +144,7 @@ class NoiseToImage(gan.GAN):
         config, adversarial = self.config, losses.ADVERSARIAL[self.config.loss]
         real, fake = self.with_noise(real, f"real{number}"), self.with_noise(fake, f"fake{number}")
         if config.batches == "joint":
-            logits = self.judge(tf.concat([real, fake], axis=0),
-                                *(tf.concat([part, part], axis=0) for part in condition), training=True,
+            logits = self.judge(tf.concat([real, fake], axis=0), *self.twice(*condition), training=True,
                                 seed=self.seed_for(f"dropout{number}"))
             real_logits, fake_logits = tf.split(logits, 2)
         else:  # batch statistics never mix real and generated images
@@ -143,12 +155,15 @@ class NoiseToImage(gan.GAN):
         loss = config.discriminator_loss_weight * adversarial.discriminator(real_logits, fake_logits, *labels)
         logs = {"discriminator_loss": loss}
         if config.penalty is not None:
-            def critic(images):
-                return self.judge(images, *condition, training=True, seed=self.seed_for(f"dropout_penalty{number}"))
+            def critic(images):  # scaled so that the slope asked for is 1
+                logits = self.judge(images, *condition, training=True, seed=self.seed_for(f"dropout_penalty{number}"))
+                return logits / config.penalty_target
 
             logs["penalty"] = losses.PENALTIES[config.penalty](
                 critic, real, fake, self.draw("uniform", real.shape, f"penalty{number}"))
             loss += config.penalty_weight * logs["penalty"]
+        if config.drift_weight:
+            loss += config.drift_weight * losses.drift(real_logits)
         if adversarial.boundary is None:
             logs["critic_distance"] = tf.reduce_mean(real_logits) - tf.reduce_mean(fake_logits)
         else:
@@ -158,7 +173,7 @@ class NoiseToImage(gan.GAN):
 
     def update_generator(self, *condition):
         """One update from a batch of generated images; {name: scalar} to log. `condition` as in the discriminator's."""
-        latents = self.training_latents(self.config.batch_size // self.num_replicas, "generator_latents")
+        latents = self.training_latents(self.stage(*condition).batch_size // self.num_replicas, "generator_latents")
 
         def loss_fn():
             fake = self.generator(latents, *condition, training=True, seed=self.seed_for("generator_dropout"))
@@ -166,7 +181,7 @@ class NoiseToImage(gan.GAN):
                                 seed=self.seed_for("dropout_generator"))
             return self.generator_loss(logits), None
 
-        loss, _ = self.minimize(loss_fn, self.generator_optimizer, self.generator.trainable_variables,
+        loss, _ = self.minimize(loss_fn, self.generator_optimizer, self.trained_by(self.generator, *condition),
                                 self.config.gradient_clip)
         return {"generator_loss": loss}
 
