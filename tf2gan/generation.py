@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tf2gan import configuration, runs, savedmodel
 from tf2gan.errors import UserError, printable, unknown
-from tf2gan.latents import lerp, slerp
+from tf2gan.latents import USUAL, WAYS
 
 BATCH = 32  # images that a sampler generates at once
 IN_TURN = -1  # instead of a label: the classes in turn
@@ -281,8 +281,7 @@ class Sampler:
     def walk(self, first_seed, last_seed, num, truncation=None):
         """`num` latents on the way from the first one of a seed to that of another, np.float32 [num, latent_size]."""
         start, end = (self.latents(1, seed, truncation)[0] for seed in (first_seed, last_seed))
-        way = lerp if self.traits.latent_distribution == "uniform" else slerp
-        return way(start, end, np.linspace(0.0, 1.0, num))
+        return WAYS[USUAL[self.traits.latent_distribution]](start, end, np.linspace(0.0, 1.0, num))
 
     def images(self, latents, labels=None, batch=BATCH, progress=None):
         """np.uint8 [num, height, width, channels] from latents [num, latent_size], and labels [num] if it takes any.

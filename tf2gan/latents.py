@@ -1,4 +1,4 @@
-"""Ways from one latent to another. Pure numpy."""
+"""Ways from one latent to another, walks through several, grids between four, steps along a direction. Pure numpy."""
 import numpy as np
 
 _NO_DIRECTION = 1e-6  # shorter parts of unit vectors are rounding errors of float32
@@ -40,6 +40,76 @@ def slerp(start, end, fractions):
     directions = np.cos(fractions * angle) * unit + np.sin(fractions * angle) * side
     length = lengths[0] + fractions * (lengths[1] - lengths[0])
     return _with_ends(length * directions, start, end, fractions)
+
+
+def hypersphere(start, end, fractions):
+    """The straight way, each point of it moved out to the length that lies linearly between those of its ends.
+
+    For latents from N(0, 1). It is in the plane of `slerp` and has its lengths, and turns fastest in the middle.
+    Where two vectors have no plane, since one is zeros or they are parallel or opposite, it is `slerp`.
+
+    Arguments, result and errors as for `lerp`.
+    """
+    start, end, fractions = _checked(start, end, fractions)
+    lengths = np.linalg.norm(start), np.linalg.norm(end)
+    if not all(lengths) or np.linalg.norm(_perpendicular(end / lengths[1], start / lengths[0])) < _NO_DIRECTION:
+        return slerp(start, end, fractions[:, 0])
+    straight = start + fractions * (end - start)
+    length = lengths[0] + fractions * (lengths[1] - lengths[0])
+    return _with_ends(length * straight / np.linalg.norm(straight, axis=1, keepdims=True), start, end, fractions)
+
+
+WAYS = {"linear": lerp, "spherical": slerp, "hypersphere": hypersphere}
+USUAL = {"normal": "spherical", "uniform": "linear"}  # {distribution of latents: the way between two of them}
+
+
+def walk(stops, frames, way, loop=False):
+    """From each stop to the next, and with `loop` from the last back to the first.
+
+    Args:
+        stops: latents, float [num_stops, size], two or more.
+        frames: steps from each stop to the next: the stop itself and `frames` - 1 latents before the next.
+        way: one of the values of WAYS.
+        loop: the latent after the last one would be the first.
+
+    Returns float32 [frames * (num_stops - 1) + 1, size], stop i at i * frames, exactly; with `loop`
+    [frames * num_stops, size]. Raises ValueError for fewer stops or frames.
+    """
+    stops = np.asarray(stops, np.float32)
+    if len(stops) < 2 or frames < 1:
+        raise ValueError(f"a walk is through two stops or more, by one frame or more; not {len(stops)} and {frames}")
+    fractions = np.arange(frames) / frames
+    parts = [way(start, end, fractions) for start, end in zip(stops, stops[1:])]
+    return np.concatenate([*parts, way(stops[-1], stops[0], fractions) if loop else stops[-1:]])
+
+
+def corners(four, steps, way):
+    """The grid between four latents: its left and right columns are walks, and each row is one between these.
+
+    Args:
+        four: latents, float [4, size]: top left, top right, bottom left, bottom right.
+        steps: from a corner to the next, 1 or more.
+        way: one of the values of WAYS.
+
+    Returns float32 [steps + 1, steps + 1, size], the four exactly at its corners. ValueError for another number.
+    """
+    if len(four) != 4 or steps < 1:
+        raise ValueError(f"a grid is between four latents, by one step or more; not {len(four)} and {steps}")
+    fractions = np.linspace(0.0, 1.0, steps + 1)
+    left, right = way(four[0], four[2], fractions), way(four[1], four[3], fractions)
+    return np.stack([way(start, end, fractions) for start, end in zip(left, right)])
+
+
+def along(latent, direction, strengths):
+    """A latent with a direction added, [size] each, times each of `strengths`, [num]: float32 [num, size].
+
+    At strength 0 it is the latent itself, exactly. Raises ValueError for other shapes.
+    """
+    latent, direction, strengths = (np.asarray(values, np.float64) for values in (latent, direction, strengths))
+    if latent.ndim != 1 or latent.shape != direction.shape or strengths.ndim != 1:
+        raise ValueError(f"a latent and a direction are [size], strengths [num]; these are {latent.shape}, "
+                         f"{direction.shape} and {strengths.shape}")
+    return (latent + strengths[:, np.newaxis] * direction).astype(np.float32)
 
 
 def _perpendicular(vector, unit):
