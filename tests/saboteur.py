@@ -36,8 +36,8 @@ def counted(total):
 def hold(step, folder):
     advance, folder = progress.Reporter.advance, pathlib.Path(folder)
 
-    def held(self, reached, logs):
-        advance(self, reached, logs)
+    def held(self, reached, num_images, logs):
+        advance(self, reached, num_images, logs)
         if reached >= int(step) and not (folder / "held").exists():
             (folder / "held").touch()
             while not (folder / "released").exists():

@@ -307,3 +307,244 @@ def test_reflection_padding(size):
     images = noise(2, 5, 7, 3)
     expected = np.pad(images, [(0, 0), (size, size), (size, size), (0, 0)], mode="reflect")
     np.testing.assert_array_equal(layers.ReflectionPadding2D(size)(images), expected)
+
+
+# Equalized learning rates: {name: (layer of 4 outputs, inputs, fan_in)}.
+EQUALIZED = {"dense": (lambda **kw: layers.EqualizedDense(4, **kw), noise(6, 5), 5),
+             "conv_1": (lambda **kw: layers.EqualizedConv2D(4, 1, **kw), noise(2, 7, 6, 3), 3),
+             "conv_3": (lambda **kw: layers.EqualizedConv2D(4, 3, **kw), noise(2, 7, 6, 3), 3 * 3 * 3)}
+
+
+def linear(inputs, kernel):
+    """Convolution with zeros around, or a product of matrices, by the definition and in float64."""
+    inputs, kernel = np.asarray(inputs, np.float64), np.asarray(kernel, np.float64)
+    if kernel.ndim == 2:
+        return inputs @ kernel
+    size, (height, width) = len(kernel), inputs.shape[1:3]
+    padded = np.pad(inputs, [(0, 0), (size // 2, size // 2), (size // 2, size // 2), (0, 0)])
+    return sum(padded[:, row:row + height, column:column + width] @ kernel[row, column]
+               for row in range(size) for column in range(size))
+
+
+@pytest.mark.parametrize("name", EQUALIZED)
+@pytest.mark.parametrize("options, gain", [({}, np.sqrt(2)), ({"gain": 1.0}, 1), ({"gain": 0.25}, 0.25)])
+def test_equalized_layers_scale_their_weights_in_use(name, options, gain):
+    """w gain / sqrt(fan_in) in the output, the bias as it is, and the same factor in the gradient."""
+    make, inputs, fan_in = EQUALIZED[name]
+    layer, scale = make(**options), gain / np.sqrt(fan_in)
+    layer(inputs)
+    kernel = 2 * noise(*layer.kernel.shape) + 1
+    layer.kernel.assign(kernel), layer.bias.assign(BIAS)
+    np.testing.assert_allclose(layer(inputs), linear(inputs, scale * kernel) + BIAS, rtol=1e-5, atol=1e-5)
+    of_kernel, of_bias = gradients_of(layer, inputs, [layer.kernel, layer.bias])
+    bump = np.zeros_like(kernel)
+    bump[..., 1, 2] = 1
+    outputs = noise(*layer(inputs).shape).astype(np.float64)
+    expected = (linear(inputs, bump) * outputs).sum() * scale
+    assert of_kernel[..., 1, 2].sum() == pytest.approx(expected, rel=1e-4)
+    np.testing.assert_allclose(of_bias, outputs.reshape([-1, 4]).sum(axis=0), rtol=1e-4)
+
+
+@pytest.mark.parametrize("layer, shape", [(layers.EqualizedDense(300), [400, 100]),
+                                          (layers.EqualizedConv2D(64, 3), [32, 10, 10, 32]),
+                                          (layers.EqualizedConv2D(100, 1, gain=1.0), [16, 10, 10, 100])])
+def test_equalized_weights_begin_as_normal_noise(layer, shape):
+    """Of deviation 1 whatever the fan_in, and outputs have the deviation `gain` of inputs from N(0, 1)."""
+    inputs = noise(*shape)
+    outputs = layer(inputs).numpy()
+    kernel = layer.kernel.numpy().astype(np.float64)
+    for moment, value, variance in ((1, 0, 1), (2, 1, 2), (4, 3, 96)):
+        assert abs((kernel ** moment).mean() - value) < 5 * np.sqrt(variance / kernel.size), moment
+    assert not layer.bias.numpy().any()
+    inner = outputs[:, 1:-1, 1:-1] if outputs.ndim == 4 else outputs  # zeros around make less at the edge
+    assert inner.var() == pytest.approx(layer.gain ** 2, rel=0.1)
+
+
+def test_adam_changes_all_equalized_layers_at_the_same_relative_rate():
+    """Each weight by the learning rate; plain ones of fan_in 4 and 1152 would differ by a factor of 17."""
+    made = [(layers.EqualizedDense(500), noise(8, 4)), (layers.EqualizedDense(4), noise(8, 500)),
+            (layers.EqualizedConv2D(2, 3), noise(2, 5, 5, 128)),
+            (layers.EqualizedConv2D(32, 1, gain=1.0), noise(2, 5, 5, 40))]
+    for layer, inputs in made:
+        layer.build(inputs.shape)
+        kernel = layer.kernel
+        before = layer.scale * kernel.numpy()
+        with tf.GradientTape() as tape:
+            outputs = layer(inputs)
+            total = 1e3 * tf.reduce_sum(outputs * noise(*outputs.shape))
+        optimizer = tf.keras.optimizers.Adam(0.01)
+        optimizer.apply_gradients([(tape.gradient(total, kernel), kernel)])
+        change = layer.scale * kernel.numpy() - before
+        np.testing.assert_allclose(np.sqrt((change ** 2).mean()) / layer.scale, 0.01, rtol=1e-3)
+        assert change.std() / before.std() == pytest.approx(0.01, rel=0.1)
+
+
+# Pixelwise normalization.
+
+def pixel_normalized(images):
+    images = np.asarray(images, np.float64)
+    return images / np.sqrt((images ** 2).mean(axis=-1, keepdims=True) + 1e-8)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e3, 1e-4])
+def test_pixel_normalization(scale):
+    images = noise(2, 5, 7, 3, scale=scale)
+    outputs = layers.PixelNormalization()(images)
+    np.testing.assert_allclose(outputs, pixel_normalized(images), rtol=1e-5)
+    if scale >= 1:
+        np.testing.assert_allclose((outputs.numpy() ** 2).mean(axis=-1), 1, rtol=1e-5)
+
+
+def test_pixel_normalization_of_simple_numbers():
+    """3, 4 have the mean square 12.5; each pixel is by itself."""
+    outputs = layers.PixelNormalization()(tf.constant([[[[3.0, 4.0], [0.0, -2.0]]]]))
+    np.testing.assert_allclose(outputs, [[[[3 / np.sqrt(12.5), 4 / np.sqrt(12.5)], [0, -np.sqrt(2)]]]], rtol=1e-6)
+
+
+def test_pixel_normalization_makes_latents_of_one_length():
+    latents = noise(6, 512) * np.float32([[0.01], [0.1], [1], [10], [100], [1000]])
+    outputs = layers.PixelNormalization()(latents).numpy()
+    np.testing.assert_allclose(np.linalg.norm(outputs, axis=1), np.sqrt(512), rtol=1e-4)
+    np.testing.assert_allclose(outputs / outputs[:, :1], latents / latents[:, :1], rtol=1e-4)
+
+
+def test_pixel_normalization_of_nothing_is_nothing():
+    """And its slope there is 1 / sqrt(1e-8)."""
+    zeros = tf.zeros([1, 2, 2, 3])
+    with tf.GradientTape() as tape:
+        tape.watch(zeros)
+        outputs = layers.PixelNormalization()(zeros)
+        total = tf.reduce_sum(outputs)
+    assert not outputs.numpy().any()
+    np.testing.assert_allclose(tape.gradient(total, zeros), np.full([1, 2, 2, 3], 1e4), rtol=1e-4)
+
+
+# How much the images of a batch differ.
+
+def spreads(images, group):
+    """The number of each image, in float64, for groups of consecutive ones."""
+    groups = np.asarray(images, np.float64).reshape([-1, group, *images.shape[1:]])
+    return np.repeat(np.sqrt(groups.var(axis=1) + 1e-8).mean(axis=(1, 2, 3)), group)
+
+
+def test_minibatch_deviation_of_simple_numbers():
+    """0, 2, 4, 6 deviate by sqrt(5), a constant by sqrt(1e-8); the mean of both is added."""
+    images = np.zeros([4, 1, 1, 2], np.float32)
+    images[:, 0, 0, 0], images[:, 0, 0, 1] = [6, 0, 4, 2], 7
+    outputs = layers.MinibatchStdDev()(images)
+    assert outputs.shape == [4, 1, 1, 3]
+    np.testing.assert_array_equal(outputs[..., :2], images)
+    np.testing.assert_allclose(outputs[..., 2], np.full([4, 1, 1], (np.sqrt(5) + 1e-4) / 2), rtol=1e-5)
+
+
+@pytest.mark.parametrize("batch, group_size, group", [
+    (4, 4, 4), (8, 4, 4), (12, 4, 4), (6, 4, 3), (9, 4, 3), (10, 4, 2), (3, 4, 3), (2, 4, 2), (1, 4, 1), (5, 4, 1),
+    (7, 4, 1), (8, 3, 2), (6, 6, 6), (10, 6, 5), (5, 1, 1)])
+def test_minibatch_deviation_is_of_groups(batch, group_size, group):
+    """Of consecutive images, as many as the largest number up to `group_size` that divides the batch."""
+    images = noise(batch, 3, 2, 5) * np.linspace(1, 3, batch, dtype=np.float32)[:, None, None, None]
+    outputs = layers.MinibatchStdDev(group_size)(images).numpy()
+    assert outputs.shape == (batch, 3, 2, 6)
+    np.testing.assert_array_equal(outputs[..., :5], images)
+    expected = spreads(images, group)[:, None, None] * np.ones([batch, 3, 2])
+    np.testing.assert_allclose(outputs[..., 5], expected, rtol=1e-5)
+    if group == 1:
+        np.testing.assert_allclose(outputs[..., 5], 1e-4, rtol=1e-5)
+
+
+def test_a_group_does_not_depend_on_another():
+    layer, images = layers.MinibatchStdDev(), noise(8, 3, 2, 5)
+    np.testing.assert_array_equal(layer(images)[:4], layer(images[:4]))
+    np.testing.assert_array_equal(layer(images)[4:], layer(images[4:]))
+    np.testing.assert_allclose(layer(images[[2, 0, 3, 1]])[..., 5], layer(images[:4])[..., 5], rtol=1e-6)
+    others = images.copy()
+    others[5] += 1
+    changed = np.abs(layer(others)[..., 5] - layer(images)[..., 5]).max(axis=(1, 2))
+    assert not changed[:4].any() and (changed[4:] > 0.01).all()
+
+
+def test_gradients_of_the_minibatch_deviation():
+    """d s / d x = (x - mean) / (n s) of a pixel, over the number of pixels and channels; finite where all are equal."""
+    def slopes(images, weights):
+        """The gradient, and that of its product with weights, as a penalty on the gradient needs it."""
+        images = tf.constant(images)
+        with tf.GradientTape() as outer:
+            outer.watch(images)
+            with tf.GradientTape() as tape:
+                tape.watch(images)
+                spread = tf.reduce_sum(layers.MinibatchStdDev()(images)[::4, 0, 0, -1])
+            first = tape.gradient(spread, images)
+            total = tf.reduce_sum(first * weights)
+        return first.numpy(), outer.gradient(total, images).numpy()
+
+    images, weights = noise(8, 3, 2, 5), noise(2, 4, 3, 2, 5)
+    groups = images.reshape([2, 4, 3, 2, 5]).astype(np.float64)
+    deviation = np.sqrt(groups.var(axis=1, keepdims=True) + 1e-8)
+    expected = (groups - groups.mean(axis=1, keepdims=True)) / (4 * deviation) / 30
+    first, second = slopes(images, weights.reshape(images.shape))
+    np.testing.assert_allclose(first, expected.reshape(images.shape), atol=1e-6)
+    assert np.isfinite(second).all()
+    equal = np.round(8 * images[:1]).repeat(8, axis=0)  # numbers of which the mean is exact
+    first, second = slopes(equal, weights.reshape(images.shape))
+    np.testing.assert_array_equal(first, 0)
+    expected = (weights - weights.mean(axis=1, keepdims=True)) / (4 * 1e-4) / 30
+    np.testing.assert_allclose(second, expected.reshape(images.shape), rtol=1e-3, atol=1e-2)
+
+
+# All of them in half precision, and for batches of a size that is not known when graphs are made.
+
+GROWING = {**{name: (make, inputs) for name, (make, inputs, _) in EQUALIZED.items()},
+           "pixel": (layers.PixelNormalization, noise(6, 5, 7, 8)),
+           "spread": (layers.MinibatchStdDev, noise(6, 5, 7, 8))}
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_layers_of_growing_networks_under_mixed_precision(name):
+    """Outputs are as near to exact ones of the same inputs as bfloat16 can be; weights stay in float32."""
+    make, inputs = GROWING[name]
+    inputs = tf.cast(inputs, tf.bfloat16)
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        half, full = make(), make(dtype="float32") if name in EQUALIZED else None
+        outputs = half(inputs)
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    assert outputs.dtype == tf.bfloat16
+    assert all(weights.numpy().dtype == np.float32 for weights in half.weights)
+    values = tf.cast(inputs, tf.float32).numpy()
+    if name == "pixel":
+        expected = pixel_normalized(values)
+    elif name == "spread":
+        expected = np.concatenate([values, np.broadcast_to(spreads(values, 3)[:, None, None, None], [6, 5, 7, 1])], -1)
+    else:
+        expected = linear(values, half.scale * half.kernel.numpy())
+        assert full(inputs).dtype == tf.float32
+    found = tf.cast(outputs, tf.float32).numpy()
+    # Half a unit in the last place is 2^-8 of a value or less; products of rounded weights sum up more.
+    allowed = {"rtol": 1.01 / 256} if name in ("pixel", "spread") else {"atol": 0.05}
+    np.testing.assert_allclose(found, expected, **allowed)
+
+
+def test_minibatch_deviation_is_float32_under_mixed_precision():
+    """The mean of 128 to 131 is 129.5, which bfloat16 has not: by that of 130 the variance would be 1.5."""
+    images = tf.reshape(tf.constant([128.0, 129.0, 130.0, 131.0], tf.bfloat16), [4, 1, 1, 1])
+    outputs = layers.MinibatchStdDev()(images)
+    np.testing.assert_allclose(tf.cast(outputs[..., 1], tf.float32), np.full([4, 1, 1], np.sqrt(1.25)), rtol=1 / 256)
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_layers_of_growing_networks_take_batches_of_any_size(name):
+    make, inputs = GROWING[name]
+    layer = make()
+    layer(inputs)
+    shapes = []
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *inputs.shape[1:]], tf.float32)])
+    def run(images):
+        outputs = layer(images)
+        shapes.append(outputs.shape[1:])
+        return outputs
+
+    for num in (1, 2, len(inputs)):
+        np.testing.assert_allclose(run(inputs[:num]), layer(inputs[:num]), rtol=1e-5, atol=1e-6)
+    assert shapes == [layer(inputs).shape[1:]]

@@ -313,3 +313,19 @@ def test_class_cross_entropy_leaves_the_fake_logit_out():
         loss, gradient = gradient_of(masked, np.concatenate([TEN, np.full([6, 1], fake)], axis=1))
         assert loss == plain and not gradient[:, 10].any()
         np.testing.assert_array_equal(gradient[:, :10], of_ten)
+
+
+# What keeps a critic near 0.
+
+def test_drift():
+    """The mean square, with the gradient 2 l / n, whatever the shape."""
+    loss, gradient = gradient_of(losses.drift, REAL)
+    assert loss == pytest.approx(np.mean(REAL ** 2), rel=1e-6)
+    np.testing.assert_allclose(gradient, 2 * REAL / 6, rtol=1e-5)
+    for logits, expected in (([3.0], 9), ([1.0, -2.0, 3.0], 14 / 3), ([[0.0], [0.0]], 0), ([[-1e4], [1e4]], 1e8)):
+        assert float(losses.drift(tensor(logits))) == pytest.approx(expected)
+
+
+def test_drift_is_float32():
+    logits = tf.cast(tf.concat([tf.zeros([511]), tf.ones([513])], axis=0), tf.bfloat16)
+    assert losses.drift(logits).dtype == tf.float32 and float(losses.drift(logits)) == 513 / 1024

@@ -24,7 +24,7 @@ def run(tmp_path):
 def told(run, capsys):
     """Function that logs means and returns the line on stderr."""
     def tell(means, step=5, images=20, **kwargs):
-        reporter = progress.Reporter(run, 0, 40, 4, **kwargs)
+        reporter = progress.Reporter(run, 0, 40, 10, **kwargs)
         reporter.log(step, images, 0.5, means)
         reporter.close()
         out, err = capsys.readouterr()
@@ -76,7 +76,8 @@ def test_all_that_is_logged_is_in_the_file_and_in_tensorboard(told, run):
 def test_the_time_left_is_that_at_the_present_rate(run, capsys, monkeypatch, hours, expected):
     times = iter([0.0, 10.0, 10.0, 10.0])
     monkeypatch.setattr(progress.time, "perf_counter", lambda: next(times))
-    reporter = progress.Reporter(run, 0, int(hours * 3600) + 10, 1)
+    total = int(hours * 3600) + 10
+    reporter = progress.Reporter(run, 0, total, total)
     reporter.log(10, 10, 0.5, GUESSING)  # one image a second
     reporter.close()
     assert capsys.readouterr().err.endswith(f" 1.0 img/s ETA {expected}\n")

@@ -166,7 +166,7 @@ def test_values_that_are_not_finite_are_told_and_never_the_best(tmp_path, data, 
 
 def test_broken_weights_end_training_as_ever_and_not_in_the_evaluation(tmp_path, data, monkeypatch, scripted):
     def make_watcher(gan, *args):
-        def advance(self, step, logs):
+        def advance(self, step, num_images, logs):
             if step == 4:
                 gan.generator.trainable_variables[0].assign_add(tf.fill(gan.generator.trainable_variables[0].shape,
                                                                         math.inf))
@@ -192,7 +192,7 @@ def test_an_evaluation_does_not_slow_training_down(tmp_path, monkeypatch, termin
     shown.isatty = lambda: terminal
     monkeypatch.setattr(sys, "stderr", shown)
     run = runs.create(tmp_path / "run", {"model": "gan", "config": {}, "options": {}, "data": {}})
-    reporter = progress.Reporter(run, 0, 100, 1)
+    reporter = progress.Reporter(run, 0, 100, 100)
     reporter.evaluated(5, 5, 0.5, [Figure("swd_28", "full", 123.456), Figure("shares", "s", 0.01234)], None, 100.0)
     reporter.log(20, 20, 2.0, {"loss": 1.0})
     reporter.close()

@@ -150,7 +150,7 @@ class Killed(BaseException):
 
 def run_here_until(step, *args):
     """`run_here`, ended like a kill as soon as `step` is reached: nothing more is logged or saved."""
-    def advance(self, reached, logs):
+    def advance(self, reached, num_images, logs):
         if reached >= step:
             raise Killed
 

@@ -70,6 +70,8 @@ def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=Fal
         return _load_folder(dataset, (*splits, *there), skip_unreadable, unlabelled)
     name, size = padding.parted(dataset)
     if size is not None:
+        if _is_path(name):  # a run keeps the whole path of a folder, which this would not be
+            raise UserError(f"dataset {dataset!r}: only data sets by name are padded; of a folder, images are resized")
         found = load(name, splits, data_dir, skip_unreadable, optional, unlabelled)
         return {split: padding.padded(found[split], size, dataset) for split in found}
     if data_dir and not os.path.isdir(data_dir) and dataset.split("/")[0] not in BUILT_IN:

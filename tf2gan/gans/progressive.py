@@ -149,19 +149,13 @@ class ProGAN(NoiseToImage):
 
     def make_generator(self, name):
         config = self.config
-        network = ProgressiveGenerator(self.image_shape[0], config.channels, config.feature_base, config.feature_max,
-                                       config.generator_dropout, name)
-        for level in range(config.num_levels):  # all layers are there from the start
-            network(tf.zeros([1, config.latent_size]), level, tf.ones([]))
-        return network
+        return ProgressiveGenerator(self.image_shape[0], config.channels, config.feature_base, config.feature_max,
+                                    config.generator_dropout, name)
 
     def make_discriminator(self):
         config = self.config
-        network = ProgressiveDiscriminator(self.image_shape[0], config.feature_base, config.feature_max,
-                                           config.group_size, config.discriminator_dropout)
-        for level in range(config.num_levels):
-            network(tf.zeros([1, *config.of_level(level).image_shape, config.channels]), level, tf.ones([]))
-        return network
+        return ProgressiveDiscriminator(self.image_shape[0], config.feature_base, config.feature_max, config.group_size,
+                                        config.discriminator_dropout)
 
     # Growing. A condition of the networks is (level, alpha).
 

@@ -1,8 +1,9 @@
 """The networks of Progressive GAN, which grow (Karras et al. 2017, arXiv 1710.10196, table 2).
 
-All levels are made at once, and a call uses those up to a given one: level 0 makes or takes 4x4 pixels, each further one
-twice as many. While a level is faded in, `alpha` goes from 0 to 1, and what the network does goes from the level below,
-with images doubled or halved, to the new one (fig. 2). None: the level is all there, and the one below is not computed.
+All levels are made at once, and a call uses those up to a given one: level 0 makes or takes 4x4 pixels, each further
+one twice as many. While a level is faded in, `alpha` goes from 0 to 1, and what the network does goes from the level
+below, with images doubled or halved, to the new one (fig. 2). None: the level is all there, and the one below is not
+computed.
 """
 import tensorflow as tf
 
