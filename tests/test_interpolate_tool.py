@@ -24,7 +24,10 @@ STEEP = 5.0  # how much longer a step may be than the whole way's share of it
 
 @pytest.fixture
 def interpolate(tmp_path, monkeypatch):
-    """The tool as a function of its arguments, a text and paths, in `tmp_path`; returns (stdout, stderr)."""
+    """The tool as a function of its arguments, a text and paths, in `tmp_path`; returns (stdout, stderr).
+
+    Without --module the generator is DCGAN, which is that of most tests.
+    """
     def run(text="", *paths):
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -32,6 +35,7 @@ def interpolate(tmp_path, monkeypatch):
         return out.getvalue(), err.getvalue()
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(tool.main("interpolate").__globals__, "MODULE", DCGAN)
     return run
 
 

@@ -9,7 +9,7 @@ import sys
 from tf2gan import cli
 from tf2gan.interpolation_options import Options
 
-MODULE = pathlib.Path(__file__).resolve().parent.parent / "savedmodels" / "dcgan-mnist"
+MODULE = pathlib.Path(__file__).resolve().parent.parent / "savedmodels" / "progan-mnist"
 
 
 def main(argv=None):

@@ -83,7 +83,8 @@ def test_presets_are_the_papers(preset, sizes, ends):
 
 @pytest.mark.parametrize("changes, names", [
     ({"image_size": "28"}, ["--image-size 28", "powers of two from 4 on", "16 and 32"]),
-    ({"image_size": "2"}, ["--image-size 2", "4"]),
+    ({"image_size": "30"}, ["--image-size 30", "powers of two from 4 on", "16 and 32"]),
+    ({"image_size": "2"}, ["--image-size 2", "powers of two from 4 on", "4 and 8"]),
     ({"batch_sizes": "8"}, ["--batch-sizes 8", "RESOLUTION:NUMBER"]),
     ({"batch_sizes": "8:0"}, ["--batch-sizes 8:0", "at least 1"]),
     ({"batch_sizes": "9:4"}, ["'9:4'", "power of two"]),

@@ -63,12 +63,14 @@ class Config(noise_options.Config):
             return
         size = self.image_shape[0]
         if size & (size - 1):
-            below = 2 ** (size.bit_length() - 1)
-            raise UserError(f"--image-size {size}: growing doubles 4x4 pixels; possible: powers of two from 4 on, the "
-                            f"nearest: {below} and {2 * below}")
+            raise UserError(f"--image-size {size}: growing doubles 4x4 pixels; possible: {self._possible_sizes(size)}")
         for level in range(self.num_levels):
             self.of_level(level)
             self.length_of(level)
+
+    def _possible_sizes(self, near=None):
+        below = 2 ** max(2, (near or 0).bit_length() - 1)
+        return "powers of two from 4 on" + (f", the nearest: {below} and {2 * below}" if near else "")
 
     # The schedule.
 
@@ -172,7 +174,7 @@ class ProGAN(NoiseToImage):
         if int(self.images_seen.numpy()) not in self.config.changes():
             return
         for optimizer, _ in self.optimizers:
-            for variable in optimizer.variables() if callable(optimizer.variables) else optimizer.variables:
+            for variable in optimizer.variables:
                 if "learning_rate" not in variable.name:
                     variable.assign(tf.zeros_like(variable))
 
