@@ -18,9 +18,9 @@ from tf2gan.metrics.saved_features import folder_hash
 
 SIZE, SHAPE = 3, (4, 5, 3)  # of a latent, of an image
 RANDOM = np.random.default_rng(3)
-WEIGHTS = RANDOM.normal(0, 0.5, [SIZE, *SHAPE]).astype(np.float32)
-BIAS = RANDOM.uniform(0, 1, SHAPE).astype(np.float32)
-LATENTS = RANDOM.normal(size=[7, SIZE]).astype(np.float32)
+WEIGHTS = RANDOM.normal(0, 0.12, [SIZE, *SHAPE]).astype(np.float32)
+BIAS = RANDOM.uniform(0.2, 0.8, SHAPE).astype(np.float32)
+LATENTS = RANDOM.normal(0, 4, size=[7, SIZE]).astype(np.float32)  # so large that many values are out of range
 
 
 def unclipped(latents):
@@ -186,9 +186,9 @@ def test_sizes_that_the_signature_does_not_tell(tmp_path):
 
 
 def test_grey_images(tmp_path):
-    generator = hub.load(saved(tmp_path, lambda latents: tf.reshape(latents, [-1, 1, SIZE, 1])))
+    generator = hub.load(saved(tmp_path, lambda latents: tf.reshape(0.5 + latents / 4, [-1, 1, SIZE, 1])))
     assert generator.image_size == (1, SIZE) and generator.channels == 1
-    np.testing.assert_array_equal(generator([[-1.0, 0.25, 2.0]]), [[[[0], [0.25], [1]]]])
+    np.testing.assert_array_equal(generator([[-4.0, -1.0, 4.0]]), [[[[0], [0.25], [1]]]])
 
 
 def test_latents_of_a_seed_are_the_first_of_an_endless_sequence(tf1_module):
@@ -362,7 +362,18 @@ def test_another_output(tmp_path, make, told):
 def test_a_module_that_does_not_run(tmp_path):
     """A batch that it fixes in its graph, not in its signature."""
     folder = saved(tmp_path, lambda z: {"a": tf.reshape(z, [16, SIZE, 1, 1])}, tf.TensorSpec([None, SIZE], tf.float32))
-    assert refusal(folder).startswith(f"signature default of {folder} does not run: ")
+    message = refusal(folder)
+    assert message.startswith(f"signature default of {folder} does not run: ")
+    assert "3 values" in message and "48" in message, message  # and not only that it failed
+
+
+@pytest.mark.parametrize("low, high", [(-1, 1), (0, 255)])
+def test_a_module_of_another_range(tmp_path, low, high):
+    def images(latents):
+        return {"default": low + (high - low) * tf.sigmoid(9 * (linear(latents, WEIGHTS, BIAS) - 0.5))}
+
+    message = refusal(saved(tmp_path, images, tf.TensorSpec([None, SIZE], tf.float32)))
+    assert "gives values from " in message and message.endswith("about [0, 1]")
 
 
 # What this project makes.
@@ -440,8 +451,14 @@ def cgan():
 
 
 def test_a_gan(cgan):
-    generator, sampler = hub.from_gan(cgan, "2"), generation.Sampler.from_gan(cgan)
-    assert (generator.name, generator.hash, generator.latent_distribution) == ("CGAN, class 2", "", "uniform")
+    generator, sampler = hub.from_gan(cgan, "runs/a", "2"), generation.Sampler.from_gan(cgan)
+    assert (generator.name, generator.latent_distribution) == ("runs/a, class 2", "uniform")
+    assert hub.from_gan(cgan, "runs/b", "1").hash == generator.hash and len(generator.hash) == 64
+    weight = cgan.average.variables[0]
+    before = weight.numpy()
+    weight.assign_add(tf.ones(weight.shape))
+    assert hub.from_gan(cgan, "runs/a", "2").hash != generator.hash
+    weight.assign(before)
     latents = generator.latents(6, 9)
     np.testing.assert_array_equal(latents, sampler.latents(6, 9))
     assert np.abs(latents).max() <= 1
@@ -451,11 +468,11 @@ def test_a_gan(cgan):
         tape.watch(inputs)
         images = generator(inputs)
     assert tape.gradient(images, inputs).numpy().any(axis=1).all()
-    with pytest.raises(UserError, match="CGAN needs a label; possible: 0 to 3"):
-        hub.from_gan(cgan)
+    with pytest.raises(UserError, match="runs/a needs a label; possible: 0 to 3"):
+        hub.from_gan(cgan, "runs/a")
 
 
 def test_a_gan_that_does_not_generate_from_latents():
     made = CycleGAN(Config(image_size="32", generator_filters=2, discriminator_filters=2, batch_size=1))
     with pytest.raises(UserError, match="CycleGAN does not generate images from latents"):
-        hub.from_gan(made)
+        hub.from_gan(made, "runs/a")

@@ -5,6 +5,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -367,6 +368,11 @@ def test_what_the_generator_cannot_do_is_one_line(refusal, interpolate):
     assert "from 0 to 9" in refusal("--label 10 --module", CGAN, early=False)
     assert "takes no labels" in refusal("--label 1", early=False)
     assert "no such run" in refusal("--run missing", early=False)
+    with zipfile.ZipFile("zip.npy", "w") as file:
+        file.writestr("a", "b")
+    pathlib.Path("zip.npy").write_bytes(pathlib.Path("zip.npy").read_bytes()[:40])
+    assert "zip.npy" in refusal("--latents zip.npy", early=False)
+    assert "thousand million pixels" in refusal("--scale 64 --frames 100", early=False)
     np.save("small.npy", np.zeros([2, 5], np.float32))
     assert "latents of size 5; those of" in refusal("--latents small.npy", early=False)
     interpolate("--save-direction d.json --from-seeds 1 --to-seeds 2")

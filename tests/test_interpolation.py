@@ -100,6 +100,7 @@ SAVE = "--save-direction d.json --from-seeds 1 --to-seeds 2"
     ("--project a.png --frames 302", "--frames 302: a descent of 300 --steps has at most 301"),
     ("--frames 2000", "12000 images: at most 10000"), ("--corners --frames 100", "10201 images"),
     ("--direction d --seeds 1,2 --frames 3000", "12002 images"),
+    ("--num 5", "--num: is for --classifier"),
     ("--fps 0", "0 frames a second: must be from 0.1 to 50"), ("--fps 60", "60 frames a second"),
     ("--fps nan", "nan frames"),
     ("--scale 0", "--scale 0: must be from 1 to 64"), ("--project a.png --steps 0", "--steps 0: must be from 1"),

@@ -87,8 +87,8 @@ WGAN = {**DCGAN, **rates(5e-5), "loss": "wasserstein", "weight_clip": 0.01, "n_c
 PROGAN = {**MNIST, **rates(1e-3), "dataset": "mnist@32", "latent_size": 512, "loss": "wasserstein",
           "penalty": "wgan-gp", "penalty_weight": 10.0, "penalty_target": 1.0, "drift_weight": 0.001, "beta_1": 0.0,
           "beta_2": 0.99, "batch_size": 16, "batch_sizes": "256:14,512:6,1024:3", "feature_base": 8192,
-          "feature_max": 512, "group_size": 4, "images": 15_000_000, "steps": None, "fade_images": "600000",
-          "stable_images": "600000", "half_batches": False, "discriminator_dropout": 0.0}
+          "feature_max": 512, "group_size": 4, "images": 19_000_000, "steps": None, "fade_images": "800000",
+          "stable_images": "800000", "half_batches": False, "discriminator_dropout": 0.0}
 SPECIFICATION = {  # the numbers of the papers, and of the experiments that the presets are named after
     "gan": {**MNIST, **rates(1e-3), "batch_size": 128, "steps": 20_000, "epochs": None, "generator_widths": "128",
             "discriminator_widths": "128", "leaky_slope": 0.01, "discriminator_loss_weight": 0.5, "sample_every": 1000,

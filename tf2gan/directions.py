@@ -24,7 +24,7 @@ class Direction:
 
     vector: np.ndarray  # float32 [latent_size]
     module: str  # the name of what generates
-    module_hash: str  # of its files; "" of a run
+    module_hash: str  # of its files, or of the weights of a run
     meaning: str  # a short text: "4 to 9", "seeds 1, 2 to seeds 5, 6"
     info: dict  # the protocol: whatever else the vector depends on, and its length, for JSON
 
@@ -153,7 +153,7 @@ def load(path, generator):
     """The Direction in a file that `save` wrote.
 
     Raises UserError for a file that cannot be read or is none, and for a direction of another latent size or module
-    than the generator's: told by hash, or by name where neither has a hash.
+    than the generator's, as told by hash.
     """
     try:
         values = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
@@ -166,9 +166,8 @@ def load(path, generator):
         raise UserError(f"the direction {printable(path)} is for latents of size {len(direction.vector)}, made with "
                         f"{printable(direction.module)}; those of {printable(generator.name)} have "
                         f"{generator.latent_size}")
-    same = direction.module_hash == generator.hash and (generator.hash or direction.module == generator.name)
-    if not same:
-        made, used = (f"{printable(name)}{f' ({digest[:8]})' if digest else ''}" for name, digest in (
+    if direction.module_hash != generator.hash:
+        made, used = (f"{printable(name)} ({digest[:8]})" for name, digest in (
             (direction.module, direction.module_hash), (generator.name, generator.hash)))
         raise UserError(f"the direction {printable(path)} was made with {made}, and means nothing to {used}")
     return direction

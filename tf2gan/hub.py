@@ -3,7 +3,7 @@
 All are the same to whoever walks their latent space: latents in, images in [0, 1] out, differentiable in between.
 """
 import functools
-import os
+import hashlib
 
 import numpy as np
 import tensorflow as tf
@@ -16,17 +16,18 @@ from tf2gan.seeds import fold
 PROGAN = "https://tfhub.dev/google/progan-128/1"  # faces, 128x128, latents [n, 512] from N(0, 1)
 SIGNATURES = ("default", "serving_default")  # of modules of others: TF1-format hub modules have the first
 _TF1_HUB_FILE = "tfhub_module.pb"
-_LONGEST_REASON = 160  # characters; TensorFlow's own messages can fill a screen
 _INSTEAD = ("possible: the folder of the module, downloaded and unpacked elsewhere; TFHUB_CACHE_DIR where it is "
             "cached; an export, savedmodels/NAME")
+_TRIED = 16  # latents
 _NEEDED = ("needed: one input, float32 latents [batch, latent_size] of any batch, and one output, float32 images "
-           "[batch, height, width, 1 or 3]")
+           "[batch, height, width, 1 or 3] about [0, 1]")
+_LOWEST, _HIGHEST, _BEYOND = -0.1, 1.1, 0.25  # so large a share of values beyond these means another range
 
 
 class Generator:
     """Images from latents, whoever made the model.
 
-    Attributes: `name`, what it was loaded from; `hash`, SHA-256 of its files, "" of a run; `latent_size`;
+    Attributes: `name`, what it was loaded from; `hash`, SHA-256 of its files, of a run of its weights; `latent_size`;
     `image_size`, (height, width); `channels`, 1 or 3; `latent_distribution`, "normal": N(0, 1), or "uniform": U(-1, 1).
     """
 
@@ -103,9 +104,16 @@ def load(where, label=None):
     return _of_others(loaded, str(where), folder)
 
 
-def from_gan(gan, label=None):
-    """The Generator of a GAN, as `session.load_gan` restores it from a run; `label` and UserError as for `load`."""
-    return _ours(type(gan).__name__, "", generation.traits(gan), generation.signatures(gan), label, gan)
+def from_gan(gan, name, label=None):
+    """The Generator of a GAN, as `session.load_gan` restores it from a run; `label` and UserError as for `load`.
+
+    Its hash is that of its weights and of the images it has seen.
+    """
+    facts = generation.traits(gan)
+    state = hashlib.sha256(str(int(gan.images_seen.numpy())).encode())
+    for variable in gan.average.variables:
+        state.update(variable.numpy().tobytes())
+    return _ours(name, state.hexdigest(), facts, generation.signatures(gan), label, gan)
 
 
 def _export(folder, label):
@@ -137,14 +145,8 @@ def _label(name, facts, label):
 
 def _loaded(folder):
     """What TensorFlow makes of a SavedModel of others. Raises UserError for a damaged one."""
-    if not (folder / _TF1_HUB_FILE).is_file():
-        return savedmodel.load(folder)
-    try:
-        with _quiet.captured():
-            # A module in TF1 hub format may hold several graphs; that without tags is for use, as hub.load has it.
-            return tf.saved_model.load(os.fspath(folder), tags=[])
-    except Exception as error:  # whatever is damaged: OpError, OSError, RuntimeError, DecodeError ...
-        raise UserError(f"cannot load the hub module {printable(folder)}, is it complete? {_reason(error)}") from error
+    # A module in TF1 hub format may hold several graphs; that without tags is for use, as hub.load has it.
+    return savedmodel.load(folder, tags=[] if (folder / _TF1_HUB_FILE).is_file() else None)
 
 
 def _of_others(loaded, where, folder):
@@ -160,12 +162,15 @@ def _of_others(loaded, where, folder):
         with _quiet.captured():  # of which TensorFlow may warn at the first run
             outputs = function(tf.zeros([1, latent_size]))  # shapes that the signature need not tell
     except Exception as error:  # a graph is anybody's code
-        raise UserError(f"{what} does not run: {_reason(error)}") from error
+        raise UserError(f"{what} does not run: {savedmodel.reason(error)}") from error
     outputs = outputs if isinstance(outputs, dict) else dict(enumerate(tf.nest.flatten(outputs)))
     images = next(iter(outputs.values()), None)
     if len(outputs) != 1 or images.dtype != tf.float32 or images.shape.rank != 4 or images.shape[0] != 1 \
             or images.shape[3] not in (1, 3):
         raise UserError(f"{what} gives {_listed(outputs)} for one latent; {_NEEDED}")
+    values = generate(tf.constant(draw(_TRIED, 0))).numpy()
+    if np.mean((values < _LOWEST) | (values > _HIGHEST)) > _BEYOND:
+        raise UserError(f"{what} gives values from {values.min():.3g} to {values.max():.3g}; {_NEEDED}")
     facts = generation.Traits(tuple(images.shape[1:]), latent_size, "normal")
     return Generator(where, folder_hash(folder), facts, generate, draw, loaded)
 
@@ -215,7 +220,3 @@ def _listed(tensors):
 
 def _shape(shape):
     return "of any shape" if shape.rank is None else str(shape.as_list())
-
-
-def _reason(error):
-    return (str(error).splitlines() or [type(error).__name__])[0][:_LONGEST_REASON]

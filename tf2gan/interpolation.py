@@ -1,6 +1,7 @@
 """What tools/interpolate.py does: latents on a way, and their images as a picture or an animation."""
 import io
 import pathlib
+import zipfile
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from tf2gan.data import pipeline
 from tf2gan.errors import UserError, printable
 
 LEAST = 128  # pixels of an image that is shown
+MOST_PIXELS = 10 ** 9  # of all images together; they are held in memory, a few times over
 
 
 def run(options, default_module):
@@ -29,6 +31,7 @@ def run(options, default_module):
         raise UserError(f"{printable(options.latents)}: latents of size {given.shape[1]}; those of "
                         f"{generator.name} have {generator.latent_size}")
 
+    _check_memory(options, generator, len(options.stops if given is None else given))
     told, direction = [], None
     if options.direction is not None:
         direction = directions.load(options.direction, generator)
@@ -41,6 +44,9 @@ def run(options, default_module):
 
     found = None
     if image is not None:
+        if image.shape[:2] != generator.image_size:
+            sizes = ["x".join(map(str, size)) for size in (image.shape[:2], generator.image_size)]
+            told.append(f"{printable(options.project)} of {sizes[0]} pixels resized to cover {sizes[1]}")
         found = _project(options, generator, image)
         told.append(f"mean absolute error of the image of the latent found, in [0, 1]: {found.error:.4f}")
     if options.kind == "project":
@@ -62,6 +68,18 @@ def run(options, default_module):
     return [*told, *_write(options, path, shown)]
 
 
+def _check_memory(options, generator, num_stops):
+    """Raises UserError for more pixels than can be held at once."""
+    if options.target is None:
+        return
+    height, width = generator.image_size
+    scale = options.scale or max(1, -(-LEAST // min(height, width)))
+    pixels = options.num_images(1 if options.project is not None else num_stops) * height * width * scale ** 2
+    if pixels > MOST_PIXELS:
+        raise UserError(f"{pixels / 1e9:.1f} thousand million pixels: at most {MOST_PIXELS / 1e9:g} are possible; give a "
+                        "smaller --scale, or fewer --frames")
+
+
 # What there is to begin with.
 
 def _check_targets(options):
@@ -78,7 +96,8 @@ def _check_targets(options):
 
 def _generator(options, default_module):
     if options.run is not None:
-        return hub.from_gan(session.load_gan(options.run, options.checkpoint or "latest")[0], options.label)
+        gan, record = session.load_gan(options.run, options.checkpoint or "latest")
+        return hub.from_gan(gan, f"{options.run}, {record['checkpoint']['images']} images", options.label)
     return hub.load(default_module if options.module is None else options.module, options.label)
 
 
@@ -86,7 +105,7 @@ def _read_latents(path):
     """float32 [num, latent_size] from a file of --save-latents."""
     try:
         found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"cannot read {printable(path)}: {getattr(error, 'strerror', None) or 'not a .npy file'}"
                         ) from error
     if not (isinstance(found, np.ndarray) and found.dtype == np.float32 and found.ndim == 2 and found.size
@@ -100,8 +119,9 @@ def _new_direction(options, generator, classifier):
     if classifier is None:
         return directions.of_seeds(generator, *(interpolation_options.seeds(name, getattr(options, name))
                                                 for name in ("from_seeds", "to_seeds")))
-    with progress.Counter("finding", 2 * directions.NUM) as counter:
-        return directions.of_classes(generator, classifier, options.from_class, options.to_class,
+    num = options.num or directions.NUM
+    with progress.Counter("finding", 2 * num) as counter:
+        return directions.of_classes(generator, classifier, options.from_class, options.to_class, num,
                                      seed=options.seed or 0, progress=counter,
                                      record=directions.classifier_record(options.classifier))
 

@@ -21,6 +21,7 @@ _CLASHES = {"module": ("run",), "seeds": ("latents", "project"), "latents": ("pr
 _BELONGS = {"checkpoint": ("run",), "strength": ("direction", "save_direction"), "steps": ("project",),
             "starts": ("project",), "seed": ("project", "classifier"), "from_seeds": ("save_direction",),
             "to_seeds": ("from_seeds",), "classifier": ("save_direction",), "from_class": ("classifier",),
+            "num": ("classifier",),
             "to_class": ("classifier",)}
 _OF_OUTPUT = ("seeds", "latents", "project", "frames", "loop", "strength", "fps", "scale", "save_latents")
 
@@ -51,6 +52,7 @@ class Options:
     classifier: Optional[str] = None  # savedmodels/NAME of a classifier, which finds the groups among samples
     from_class: Optional[str] = None  # class of the one group, by name or number,
     to_class: Optional[str] = None  # and of the other
+    num: Optional[int] = None  # latents of each class, of which --classifier has the mean; none: 200
     seed: Optional[int] = None  # of the starts of --project, and of the samples for --classifier; none: 0
     save_latents: Optional[str] = None  # FILE.npy for the latents of the images, in order; of --project: the found
     fps: Optional[float] = None  # images a second of an animation; GIF has 50, 33.3, 25, 20 ...; none: 20
@@ -109,7 +111,7 @@ class Options:
         """Raises UserError for what is wrong whatever the generator."""
         self._check_together()
         for name, least, most in (("frames", 2 if self.kind == "project" else 1, MOST_IMAGES), ("steps", 1, 10 ** 6),
-                                  ("starts", 1, 1000), ("seed", 0, HIGHEST_SEED), ("scale", 1, LARGEST_SCALE)):
+                                  ("starts", 1, 1000), ("num", 1, MOST_IMAGES), ("seed", 0, HIGHEST_SEED), ("scale", 1, LARGEST_SCALE)):
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
                 raise UserError(f"--{name} {value}: must be from {least} to {most}")
@@ -134,11 +136,15 @@ class Options:
             raise UserError(f"--corners: needs four stops, not {num}: top left, top right, bottom left, bottom right")
         if self.kind == "walk" and num < 2:
             raise UserError("a walk needs two stops or more, such as --seeds 1,2")
-        frames = self.num_frames
-        images = {"walk": num * frames, "corners": (frames + 1) ** 2, "direction": num * (2 * frames + 1),
-                  "project": frames}[self.kind]
+        images = self.num_images(num)
         if images > MOST_IMAGES:
             raise UserError(f"{images} images: at most {MOST_IMAGES} are possible; give fewer --frames, or fewer stops")
+
+    def num_images(self, num_stops):
+        """Images that are shown, at most."""
+        frames = self.num_frames
+        return {"walk": num_stops * frames, "corners": (frames + 1) ** 2, "direction": num_stops * (2 * frames + 1),
+                "project": frames}[self.kind]
 
     def _check_together(self):
         given = {field.name for field in dataclasses.fields(self) if getattr(self, field.name) not in (None, False)}

@@ -44,12 +44,13 @@ def _has_graph(folder):
     return any((folder / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt"))
 
 
-def load(path, needed=()):
+def load(path, needed=(), tags=None):
     """What tf.saved_model.load makes of the SavedModel at `path` (see `find`).
 
     Args:
         path: savedmodels/NAME, of which the highest version is taken, or savedmodels/NAME/VERSION.
         needed: names of signatures that the model must have.
+        tags: of the graph among several; None: there is only one.
 
     Raises UserError if there is no SavedModel, if it is damaged, or if it lacks a signature of `needed`.
     """
@@ -57,10 +58,10 @@ def load(path, needed=()):
     try:
         # What TensorFlow logs is dropped if this fails: the same error several times, over many lines.
         with _quiet.captured() as logged:
-            loaded = tf.saved_model.load(os.fspath(folder))
+            loaded = tf.saved_model.load(os.fspath(folder), tags)
             _check_fingerprint(folder)
     except Exception as error:  # depending on what is damaged: OpError, OSError, IndexError, KeyError, DecodeError ...
-        raise UserError(f"cannot load the SavedModel {printable(folder)}, is it complete? {_reason(error)}") from error
+        raise UserError(f"cannot load the SavedModel {printable(folder)}, is it complete? {reason(error)}") from error
     print("".join(f"{line}\n" for line in logged), end="", file=sys.stderr)
     present = sorted(getattr(loaded, "signatures", {}))
     missing = [name for name in needed if name not in present]
@@ -79,7 +80,10 @@ def _check_fingerprint(folder):
         raise ValueError("fingerprint.pb is cut short")
 
 
-def _reason(error):
+def reason(error):
+    """What is wrong, in one line, of what TensorFlow raises."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    reason = lines[0] if lines else ""
-    return f"{type(error).__name__}: {reason[:_LONGEST_REASON]}{'...' if len(reason) > _LONGEST_REASON else ''}"
+    # Of a graph that fails in its run, the reason follows a list of places, and stands before the name of the node.
+    nodes = [number for number, line in enumerate(lines) if line.startswith("[[{{") and number]
+    found = lines[nodes[0] - 1] if nodes else lines[0] if lines else ""
+    return f"{type(error).__name__}: {found[:_LONGEST_REASON]}{'...' if len(found) > _LONGEST_REASON else ''}"

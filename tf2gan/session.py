@@ -57,7 +57,7 @@ def _describe_data(request, splits, total):
     steps = config.steps_in(total)
     return (f"data: {config.dataset}: {counts}\nlength: {steps} steps, {total} images of each kind, "
             f"{total / training.epoch_images(splits):.2f} epochs"
-            + "".join(f"\n{line}" for line in [config.plan(total)] if line))
+            + "".join(f"\ngrowth, in images: {plan}" for plan in [config.plan(total)] if plan))
 
 
 def _prepare(request):
@@ -162,7 +162,7 @@ def _train(gan, strategy, splits, folder, request, info, evaluate):
     print(f"run folder: {folder.path}", file=sys.stderr)
     plan = gan.config.plan(gan.total_images)
     if plan:
-        print(plan, file=sys.stderr)
+        print(f"growth, in images: {plan}", file=sys.stderr)
     try:
         number = training.train(gan, strategy, splits, folder, request.options, reporter, info, evaluate)
     except training.Diverged as error:

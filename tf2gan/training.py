@@ -88,11 +88,11 @@ def check_data(config, splits, replicas):
     """Raises UserError where a batch cannot be filled or shared."""
     smallest = min((s for name, s in splits.items() if name.startswith("train")), key=lambda s: s.num_examples)
     for at in map(config.at, config.changes()):
+        size = f"--batch-size {at.batch_size}" if at == config else f"a batch size of {at.batch_size} (--batch-sizes)"
         if at.real_batch_size > smallest.num_examples:
-            raise UserError(f"--batch-size {at.batch_size}: larger than {smallest.name}, which has "
-                            f"{smallest.num_examples} images")
+            raise UserError(f"{size}: larger than {smallest.name}, which has {smallest.num_examples} images")
         if at.batch_size % replicas or at.real_batch_size % replicas:
-            raise UserError(f"--batch-size {at.batch_size}: cannot be shared equally by {replicas} replicas")
+            raise UserError(f"{size}: cannot be shared equally by {replicas} replicas")
 
 
 def build(gan_class, config, total, strategy, class_names=None, num_epoch=None):
@@ -198,6 +198,7 @@ def train(gan, strategy, splits, run, options, reporter, info=None, evaluate=Non
         steps, draw = compile_steps(gan, strategy, phase), tf.function(gan.sample)
         if config.at(seen()).real_batch_size != batch_size:
             batch_size = config.at(seen()).real_batch_size
+            iterator = None  # with the images that it may hold, before these are read anew
             dataset = pipeline.batches(splits, config.at(seen()), seen())
             with _quiet.without_chatter():
                 iterator = iter(strategy.experimental_distribute_dataset(dataset))
@@ -232,7 +233,7 @@ def train(gan, strategy, splits, run, options, reporter, info=None, evaluate=Non
         check_finite()  # or broken weights would be told as whatever their figures fail with
         began = time.perf_counter()
         figures = evaluate(gan)
-        improved = watch.update(step, figures)
+        improved = watch.update(step, figures, config.grown(seen()))
         reporter.evaluated(step, seen(), seen() / epoch, figures, watch.best, time.perf_counter() - began)
         if improved:
             save(watch.best)
@@ -260,8 +261,8 @@ def train(gan, strategy, splits, run, options, reporter, info=None, evaluate=Non
                 raise Diverged(f"{broken[0]} became {logs[broken[0]]} at step {step}, image {seen()}")
             window.append((count, logs))
             reporter.advance(step, seen(), logs)
-            if step % options.log_every == 0 or step == last:
-                log()
+            if step % options.log_every == 0 or step == last or gan.phase() != phase:
+                log()  # no means over two phases, whose networks may differ
             if options.sample_every and (step % options.sample_every == 0 or step == last):
                 sample()
             if evaluate is not None and (step % options.evaluate_every == 0 or step == last):

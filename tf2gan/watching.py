@@ -48,10 +48,10 @@ class Watch:
         """All that is needed to go on, for JSON."""
         return {"best": self.best, "since": self.since, "step": self._step}
 
-    def update(self, step, found) -> bool:
+    def update(self, step, found, grown=True) -> bool:
         """Takes in the [Figure] of an evaluation at `step`; returns if that is the best so far.
 
-        A value that is not finite never is. Raises UserError if the figure is missing, or if it is not measured as
+        A value that is not finite never is. `grown`: whether a failure to improve is a reason to stop. Raises UserError if the figure is missing, or if it is not measured as
         before a resume.
         """
         self._step = step
@@ -70,7 +70,7 @@ class Watch:
             self.best = {"metric": figure.metric, "name": figure.name, "value": float(figure.value), "step": step}
             self.since = 0
             return True
-        self.since += 1
+        self.since += grown
         return False
 
     @property

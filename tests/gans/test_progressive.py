@@ -4,15 +4,16 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+import tool
 from noise_gans import SGD, batch_of, changed, check_same, copies, make, steps, state
 
 from tf2gan import evaluation, generation, training
 from tf2gan.errors import UserError
 from tf2gan.gans import GANS
-from tf2gan.gans.progressive import Config
+from tf2gan.gans.progressive import Config, ProGAN
 
 # 4x4 from 0 on, 8x8 from 100, faded in until 150, 16x16 from 198, faded in until 298.
-SCHEDULE = {"image_size": "16", "channels": 1, "batch_size": 10, "batch_sizes": "8:7,16:20",
+SCHEDULE = {"image_size": "16", "channels": 1, "batch_size": 10, "batch_sizes": "8:7,16:20", "group_size": 7,
             "fade_images": "100,8:50", "stable_images": "45,4:96", "feature_base": 16, "feature_max": 3}
 
 
@@ -56,8 +57,7 @@ def test_alpha_is_a_function_of_the_images_seen(images_seen, level, alpha):
 
 def test_the_plan_tells_where_levels_begin_and_where_a_short_training_ends():
     plan = Config(**SCHEDULE).plan(1000)
-    assert plan == ("growth, in images: 4x4 from 0 on; 8x8 from 100 on, faded in until 150; 16x16 from 198 on, faded in "
-                    "until 298")
+    assert plan == "4x4 from 0 on; 8x8 from 100 on, faded in until 150; 16x16 from 198 on, faded in until 298"
     assert Config(**SCHEDULE).plan(198) == plan + "; ends with 198, at 8x8"
 
 
@@ -68,9 +68,9 @@ def test_pretraining_is_a_phase_beside_the_levels():
 
 
 @pytest.mark.parametrize("preset, sizes, ends", [
-    ("progan", [4, 8, 16, 32, 64, 128, 256, 512, 1024], [600_000, 1_800_000]),
+    ("progan", [4, 8, 16, 32, 64, 128, 256, 512, 1024], [800_000, 2_400_000]),
     ("progan-cifar10", [4, 8, 16, 32], [400_000, 1_200_000, 2_000_000])])
-def test_presets_are_the_papers(preset, sizes, ends):
+def test_presets_are_the_papers_and_its_authors(preset, sizes, ends):
     config = dataclasses.replace(GANS["progan"].presets[preset], image_size=str(sizes[-1]))
     config.check()
     assert [int(config.of_level(level).image_size) for level in range(config.num_levels)] == sizes
@@ -79,6 +79,19 @@ def test_presets_are_the_papers(preset, sizes, ends):
                for level in range(config.num_levels)}
     assert {size: batches[size] for size in batches if batches[size] != 16} == (
         {"256": 14, "512": 6, "1024": 3} if preset == "progan" else {})
+
+
+@pytest.mark.parametrize("batch_size, replicas, group_size, possible", [
+    (8, 2, 4, True), (6, 2, 4, True), (14, 1, 4, True), (14, 2, 4, False), (7, 1, 4, False), (5, 1, 4, False),
+    (7, 1, 1, True), (7, 1, 7, True), (1, 1, 4, True), (2, 2, 4, True)])
+def test_batches_that_cannot_be_grouped_are_refused(batch_size, replicas, group_size, possible):
+    """The discriminator would be told nothing of how much images differ."""
+    changes = {**SCHEDULE, "batch_size": 8, "batch_sizes": f"16:{batch_size}", "group_size": group_size}
+    if possible:
+        make("progan", replicas=replicas, **changes)
+    else:
+        with pytest.raises(UserError, match="16x16 in a batch on a replica: .*--group-size 1"):
+            make("progan", replicas=replicas, **changes)
 
 
 @pytest.mark.parametrize("changes, names", [
@@ -91,10 +104,11 @@ def test_presets_are_the_papers(preset, sizes, ends):
     ({"batch_sizes": "8:4,8:5"}, ["'8:5'", "once"]),
     ({"batch_sizes": "8:5", "half_batches": True}, ["--batch-sizes 8:5", "even"]),
     ({"fade_images": "8:100"}, ["--fade-images 8:100", "nothing of 16"]),
-    ({"fade_images": "many"}, ["--fade-images many"]),
+    ({"fade_images": "many"}, ["--fade-images many"]), ({"fade_images": "1_"}, ["--fade-images 1_"]),
+    ({"fade_images": "8:_,5"}, ["'8:_'"]),
     ({"fade_images": "1,2"}, ["--fade-images 1,2", "'2'"]),
     ({"stable_images": "-5"}, ["--stable-images -5"]),
-    ({"stable_images": ""}, ["--stable-images", "nothing of 4"]),
+    ({"stable_images": ""}, ["--stable-images", "nothing of 4"]), ({"stable_images": "4:5"}, ["nothing of 8"]),
     ({"feature_base": 0}, ["--feature-base 0"]), ({"feature_max": 0}, ["--feature-max 0"]),
     ({"group_size": 0}, ["--group-size 0"])])
 def test_bad_values(changes, names):
@@ -102,6 +116,14 @@ def test_bad_values(changes, names):
         Config(**{"image_size": "16", "channels": 1, **changes}).check()
     message = str(caught.value)
     assert "\n" not in message and all(name in message for name in names), message
+
+
+def test_the_last_resolution_needs_no_number_of_stable_images():
+    dataclasses.replace(Config(**SCHEDULE), stable_images="4:96,8:45").check()
+
+
+def test_the_networks_are_grown_when_the_last_level_is_faded_in():
+    assert [Config(**SCHEDULE).grown(seen) for seen in (0, 197, 297, 298, 10 ** 9)] == [False] * 3 + [True] * 2
 
 
 # What a level shows.
@@ -228,13 +250,21 @@ def test_what_is_generated_is_of_the_level_that_training_has_come_to_at_full_siz
         images = gan.generator(latents, level, alpha).numpy()
         return images.repeat(16 // images.shape[1], axis=1).repeat(16 // images.shape[2], axis=2)
 
-    for seen, level, alpha in ((0, 0, None), (100, 1, 0.0), (128, 1, 0.56), (170, 1, None), (248, 2, 0.5),
+    for seen, level, alpha in ((0, 0, None), (100, 0, None), (128, 1, 0.56), (170, 1, None), (248, 2, 0.5),
                                (300, 2, None)):
         images = at(gan, seen).generate(latents).numpy()
         assert images.shape == (3, 16, 16, 1)
         np.testing.assert_allclose(images, of_level(level, alpha), atol=1e-6)
     assert np.abs(of_level(2, None) - of_level(1, None)).max() > 0.1
-    np.testing.assert_array_equal(at(gan, 198).generate(latents), at(gan, 197).generate(latents))
+
+
+def test_a_level_that_has_not_begun_to_learn_is_not_shown():
+    """Where nothing is faded in, its untrained layers would be all that is seen."""
+    gan, _ = make("progan", **{**SCHEDULE, "fade_images": "0", "stable_images": "100"})
+    latents = gan.latents(3, 0)
+    before, start, after = (at(gan, seen).generate(latents).numpy() for seen in (90, 100, 107))
+    np.testing.assert_array_equal(start, before)
+    assert np.abs(after - start).max() > 0.1
 
 
 def test_a_graph_that_was_made_while_fading_follows_the_clock():
@@ -274,3 +304,26 @@ def test_values_beyond_the_range_are_clipped_but_keep_their_gradient():
         images = generation.signatures(gan)["latents"](latents)["images"]
     assert set(np.unique(images)) <= {0.0, 1.0}
     np.testing.assert_allclose(tape.gradient(images, latents), np.full([4, 5], 4 * 256 * 3.0 / 2), rtol=1e-5)
+
+
+# A training.
+
+def test_each_level_is_compiled_once_and_has_its_own_batches(tmp_path, tmp_path_factory, monkeypatch):
+    traced, train_step = [], ProGAN.train_step
+
+    def recorded(self, *batches, pretraining=False, level=None):
+        traced.append((level, pretraining, [tuple(batch["images"].shape) for batch in batches]))
+        return train_step(self, *batches, pretraining=pretraining, level=level)
+
+    monkeypatch.setattr(ProGAN, "train_step", recorded)
+    # 2 steps of 4 images at 4x4, 8 of 2 at 8x8, and 4 of 4 at 16x16, cut by logs, samples and checkpoints.
+    process = tool.run_here(*tool.small("progan-mnist"), "--batch-sizes", "8:2", "--steps", 14, "--log-every", 1,
+                            "--sample-every", 3, "--checkpoint-every", 2, "--run-dir", tmp_path / "run",
+                            "--dataset", tool.shared_class_images(tmp_path_factory))
+    assert process.returncode == 0, process.stderr
+    assert traced == [(level, False, [(size, 16, 16, 3)]) for level, size in ((0, 4), (1, 2), (2, 4))]
+    lines = tool.metrics(tmp_path / "run")
+    assert [line["images"] for line in lines] == [4, 8, *range(10, 26, 2), 28, 32, 36, 40]
+    assert [line["resolution"] for line in lines] == [4] * 2 + [8] * 8 + [16] * 4
+    assert [line["alpha"] for line in lines] == [1, 1, 0, 0.25, 0.5, 0.75, 1, 1, 1, 1, 0, 0.5, 1, 1]
+    assert "growth, in images: 4x4 from 0 on; 8x8 from 8 on, faded in until 16; 16x16 from 24 on" in process.stderr

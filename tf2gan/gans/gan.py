@@ -52,8 +52,12 @@ class Config:
         return self
 
     def plan(self, total_images) -> str:
-        """What changes in the course of so many images, for people; empty if nothing does."""
+        """Which images the networks make in the course of so many images, for people; empty if always the same."""
         return ""
+
+    def grown(self, images_seen) -> bool:
+        """Whether the networks are all there by then; figures from before say nothing of where training leads."""
+        return True
 
     def images_in(self, steps) -> int:
         """Images of each kind that the first so many steps use."""
@@ -139,7 +143,7 @@ class GAN(tf.Module):
         return {}
 
     def begin_phase(self):
-        """What has to be done when `phase` has changed, and again when a run is resumed just there."""
+        """What has to be done when `phase` has changed; also called whenever a training begins or is resumed."""
 
     def phase_end(self) -> Optional[int]:
         """The number of images seen at which `phase` will change next; None if it will not."""
@@ -268,7 +272,8 @@ class GAN(tf.Module):
         """Advances the clock by the images of one step and the averages by one step.
 
         The averages start as copies and look back over about a tenth of the training until their decay allows more:
-        min(decay, (1 + t) / (10 + t)) at step t, so that early samples are not those of an untrained network.
+        min(decay, (1 + t) / (10 + t)) at step t, so that early samples are not those of an untrained network. Where
+        the batch size changes, t is what it would be if it had always been that of this step.
         """
         self.images_seen.assign_add(num_images)
         if self.averages:

@@ -260,12 +260,13 @@ class NoiseToImage(gan.GAN):
         return {"samples": tf.reshape(images, [rows, columns, *self.image_shape])}
 
     def diagnose(self, history):
-        found, size = {}, self.config.images_per_step
+        found, config = {}, self.config
 
         def lasts(fault, steps):
             """Whether all that was logged in the last so many steps has the fault."""
-            since = history[-1]["images"] - steps * size
-            return since >= self.config.pretrain_images and all(
+            first = config.steps_in(history[-1]["images"]) - steps
+            since = config.images_in(max(0, first))
+            return first >= 0 and since >= config.pretrain_images and all(
                 fault(line) for line in history if line["images"] > since)
 
         def collapsed(line):

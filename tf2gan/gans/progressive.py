@@ -29,11 +29,11 @@ class Config(noise_options.Config):
     """Options of Progressive GAN."""
 
     dataset: str = "mnist@32"  # a tensorflow-datasets name, a built-in set, or a folder of images or of class folders
-    images: Optional[int] = 15_000_000  # length of the whole training; give one of steps, images, epochs
+    images: Optional[int] = 19_000_000  # length of the whole training; give one of steps, images, epochs
     batch_size: int = 16  # images that the generator makes in its update, over all replicas together
     batch_sizes: Optional[str] = "256:14,512:6,1024:3"  # RESOLUTION:BATCH_SIZE of resolutions with another one
-    fade_images: str = "600000"  # real images to fade a resolution in: one number, or RESOLUTION:NUMBER,..., or both
-    stable_images: str = "600000"  # and to train it after that, before the next one; the last is trained to the end
+    fade_images: str = "800000"  # real images to fade a resolution in: one number, or RESOLUTION:NUMBER,..., or both
+    stable_images: str = "800000"  # and to train it after that, before the next one; the last is trained to the end
     latent_size: int = 512  # numbers that an image is made from
     feature_base: int = 8192  # channels of a resolution's maps: 2 feature_base / resolution ...
     feature_max: int = 512  # ... and no more than this
@@ -63,10 +63,12 @@ class Config(noise_options.Config):
             return
         size = self.image_shape[0]
         if size & (size - 1):
-            raise UserError(f"--image-size {size}: growing doubles 4x4 pixels; possible: {self._possible_sizes(size)}")
+            raise UserError(f"--image-size {size}: growing doubles 4x4 pixels; possible: {self._possible_sizes(size)}; "
+                            "images are resized to it, or padded with black by --dataset NAME@SIZE")
         for level in range(self.num_levels):
             self.of_level(level)
-            self.length_of(level)
+            self.fade_of(level)
+        self.changes()
 
     def _possible_sizes(self, near=None):
         below = 2 ** max(2, (near or 0).bit_length() - 1)
@@ -100,13 +102,17 @@ class Config(noise_options.Config):
     def at(self, images_seen):
         return dataclasses.replace(self, batch_size=self.of_level(self.level_at(images_seen)).batch_size)
 
+    def grown(self, images_seen):
+        last = self.num_levels - 1
+        return images_seen >= self.changes()[last] + self.fade_of(last)
+
     def plan(self, total_images):
         sizes = [self.of_level(level).image_shape[0] for level in range(self.num_levels)]
         grown = [f"{size}x{size} from {start} on" + (f", faded in until {start + self.fade_of(level)}" if level else "")
                  for level, (size, start) in enumerate(zip(sizes, self.changes()))]
         last = self.level_at(max(0, total_images - 1))
         early = f"; ends with {total_images}, at {sizes[last]}x{sizes[last]}" if last < self.num_levels - 1 else ""
-        return f"growth, in images: {'; '.join(grown)}{early}"
+        return f"{'; '.join(grown)}{early}"
 
     def level_at(self, images_seen):
         """The level that the step after so many images trains."""
@@ -123,7 +129,7 @@ class Config(noise_options.Config):
         """{resolution: number} of an option, None for all others."""
         text, found = getattr(self, field), {}
         for part in (text or "").split(",") if text else ():
-            match = re.fullmatch(r"(?:([0-9]+):)?([0-9_]+)", part.strip())
+            match = re.fullmatch(r"(?:([0-9]+):)?([0-9]+(?:_[0-9]+)*)", part.strip())
             size = match and match[1] and int(match[1])
             wrong = (match is None or int(match[2]) < least or size in found or (size is None and field == "batch_sizes")
                      or (size is not None and (size < progressive.START or size & (size - 1))))
@@ -141,13 +147,26 @@ class ProGAN(NoiseToImage):
 
     Config = Config
     presets = {"progan": Config(),
-               # The paper's numbers are for days on a GPU; these are for an hour on two cores.
+               # The paper's numbers, above, are for days on GPUs; these are for an hour or two on two cores.
                "progan-mnist": Config(images=400_000, fade_images="20000", stable_images="20000", latent_size=64,
                                       feature_base=512, feature_max=64),
+               # Those of the authors' published configuration.
                "progan-cifar10": Config(dataset="cifar10", images=20_000_000, fade_images="400000",
                                         stable_images="400000", latent_size=128, feature_base=4096, feature_max=128,
                                         penalty_target=750.0)}
     preset_options = {name: {"num_samples": 25} for name in presets}
+
+    def __init__(self, config, total_images=None):
+        config.check()
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        for level in range(config.num_levels):
+            num = config.of_level(level).real_batch_size // replicas
+            if num > 1 and config.group_size > 1 and all(num % size for size in range(2, config.group_size + 1)):
+                raise UserError(f"{num} images of {4 * 2 ** level}x{4 * 2 ** level} in a batch on a replica: cannot be cut "
+                                f"into equal groups of 2 to {config.group_size}, by which the discriminator is told how "
+                                "much they differ; possible: --batch-size, --batch-sizes of other numbers, or "
+                                "--group-size 1, which does without")
+        super().__init__(config, total_images)
 
     def make_generator(self, name):
         config = self.config
@@ -216,7 +235,7 @@ class ProGAN(NoiseToImage):
         """Images [batch, *image_shape] about [-1, 1], of the level that training has come to, enlarged to full size."""
         with tf.init_scope():  # also where this is called to make a graph, which then is one of this level
             seen = int(self.images_seen.numpy())
-        level = self.config.level_at(seen)
+        level = self.config.level_at(max(0, seen - 1))  # that of the last step: the next level has not begun to learn
         fading = seen < self.config.changes()[level] + self.config.fade_of(level)
         images = self.average(latents, level, self.alpha(level) if fading else None, training=False)
         for _ in range(self.config.num_levels - 1 - level):
