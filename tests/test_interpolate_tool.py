@@ -17,7 +17,8 @@ from tf2gan.data import pipeline
 from tf2gan.errors import UserError
 
 INTERPOLATE = tool.ROOT / "tools" / "interpolate.py"
-DCGAN, CGAN, SGAN = (tool.ROOT / "savedmodels" / name for name in ("dcgan-mnist", "cgan-mnist", "sgan-mnist"))
+DCGAN, CGAN, SGAN, PROGAN = (tool.ROOT / "savedmodels" / name
+                             for name in ("dcgan-mnist", "cgan-mnist", "sgan-mnist", "progan-mnist"))
 SIZE, GAP = 140, 2  # of an MNIST image, every pixel five times as wide and high, and between two
 SMOOTH = 1.4  # how much longer a step may be than the mean of the two beside it; one that skips a frame is 1.6 and more
 STEEP = 5.0  # how much longer a step may be than the whole way's share of it
@@ -121,6 +122,20 @@ def test_without_arguments_it_is_a_closed_walk_through_six_seeds(interpolate, sa
     np.testing.assert_array_equal(found[::30], samples(1, 2, 3, 4, 5, 6))
     last = np.concatenate([found[150:], found[:1]])  # back to the first
     assert unevenness(last) < SMOOTH and steepness(last) < STEEP
+
+
+def test_the_model_that_the_tool_comes_with_is_walked_evenly(interpolate):
+    interpolate("--seeds 1,2 --frames 24 --output walk.webp --module", PROGAN)
+    with Image.open("walk.webp") as image:
+        assert (image.n_frames, image.size) == (25, (128, 128))
+        found = []
+        for index in range(image.n_frames):
+            image.seek(index)
+            found.append(np.asarray(image.convert("L"))[::4, ::4])
+    found, generator = np.stack(found), hub.load(PROGAN)
+    ends = np.concatenate([generator.latents(1, seed) for seed in (1, 2)])
+    np.testing.assert_array_equal(found[[0, -1]], generator.pictures(ends)[..., 0])
+    assert unevenness(found) < SMOOTH and steepness(found) < STEEP
 
 
 @pytest.mark.parametrize("mode", latents.WAYS)
@@ -387,7 +402,7 @@ def test_help_comes_without_networks_and_bad_input_with_exit_code_2(tmp_path):
     done = subprocess.run([sys.executable, "-c", program], env=tool.environment(), capture_output=True, text=True,
                           check=False)
     assert done.returncode == 0 and done.stdout.endswith("\n[]\n")
-    assert "--save-direction" in done.stdout and "savedmodels/" in done.stdout
+    assert "--save-direction" in done.stdout and "savedmodels/progan-mnist" in done.stdout
     done = subprocess.run([sys.executable, INTERPOLATE, "--seeds", "1"], cwd=tmp_path, env=tool.environment(),
                           capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stdout == "" and not list(tmp_path.iterdir())
