@@ -76,8 +76,8 @@ def _check_memory(options, generator, num_stops):
     scale = options.scale or max(1, -(-LEAST // min(height, width)))
     pixels = options.num_images(1 if options.project is not None else num_stops) * height * width * scale ** 2
     if pixels > MOST_PIXELS:
-        raise UserError(f"{pixels / 1e9:.1f} thousand million pixels: at most {MOST_PIXELS / 1e9:g} are possible; give a "
-                        "smaller --scale, or fewer --frames")
+        raise UserError(f"{pixels / 1e9:.1f} thousand million pixels: at most {MOST_PIXELS / 1e9:g} are possible; give "
+                        "a smaller --scale, or fewer --frames")
 
 
 # What there is to begin with.

@@ -111,7 +111,8 @@ class Options:
         """Raises UserError for what is wrong whatever the generator."""
         self._check_together()
         for name, least, most in (("frames", 2 if self.kind == "project" else 1, MOST_IMAGES), ("steps", 1, 10 ** 6),
-                                  ("starts", 1, 1000), ("num", 1, MOST_IMAGES), ("seed", 0, HIGHEST_SEED), ("scale", 1, LARGEST_SCALE)):
+                                  ("starts", 1, 1000), ("num", 1, MOST_IMAGES), ("seed", 0, HIGHEST_SEED),
+                                  ("scale", 1, LARGEST_SCALE)):
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
                 raise UserError(f"--{name} {value}: must be from {least} to {most}")

@@ -118,7 +118,8 @@ ADVERSARIAL = {
 
 
 # Gradient penalties: functions of (critic, real, fake, uniform). `critic` maps images to logits, each image by itself
-# (where a batch's own statistics join in, an image's gradient is that of all the logits); `uniform` is noise from U(0, 1) of the images' shape.
+# (where a batch's own statistics join in, an image's gradient is that of all the logits); `uniform` is noise from
+# U(0, 1) of the images' shape.
 
 def squared_gradient_norms(critic, images):
     """Sum over pixels of (d critic(image) / d image)^2, float32 [batch]."""

@@ -51,8 +51,8 @@ class Watch:
     def update(self, step, found, grown=True) -> bool:
         """Takes in the [Figure] of an evaluation at `step`; returns if that is the best so far.
 
-        A value that is not finite never is. `grown`: whether a failure to improve is a reason to stop. Raises UserError if the figure is missing, or if it is not measured as
-        before a resume.
+        A value that is not finite never is. `grown`: whether a failure to improve is a reason to stop. Raises UserError
+        if the figure is missing, or if it is not measured as before a resume.
         """
         self._step = step
         if self.metric is None:

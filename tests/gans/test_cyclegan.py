@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tf2gan.errors import UserError
 from tf2gan.gans.cyclegan import Config, CycleGAN
-from tf2gan.gans.gan import LinearDecay
+from tf2gan.gans.decays import LinearDecay
 
 TERMS = ["adversarial_xy", "adversarial_yx", "cycle_x", "cycle_y", "identity_x", "identity_y"]
 NETWORKS = ["generator_xy", "generator_yx", "discriminator_x", "discriminator_y"]

@@ -170,7 +170,8 @@ def test_both_players_and_the_real_images_have_the_same_level_and_alpha(images_s
 
 @pytest.mark.parametrize("images_seen, still", [
     (0, set()), (100, {"conv_1", "to_image_1", "from_image_1"}), (128, set()),
-    (170, {"to_image_0", "from_image_0"}), (198, {"conv_2", "to_image_2", "from_image_2", "to_image_0", "from_image_0"}),
+    (170, {"to_image_0", "from_image_0"}),
+    (198, {"conv_2", "to_image_2", "from_image_2", "to_image_0", "from_image_0"}),
     (238, {"to_image_0", "from_image_0"}), (400, {"to_image_0", "from_image_0", "to_image_1", "from_image_1"})])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_an_update_moves_exactly_the_blocks_that_are_on(optimizer, images_seen, still):

@@ -112,8 +112,8 @@ def _load_folder(dataset, splits, skip_unreadable, unlabelled):
     paths, class_names, labels = folders.image_splits(root, splits)
     for name in unlabelled:
         if name in (class_names or ()):
-            raise UserError(f"{root}: {name} counts as one of its classes; needed: the classes in {root / 'train'}, and "
-                            f"{name} beside that")
+            raise UserError(f"{root}: {name} counts as one of its classes; needed: the classes in {root / 'train'}, "
+                            f"and {name} beside that")
         paths[name] = folders.some_images(folders.existing(root / name, "a folder of images without labels"))
     return _checked_splits(root, paths, class_names, labels, skip_unreadable)
 

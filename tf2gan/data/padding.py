@@ -15,7 +15,8 @@ def parted(dataset):
     if not at:
         return dataset, None
     if not (name and size.isascii() and size.isdecimal() and int(size)):
-        raise UserError(f"dataset {dataset!r}: needed: NAME@N, where N is the size in pixels to which images are padded")
+        raise UserError(f"dataset {dataset!r}: needed: NAME@N, where N is the size in pixels to which images are "
+                        "padded")
     return name, int(size)
 
 
