@@ -49,6 +49,16 @@ def scripted(monkeypatch):
     return script
 
 
+def test_a_network_that_still_grows_is_no_reason_to_stop():
+    """Its figures become worse whenever new layers come in; they can become better, too."""
+    watch = watching.Watch(training.Options(evaluate_every=1, keep_best="fid", stop_after=2))
+    told = [watch.update(step, [Figure("fid", NAME, value)], grown) for step, (value, grown) in enumerate([
+        (50.0, False), (60.0, False), (70.0, False), (40.0, False), (45.0, True)])]
+    assert told == [True, False, False, True, False] and watch.since == 1 and not watch.stopped
+    watch.update(5, [Figure("fid", NAME, 41.0)])
+    assert watch.stopped and watch.best["value"] == 40.0
+
+
 def arguments(data, *more):
     return [*tool.small("gan"), "--deterministic", *EVERY, "--dataset", data, "--steps", STEPS, *more]
 

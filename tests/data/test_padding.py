@@ -120,6 +120,13 @@ def test_a_folder_with_an_at_is_a_folder(tmp_path, monkeypatch):
         assert (examples(split)[0]["image"] == 7).all()
 
 
+def test_folders_are_not_padded(tmp_path, monkeypatch):
+    (tmp_path / "zoo").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="dataset 'zoo@32': only data sets by name are padded"):
+        load.load("zoo@32", ("train",))
+
+
 # Through the data to training.
 
 @pytest.fixture

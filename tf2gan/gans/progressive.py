@@ -131,9 +131,9 @@ class Config(noise_options.Config):
         for part in (text or "").split(",") if text else ():
             match = re.fullmatch(r"(?:([0-9]+):)?([0-9]+(?:_[0-9]+)*)", part.strip())
             size = match and match[1] and int(match[1])
-            wrong = (match is None or int(match[2]) < least or size in found
-                     or (size is None and field == "batch_sizes") or (size is not None and (size < progressive.START or size & (size - 1))))
-            if wrong:
+            no_size = size is not None and (size < progressive.START or size & (size - 1))
+            if (match is None or int(match[2]) < least or size in found or no_size
+                    or (size is None and field == "batch_sizes")):
                 plain = "" if field == "batch_sizes" else "NUMBER for all, "
                 raise UserError(f"--{field.replace('_', '-')} {text}: {part.strip()!r} is not possible; needed: {plain}"
                                 f"RESOLUTION:NUMBER with commas between, each resolution once and a power of two from "
@@ -163,9 +163,9 @@ class ProGAN(NoiseToImage):
             at = config.of_level(level)
             num = at.real_batch_size // replicas
             if num > 1 and config.group_size > 1 and all(num % size for size in range(2, config.group_size + 1)):
-                raise UserError(f"{num} images of {at.image_size}x{at.image_size} in a batch on a replica: cannot be cut "
-                                f"into equal groups of 2 to {config.group_size}, by which the discriminator is told "
-                                "how much they differ; possible: --batch-size, --batch-sizes of other numbers, or "
+                raise UserError(f"{num} images of {at.image_size}x{at.image_size} in a batch on a replica: cannot be "
+                                f"cut into equal groups of 2 to {config.group_size}, by which the discriminator is "
+                                "told how much they differ; possible: --batch-size, --batch-sizes of other numbers, or "
                                 "--group-size 1, which does without")
         super().__init__(config, total_images)
 
