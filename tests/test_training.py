@@ -203,7 +203,6 @@ def test_an_epoch_is_of_the_larger_training_split():
 
 
 @pytest.mark.parametrize("batch_size, replicas, message", [
-    (0, 1, "--batch-size 0: must be at least 1"),
     (101, 1, "--batch-size 101: larger than trainA, which has 100 images"),
     (3, 2, "--batch-size 3: cannot be shared equally by 2 replicas"),
 ])
