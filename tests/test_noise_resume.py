@@ -28,7 +28,7 @@ CHOICES = {
     "sgan-book": "--baseline --n-critic 2 --pretrain-images 40 --labelled-shift 3",
     "sgan-dense": "--baseline --discriminator-optimizer rmsprop",
     "sgan-features": "--fully-supervised --label-flips 0.2 --instance-noise 0.1",
-    "progan": "--n-critic 2 --generator-dropout 0.3 --pretrain-images 10 --mirror",
+    "progan": "--generator-dropout 0.3 --mirror",
     "progan-mnist": "--batch-sizes 8:2 --loss non-saturating --penalty r1 --instance-noise 0.1",
     "progan-cifar10": "--discriminator-dropout 0.3 --learning-rate-decay --gradient-clip 1.0",
 }

@@ -66,10 +66,10 @@ def small(preset):
               else ("--generator-filters", "4", "--discriminator-filters", "4"))
     if preset == "sgan-dense":  # whose widths are fixed
         layers = ()
-    elif preset.startswith("progan"):  # 2 steps at 4x4, 4 at 8x8, of which 2 fade it in, and then 16x16
+    elif preset.startswith("progan"):  # 2 steps at 4x4, 2 to fade 8x8 in, and then 8x8
         layers = ("--feature-base", "32", "--feature-max", "4", "--fade-images", "8", "--stable-images", "8")
     labels = ("--num-labels", "4") if preset.startswith("sgan") else ()
-    size = {"dcgan-transpose": "32", "sgan-features": "24"}.get(preset, "16" if preset.startswith("progan") else "28")
+    size = {"dcgan-transpose": "32", "sgan-features": "24"}.get(preset, "8" if preset.startswith("progan") else "28")
     return ("--model", preset, *layers, *labels, "--image-size", size, "--batch-size", "4", "--latent-size", "5")
 
 
