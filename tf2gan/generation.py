@@ -151,9 +151,7 @@ def signatures(gan):
 
     def generate(latents, *condition):
         images = tf.cast(gan.generate(latents, *condition), tf.float32)
-        images = (tf.ensure_shape(images, [None, *facts.image_shape]) + 1.0) / 2.0
-        # A pixel beyond the range has the gradient that it would have within: a descent to an image has to move it.
-        return {"images": images + tf.stop_gradient(tf.clip_by_value(images, 0.0, 1.0) - images)}
+        return {"images": clipped((tf.ensure_shape(images, [None, *facts.image_shape]) + 1.0) / 2.0)}
 
     if facts.num_classes is None:
         def from_latents(latents):
@@ -183,6 +181,14 @@ def signatures(gan):
             "seed": tf.function(from_seed, input_signature=seed_specs),
             "seed_bytes": _as_files(from_seed, seed_specs),
             "draw": tf.function(draw, input_signature=draw_specs)}
+
+
+def clipped(images):
+    """Images clipped to [0, 1], exactly; a value beyond has the gradient that it would have within.
+
+    A descent to an image has to move it. Not by tf.custom_gradient, which exports do not keep.
+    """
+    return images + tf.stop_gradient(tf.clip_by_value(images, 0.0, 1.0) - images)
 
 
 def _as_files(function, specs):

@@ -51,7 +51,7 @@ class Generator:
         latents = tf.cast(latents, tf.float32)
         if latents.shape.rank != 2 or latents.shape[1] != self.latent_size:
             raise ValueError(f"latents are [num, {self.latent_size}]; these are {latents.shape}")
-        images = _clipped(self._generate(latents))
+        images = generation.clipped(self._generate(latents))
         return tf.ensure_shape(images, [latents.shape[0], *self.image_size, self.channels])
 
     def latents(self, num, seed):
@@ -71,14 +71,6 @@ class Generator:
             if progress is not None:
                 progress(len(part))
         return made
-
-
-@tf.custom_gradient
-def _clipped(images):
-    def gradient(upstream):
-        return upstream
-
-    return tf.clip_by_value(images, 0.0, 1.0), gradient
 
 
 def load(where, label=None):

@@ -56,8 +56,13 @@ def _describe_data(request, splits, total):
     counts = ", ".join(f"{name} {split.num_examples}" for name, split in splits.items())
     steps = config.steps_in(total)
     return (f"data: {config.dataset}: {counts}\nlength: {steps} steps, {total} images of each kind, "
-            f"{total / training.epoch_images(splits):.2f} epochs"
-            + "".join(f"\ngrowth, in images: {plan}" for plan in [config.plan(total)] if plan))
+            f"{total / training.epoch_images(splits):.2f} epochs{_growth(config, total)}")
+
+
+def _growth(config, total):
+    """A line with a line break before it; empty for networks that do not grow."""
+    plan = config.plan(total)
+    return f"\ngrowth, in images: {plan}" if plan else ""
 
 
 def _prepare(request):
@@ -159,10 +164,7 @@ def _train(gan, strategy, splits, folder, request, info, evaluate):
     start = int(gan.images_seen.numpy())
     reporter = progress.Reporter(folder, start, gan.total_images,
                                  gan.config.steps_in(gan.total_images), info.get("seconds", 0.0))
-    print(f"run folder: {folder.path}", file=sys.stderr)
-    plan = gan.config.plan(gan.total_images)
-    if plan:
-        print(f"growth, in images: {plan}", file=sys.stderr)
+    print(f"run folder: {folder.path}{_growth(gan.config, gan.total_images)}", file=sys.stderr)
     try:
         number = training.train(gan, strategy, splits, folder, request.options, reporter, info, evaluate)
     except training.Diverged as error:
