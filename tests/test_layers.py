@@ -279,17 +279,23 @@ def test_weight_normalized_kernels_begin_with_a_square_of_2(name):
 
 
 @WEIGHT_NORMALIZED
-def test_weight_normalization_is_float32_under_mixed_precision(name):
+def test_weight_normalization_under_mixed_precision(name):
+    """The kernel is computed in float32, whose square is |g|^2 then, and rounded once."""
     exact, _, _, inputs = weight_normalized(name, 1.0)
     tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
         layer = NORMALIZED[name][0]()
-        half = layer(tf.cast(inputs, tf.bfloat16))
+        layer(inputs)
     finally:
         tf.keras.mixed_precision.set_global_policy("float32")
-    assert half.dtype == tf.float32
     layer.set_weights(exact.get_weights())
-    np.testing.assert_allclose(layer(inputs), exact(inputs), atol=1e-6)
+    np.testing.assert_allclose(layer._kernel(), exact._kernel(), rtol=1e-6)
+    kernel = exact._kernel()
+    images, rounded = (tf.cast(tf.cast(each, tf.bfloat16), tf.float32) for each in (inputs, kernel))
+    assert np.abs(rounded - kernel).max() > 0
+    exact._kernel = lambda: rounded
+    assert layer(inputs).dtype == tf.bfloat16
+    np.testing.assert_allclose(tf.cast(layer(inputs), tf.float32), exact(images), rtol=2 ** -7, atol=2 ** -7)
 
 
 def test_shifted():

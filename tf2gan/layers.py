@@ -32,7 +32,32 @@ def batch_normalization(momentum=0.99, name=None):
     nothing but rounding.
     """
     # On one replica too: the other path keeps another estimate of the variance, divided by n - 1.
-    return tf.keras.layers.BatchNormalization(momentum=momentum, synchronized=True, dtype="float32", name=name)
+    return BatchNormalization(momentum=momentum, synchronized=True, dtype="float32", name=name)
+
+
+class BatchNormalization(tf.keras.layers.BatchNormalization):
+    """Keras's, but for its moving statistics, which are read on one replica alone: synchronized, all have the same.
+
+    Keras 2 would average them over replicas at every read, for which all machines of a training have to read at once.
+    """
+
+    def add_weight(self, *args, **kwargs):
+        if "synchronization" in kwargs:
+            kwargs["aggregation"] = tf.VariableAggregation.ONLY_FIRST_REPLICA
+        return super().add_weight(*args, **kwargs)
+
+    def call(self, inputs, training=False):
+        if (not training or not self.trainable or len(inputs.shape) != 4
+                or tf.distribute.get_strategy().num_replicas_in_sync > 1):
+            return super().call(inputs, training=training)
+        # One replica sees the whole batch: one operation, which takes half the time.
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs, scale=self.gamma, offset=self.beta, mean=[], variance=[], epsilon=self.epsilon, is_training=True)
+        num = tf.cast(tf.reduce_prod(tf.shape(inputs)[:3]), tf.float32)
+        # It divides by num - 1 what the other path, and the normalization itself, divide by num.
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance * (num - 1.0) / num)):
+            moving.assign(self.momentum * moving + (1.0 - self.momentum) * value)
+        return outputs
 
 
 def layer_normalization(name=None):
@@ -43,10 +68,14 @@ def layer_normalization(name=None):
     return tf.keras.layers.GroupNormalization(groups=1, epsilon=1e-5, dtype="float32", name=name)
 
 
+def variable_of(variable):
+    """The tf.Variable of a layer's or an optimizer's variable: Keras 3 wraps it, Keras 2 has it as it is."""
+    return variable if isinstance(variable, tf.Variable) else variable.value
+
+
 def clip_weights(variables, limit):
     """Clips trainable variables to [-limit, limit], in replica context (Arjovsky et al. 2017, algorithm 1, line 7)."""
-    # Keras 3 wraps the TensorFlow variable, Keras 2 has it as it is.
-    variables = [v if isinstance(v, tf.Variable) else v.value for v in variables]
+    variables = [variable_of(v) for v in variables]
 
     def clip(strategy):
         for variable in variables:
@@ -66,6 +95,37 @@ def shifted(images, most, offsets):
     return tf.ensure_shape(tf.gather(rows, offsets[1][:, None] + tf.range(width), axis=2, batch_dims=1), images.shape)
 
 
+# Layers of Keras with another way to add the bias. Keras's op for it has a gradient that in bfloat16, on a CPU, is
+# summed in bfloat16: soon no further number is large enough to change the sum, which of a large map is 99 % too small.
+# A plain sum's is right to the last bit, and as fast. Keras's own Conv2D is right too: oneDNN adds the sum to the
+# gradient of its kernel.
+
+class Dense(tf.keras.layers.Dense):
+    """[batch, num_inputs] -> [batch, num_outputs], as Keras's."""
+
+    def call(self, inputs):
+        return self.activation(tf.matmul(inputs, self.kernel) + self.bias)
+
+
+class Conv2D(tf.keras.layers.Conv2D):
+    """As Keras's, for those that have another `convolution_op`."""
+
+    def call(self, inputs):
+        outputs = self.convolution_op(inputs, self.kernel)
+        return self.activation(outputs + self.bias if self.use_bias else outputs)
+
+
+class Conv2DTranspose(tf.keras.layers.Conv2DTranspose):
+    """[batch, height, width, channels] -> [batch, height stride, width stride, num_outputs], as Keras's if "same"."""
+
+    def call(self, inputs):
+        sizes = tf.shape(inputs)[1:3] * self.strides
+        outputs = tf.nn.conv2d_transpose(inputs, self.kernel, [tf.shape(inputs)[0], *tf.unstack(sizes), self.filters],
+                                         self.strides, padding="SAME")
+        outputs = tf.ensure_shape(outputs, self.compute_output_shape(inputs.shape))
+        return self.activation(outputs + self.bias if self.use_bias else outputs)
+
+
 class Dropout(tf.keras.layers.Layer):
     """Inverted dropout (Srivastava et al. 2014) whose mask is a pure function of the seed it is called with.
 
@@ -82,7 +142,9 @@ class Dropout(tf.keras.layers.Layer):
             return inputs
         if seed is None:
             raise ValueError(f"{self.name}: a dropout layer in training needs a seed")
-        return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed=seed)
+        # In float32: bfloat16's numbers from U(0, 1) are multiples of 1/128, which would make another rate.
+        kept = tf.random.stateless_uniform(tf.shape(inputs), seed) >= self.rate
+        return tf.where(kept, inputs * (1.0 / (1.0 - self.rate)), 0.0)
 
 
 class GaussianNoise(tf.keras.layers.Layer):
@@ -102,17 +164,29 @@ class GaussianNoise(tf.keras.layers.Layer):
         return inputs + tf.cast(self.deviation * noise, inputs.dtype)
 
 
-class _WeightNormalized(tf.keras.layers.Layer):
+class _ExactWeights(tf.keras.layers.Layer):
+    """A layer that reads its weights in float32, and computes from them what it multiplies inputs with.
+
+    Its arithmetic on inputs is in the policy's type, or in `dtype`. Keras would round weights before anything is
+    computed from them.
+    """
+
+    def __init__(self, num_outputs, name=None, dtype=None):
+        super().__init__(name=name, dtype="float32", autocast=False)
+        self.num_outputs = num_outputs
+        self.arithmetic = dtype or tf.keras.mixed_precision.global_policy().compute_dtype
+
+    def _cast(self, value):
+        return tf.cast(value, self.arithmetic)
+
+
+class _WeightNormalized(_ExactWeights):
     """A linear layer whose kernel is w = g v / |v|, a length and a direction for each output.
 
     Salimans and Kingma 2016 (arXiv 1602.07868), eq. 2. At first |w|^2 = 2, so that rectified outputs keep the size of
     what comes in, which takes the place of the paper's initialization by data (sec. 3): weights are a function of the
-    seed alone. Always in float32, as all norms are.
+    seed alone. The kernel is computed in float32, as all norms are.
     """
-
-    def __init__(self, num_outputs, name=None):
-        super().__init__(name=name, dtype="float32")
-        self.num_outputs = num_outputs
 
     def _add_weights(self, shape):
         self.direction = self.add_weight(name="direction", shape=[*shape, self.num_outputs],
@@ -135,14 +209,14 @@ class WeightNormalizedDense(_WeightNormalized):
         super().build(input_shape)
 
     def call(self, inputs):
-        return tf.matmul(inputs, self._kernel()) + self.bias
+        return tf.matmul(self._cast(inputs), self._cast(self._kernel())) + self._cast(self.bias)
 
 
 class WeightNormalizedConv2D(_WeightNormalized):
     """[batch, height, width, channels] -> [batch, height', width', num_outputs]; arguments are those of Keras's."""
 
-    def __init__(self, num_outputs, size, stride=1, padding="valid", name=None):
-        super().__init__(num_outputs, name)
+    def __init__(self, num_outputs, size, stride=1, padding="valid", name=None, dtype=None):
+        super().__init__(num_outputs, name, dtype)
         self.size, self.stride, self.padding = size, stride, padding
 
     def build(self, input_shape):
@@ -150,10 +224,11 @@ class WeightNormalizedConv2D(_WeightNormalized):
         super().build(input_shape)
 
     def call(self, inputs):
-        return tf.nn.conv2d(inputs, self._kernel(), self.stride, self.padding.upper()) + self.bias
+        outputs = tf.nn.conv2d(self._cast(inputs), self._cast(self._kernel()), self.stride, self.padding.upper())
+        return outputs + self._cast(self.bias)
 
 
-class _Equalized(tf.keras.layers.Layer):
+class _Equalized(_ExactWeights):
     """A linear layer with an equalized learning rate (Karras et al. 2017, arXiv 1710.10196, sec. 4.1).
 
     Weights are drawn from N(0, 1) and multiplied by gain / sqrt(fan_in) whenever they are used, not once at the start:
@@ -162,8 +237,8 @@ class _Equalized(tf.keras.layers.Layer):
     """
 
     def __init__(self, num_outputs, gain=2.0 ** 0.5, name=None, dtype=None):
-        super().__init__(name=name, dtype=dtype)
-        self.num_outputs, self.gain = num_outputs, gain
+        super().__init__(num_outputs, name, dtype)
+        self.gain = gain
 
     def _add_weights(self, shape):
         """`shape`: of the kernel without its last axis."""
@@ -173,7 +248,7 @@ class _Equalized(tf.keras.layers.Layer):
         self.scale = self.gain / math.prod(shape) ** 0.5
 
     def _scaled_kernel(self):
-        return self.scale * tf.convert_to_tensor(self.kernel)
+        return self._cast(self.scale * tf.convert_to_tensor(self.kernel))
 
 
 class EqualizedDense(_Equalized):
@@ -184,7 +259,7 @@ class EqualizedDense(_Equalized):
         super().build(input_shape)
 
     def call(self, inputs):
-        return tf.matmul(inputs, self._scaled_kernel()) + self.bias
+        return tf.matmul(self._cast(inputs), self._scaled_kernel()) + self._cast(self.bias)
 
 
 class EqualizedConv2D(_Equalized):
@@ -199,15 +274,18 @@ class EqualizedConv2D(_Equalized):
         super().build(input_shape)
 
     def call(self, inputs):
-        return tf.nn.conv2d(inputs, self._scaled_kernel(), 1, "SAME") + self.bias
+        return tf.nn.conv2d(self._cast(inputs), self._scaled_kernel(), 1, "SAME") + self._cast(self.bias)
 
 
 class PixelNormalization(tf.keras.layers.Layer):
     """x / sqrt(mean over channels of x^2 + 1e-8), at each pixel (Karras et al. 2017, sec. 4.2).
 
     [..., channels] in and out; of latents [batch, latent_size] it makes vectors of length sqrt(latent_size). Without
-    weights; the mean is taken in float32.
+    weights; computed in float32, and returned in the inputs' type.
     """
+
+    def __init__(self, name=None):
+        super().__init__(name=name, dtype="float32", autocast=False)  # which would round inputs first
 
     def call(self, inputs):
         values = tf.cast(inputs, tf.float32)
@@ -226,7 +304,7 @@ class MinibatchStdDev(tf.keras.layers.Layer):
     """
 
     def __init__(self, group_size=4, name=None):
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32", autocast=False)
         self.group_size = group_size
 
     def call(self, inputs):

@@ -68,6 +68,7 @@ def memory(gan, strategy) -> str:
     activations = sum(output.dtype.size * math.prod(output.shape)
                       for operation in graph.get_operations() for output in operation.outputs
                       if operation.type in kept and "gradient_tape" not in operation.name
+                      and (operation.type != "AddV2" or operation.inputs[1].shape.rank != 1)  # of a bias is not needed
                       and not re.search("replica_[1-9]|update_[1-9]", operation.name)  # of the first device only
                       and output.shape.is_fully_defined())
     total = variables + gradients + activations

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf2gan.errors import UserError
 from tf2gan.gans.decays import EpochDecay, LinearDecay
+from tf2gan.optimizers import Adam
 from tf2gan.seeds import fold
 
 
@@ -124,6 +125,8 @@ class GAN(tf.Module):
         self.num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
         # The clock of everything; written outside of replicas only.
         self.images_seen = tf.Variable(0, trainable=False, dtype=tf.int64, name="images_seen")
+        # Those of this process; other machines may have more.
+        self.num_local_replicas = len(tf.distribute.get_strategy().experimental_local_results(self.images_seen))
         self.averages = []  # pairs of an averaged network and the trained one
         # Their variables by themselves: a checkpoint does not reach into a Keras 3 model that was made not trainable.
         self.averaged_variables, self.averaged_from, self._decays = [], [], []
@@ -183,7 +186,7 @@ class GAN(tf.Module):
         elif epoch_decay is not None:
             learning_rate = EpochDecay(learning_rate, epoch_decay, self)
         if kind == "adam":
-            return tf.keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=beta_2)
+            return Adam(learning_rate, beta_1=beta_1, beta_2=beta_2)
         if kind == "rmsprop":
             # Keras adds epsilon under the root: its default 1e-7 would drown gradients below 3e-4, such as those that
             # pass a critic of clipped weights.
@@ -267,7 +270,7 @@ class GAN(tf.Module):
     # What training calls, outside of replicas.
 
     def restored(self, num_replicas):
-        """After restoring a checkpoint that `num_replicas` replicas wrote, for state that differs between replicas."""
+        """After restoring a checkpoint that has the state of `num_replicas`, where that differs between replicas."""
 
     def end_step(self, num_images):
         """Advances the clock by the images of one step and the averages by one step.

@@ -1,7 +1,7 @@
 """Networks that are told the class: an embedding of the label joins the latents, or the image (Mirza 2014)."""
 import tensorflow as tf
 
-from tf2gan.layers import Dropout, batch_normalization
+from tf2gan.layers import Conv2DTranspose, Dense, Dropout, batch_normalization
 from tf2gan.networks.dcgan import norm_layers
 from tf2gan.seeds import fold
 
@@ -20,19 +20,19 @@ class ConditionalGenerator(tf.keras.Model):
     size_minimum = 8
 
     def __init__(self, image_shape, latent_size, num_classes, filters=64, dropout=0.0, name="generator"):
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         start = image_shape[0] // 4
         if num_classes is not None:
             self.embedding = tf.keras.layers.Embedding(num_classes, latent_size, name="embedding")
-        self.dense = tf.keras.layers.Dense(4 * filters * start * start, name="dense")
+        self.dense = Dense(4 * filters * start * start, name="dense")
         self.reshape = tf.keras.layers.Reshape([start, start, 4 * filters], name="reshape")
         self.convolutions = [
-            tf.keras.layers.Conv2DTranspose(width, 3, stride, padding="same", name=f"conv_{i}")
+            Conv2DTranspose(width, 3, stride, padding="same", name=f"conv_{i}")
             for i, (width, stride) in enumerate([(2 * filters, 2), (filters, 1)])]
         self.norms = [batch_normalization(name=f"norm_{i}") for i in range(2)]
         self.leaky_relu = tf.keras.layers.LeakyReLU(SLOPE, name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")
-        self.to_image = tf.keras.layers.Conv2DTranspose(image_shape[-1], 3, 2, padding="same", dtype="float32",
+        self.to_image = Conv2DTranspose(image_shape[-1], 3, 2, padding="same", dtype="float32",
                                                         name="to_image")
 
     def call(self, latents, labels=None, training=False, seed=None):
@@ -57,7 +57,7 @@ class ConditionalDiscriminator(tf.keras.Model):
     normalized = (1, 2)  # convolutions
 
     def __init__(self, image_shape, num_classes, filters=64, dropout=0.0, normalization="batch", name="discriminator"):
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         height, width = image_shape[:2]
         self.embedding = tf.keras.layers.Embedding(num_classes, height * width, name="embedding")
         self.to_plane = tf.keras.layers.Reshape([height, width, 1], name="to_plane")
@@ -67,7 +67,7 @@ class ConditionalDiscriminator(tf.keras.Model):
         self.leaky_relu = tf.keras.layers.LeakyReLU(SLOPE, name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")
         self.flatten = tf.keras.layers.Flatten(name="flatten")
-        self.to_logit = tf.keras.layers.Dense(1, dtype="float32", name="to_logit")
+        self.to_logit = Dense(1, dtype="float32", name="to_logit")
 
     def call(self, images, labels, training=False, seed=None):
         """`seed` (int tensor [2]) is needed in training with dropout only."""

@@ -3,8 +3,9 @@ import math
 
 import tensorflow as tf
 
-from tf2gan.layers import Dropout, WeightNormalizedConv2D, batch_normalization, layer_normalization
+from tf2gan.layers import Dense, Dropout, WeightNormalizedConv2D, batch_normalization, layer_normalization
 from tf2gan.seeds import fold
+from tf2gan.upsampling import UpsamplingConv2D
 
 MOMENTUM = 0.8  # of the moving statistics
 
@@ -45,15 +46,14 @@ class UpsamplingGenerator(tf.keras.Model):
     size_minimum = 8
 
     def __init__(self, image_shape, filters=64, dropout=0.0, name="generator"):
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         doublings = num_doublings(image_shape[0], start=7, least=2)
         start = image_shape[0] // 2 ** doublings
         widths = [2 * filters] * (doublings - 1) + [filters]
-        self.dense = tf.keras.layers.Dense(2 * filters * start * start, activation="relu", name="dense")
+        self.dense = Dense(2 * filters * start * start, activation="relu", name="dense")
         self.reshape = tf.keras.layers.Reshape([start, start, 2 * filters], name="reshape")
         self.dense_norm = batch_normalization(MOMENTUM, name="dense_norm")
-        self.upsample = tf.keras.layers.UpSampling2D(2, name="upsample")
-        self.convolutions = [tf.keras.layers.Conv2D(width, 3, padding="same", activation="relu", name=f"conv_{i}")
+        self.convolutions = [UpsamplingConv2D(width, 3, activation="relu", name=f"conv_{i}")
                              for i, width in enumerate(widths)]
         self.norms = [batch_normalization(MOMENTUM, name=f"norm_{i}") for i in range(len(widths))]
         self.dropout = Dropout(dropout, name="dropout")
@@ -63,7 +63,7 @@ class UpsamplingGenerator(tf.keras.Model):
         """`seed` (int tensor [2]) is needed in training with dropout only."""
         x = self.dense_norm(self.reshape(self.dense(latents)), training=training)
         for i, (conv, norm) in enumerate(zip(self.convolutions, self.norms)):
-            x = norm(conv(self.upsample(x)), training=training)
+            x = norm(conv(x), training=training)
             x = self.dropout(x, training=training, seed=None if seed is None else fold(seed, i))
         return tf.tanh(self.to_image(x))
 
@@ -78,15 +78,15 @@ class StridedDiscriminator(tf.keras.Model):
     normalized = (1, 2)  # convolutions
 
     def __init__(self, filters=32, slope=0.2, dropout=0.25, normalization="batch", name="discriminator"):
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         self.convolutions = [
             tf.keras.layers.Conv2D(filters * 2 ** i, 3, stride, padding="same", name=f"conv_{i}")
             for i, stride in enumerate((2, 2, 2, 1))]
-        self.leaky_relu = tf.keras.layers.LeakyReLU(slope, name="leaky_relu")
+        self.leaky_relu = tf.keras.layers.LeakyReLU(slope, dtype="float32", name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")
         self.norms = norm_layers(normalization, MOMENTUM, self.normalized)
         self.flatten = tf.keras.layers.Flatten(name="flatten")
-        self.to_logit = tf.keras.layers.Dense(1, dtype="float32", name="to_logit")
+        self.to_logit = Dense(1, dtype="float32", name="to_logit")
 
     def call(self, images, training=False, seed=None):
         """`seed` (int tensor [2]) is needed in training with dropout only."""

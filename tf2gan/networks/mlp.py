@@ -3,7 +3,7 @@ import math
 
 import tensorflow as tf
 
-from tf2gan.layers import Dropout
+from tf2gan.layers import Dense, Dropout
 from tf2gan.seeds import fold
 
 
@@ -13,11 +13,11 @@ class MLPGenerator(tf.keras.Model):
     size_multiple = size_minimum = 1
 
     def __init__(self, image_shape, widths=(128,), slope=0.01, dropout=0.0, name="generator"):
-        super().__init__(name=name)
-        self.hidden = [tf.keras.layers.Dense(width, name=f"dense_{i}") for i, width in enumerate(widths)]
+        super().__init__(name=name, dtype="float32")
+        self.hidden = [Dense(width, name=f"dense_{i}") for i, width in enumerate(widths)]
         self.leaky_relu = tf.keras.layers.LeakyReLU(slope, name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")
-        self.to_pixels = tf.keras.layers.Dense(math.prod(image_shape), dtype="float32", name="to_pixels")
+        self.to_pixels = Dense(math.prod(image_shape), dtype="float32", name="to_pixels")
         self.to_image = tf.keras.layers.Reshape(image_shape, dtype="float32", name="to_image")
 
     def call(self, latents, training=False, seed=None):
@@ -32,12 +32,12 @@ class MLPDiscriminator(tf.keras.Model):
     """Images [batch, height, width, channels] in [-1, 1] to logits [batch, 1]."""
 
     def __init__(self, widths=(128,), slope=0.01, dropout=0.0, name="discriminator"):
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         self.flatten = tf.keras.layers.Flatten(name="flatten")
-        self.hidden = [tf.keras.layers.Dense(width, name=f"dense_{i}") for i, width in enumerate(widths)]
+        self.hidden = [Dense(width, name=f"dense_{i}") for i, width in enumerate(widths)]
         self.leaky_relu = tf.keras.layers.LeakyReLU(slope, name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")
-        self.to_logit = tf.keras.layers.Dense(1, dtype="float32", name="to_logit")
+        self.to_logit = Dense(1, dtype="float32", name="to_logit")
 
     def call(self, images, training=False, seed=None):
         """`seed` (int tensor [2]) is needed in training with dropout only."""

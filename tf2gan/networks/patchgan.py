@@ -15,11 +15,11 @@ class PatchGAN(tf.keras.Model):
     size_minimum = 32  # at 16 the last normalized map is 1x1, which instance normalization turns into zeros
 
     def __init__(self, filters=64, name="patchgan"):
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         widths = [filters, 2 * filters, 4 * filters, 8 * filters]
         self.convolutions = [convolution(width, 4, 2, name=f"conv_{i}") for i, width in enumerate(widths)]
         self.norms = [instance_normalization(f"norm_{i}") for i in range(1, len(widths))]
-        self.leaky_relu = tf.keras.layers.LeakyReLU(0.2, name="leaky_relu")
+        self.leaky_relu = tf.keras.layers.LeakyReLU(0.2, dtype="float32", name="leaky_relu")
         self.to_logits = convolution(1, 4, dtype="float32", name="to_logits")
 
     def call(self, images, training=False):

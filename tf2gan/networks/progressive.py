@@ -35,8 +35,9 @@ def halved(images):
 
 def blended(old, new, alpha):
     """(1 - alpha) old + alpha new; exactly `old` at 0 and `new` at 1."""
-    alpha = tf.cast(alpha, new.dtype)
-    return (1.0 - alpha) * old + alpha * new
+    # In float32: a bfloat16 alpha goes in steps of up to 1/256, and is not that of the real images.
+    mixed = (1.0 - alpha) * tf.cast(old, tf.float32) + alpha * tf.cast(new, tf.float32)
+    return tf.cast(mixed, new.dtype)
 
 
 def _build(layer, num_channels):
@@ -80,7 +81,7 @@ class ProgressiveGenerator(_Progressive):
     """
 
     def __init__(self, size, channels, base=8192, most=512, dropout=0.0, name="generator"):
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         self.widths = widths = tuple(width(level, base, most) for level in range(num_levels(size)))
         self.start = tf.keras.layers.Reshape([START, START, widths[0]], name="start")
         self.normalize = PixelNormalization(name="normalize")
@@ -117,7 +118,7 @@ class ProgressiveDiscriminator(_Progressive):
     """
 
     def __init__(self, size, base=8192, most=512, group_size=4, dropout=0.0, name="discriminator"):
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         self.widths = widths = tuple(width(level, base, most) for level in range(num_levels(size)))
         self.dropout = Dropout(dropout, name="dropout")
         self.spread = MinibatchStdDev(group_size, name="spread")

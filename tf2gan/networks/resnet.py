@@ -2,7 +2,7 @@
 import tensorflow as tf
 
 from tf2gan.layers import ReflectionPadding2D, instance_normalization
-from tf2gan.networks.unet import WEIGHTS_STDDEV, convolution
+from tf2gan.networks.unet import convolution, initial_weights
 
 
 class ResidualBlock(tf.keras.layers.Layer):
@@ -29,7 +29,7 @@ class ResNet(tf.keras.Model):
     size_minimum = 16
 
     def __init__(self, channels=3, filters=64, num_blocks=9, name="resnet"):
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         # A bias before a normalization is cancelled by it, so only the last convolution has one.
         self.pad = ReflectionPadding2D(3, name="pad")
         self.from_image = convolution(filters, 7, padding="valid", use_bias=False, name="from_image")
@@ -38,7 +38,7 @@ class ResNet(tf.keras.Model):
         self.up_convolutions = [
             tf.keras.layers.Conv2DTranspose(
                 filters * 2 ** i, 3, 2, padding="same", use_bias=False, name=f"up_{i}",
-                kernel_initializer=tf.keras.initializers.RandomNormal(stddev=WEIGHTS_STDDEV))
+                kernel_initializer=initial_weights())
             for i in (1, 0)]
         self.norms = [instance_normalization(f"norm_{i}") for i in range(5)]
         self.to_image = convolution(channels, 7, padding="valid", dtype="float32", name="to_image")

@@ -3,7 +3,7 @@ import math
 
 import tensorflow as tf
 
-from tf2gan.layers import Dropout, GaussianNoise, WeightNormalizedDense, batch_normalization
+from tf2gan.layers import Dense, Dropout, GaussianNoise, WeightNormalizedDense, batch_normalization
 from tf2gan.networks.dcgan import convolution, norm_layers
 from tf2gan.seeds import fold
 
@@ -17,11 +17,11 @@ class SoftplusGenerator(tf.keras.Model):
     size_multiple = size_minimum = 1
 
     def __init__(self, image_shape, width=500, dropout=0.0, name="generator"):
-        super().__init__(name=name)
-        self.hidden = [tf.keras.layers.Dense(width, activation="softplus", name=f"dense_{i}") for i in range(2)]
+        super().__init__(name=name, dtype="float32")
+        self.hidden = [Dense(width, activation="softplus", name=f"dense_{i}") for i in range(2)]
         self.norms = [batch_normalization(name=f"norm_{i}") for i in range(2)]
         self.dropout = Dropout(dropout, name="dropout")
-        self.to_pixels = tf.keras.layers.Dense(math.prod(image_shape), dtype="float32", name="to_pixels")
+        self.to_pixels = Dense(math.prod(image_shape), dtype="float32", name="to_pixels")
         self.to_image = tf.keras.layers.Reshape(image_shape, dtype="float32", name="to_image")
 
     def call(self, latents, training=False, seed=None):
@@ -45,14 +45,13 @@ class DenseClassifier(tf.keras.Model):
 
     def __init__(self, num_logits, widths=(1000, 500, 250, 250, 250), noise=0.5, weight_norm=True,
                  name="discriminator"):
-        super().__init__(name=name)
-        dense = WeightNormalizedDense if weight_norm else tf.keras.layers.Dense
-        self.flatten = tf.keras.layers.Flatten(name="flatten")
-        self.input_noise = GaussianNoise(1.2 * noise, name="input_noise")
+        super().__init__(name=name, dtype="float32")
+        dense = WeightNormalizedDense if weight_norm else Dense
+        self.flatten = tf.keras.layers.Flatten(dtype="float32", name="flatten")
+        self.input_noise = GaussianNoise(1.2 * noise, dtype="float32", name="input_noise")
         self.noise = GaussianNoise(noise, name="noise")
         self.hidden = [dense(width, name=f"dense_{i}") for i, width in enumerate(widths)]
-        self.to_logits = WeightNormalizedDense(num_logits, name="to_logits") if weight_norm else tf.keras.layers.Dense(
-            num_logits, dtype="float32", name="to_logits")
+        self.to_logits = dense(num_logits, dtype="float32", name="to_logits")
 
     def features(self, images, training=False, seed=None):
         """[batch, widths[-1]]; `seed` (int tensor [2]) is needed in training with noise only."""
@@ -80,14 +79,14 @@ class StridedClassifier(tf.keras.Model):
     normalized = (1, 2)  # convolutions
 
     def __init__(self, num_logits, filters=32, dropout=0.5, normalization="batch", name="discriminator"):
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         self.convolutions = [convolution(normalization)(filters * 2 ** i, 3, 2, padding="same", name=f"conv_{i}")
                              for i in range(3)]
         self.norms = norm_layers(normalization, 0.99, self.normalized)
         self.leaky_relu = tf.keras.layers.LeakyReLU(0.01, name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")
         self.flatten = tf.keras.layers.Flatten(name="flatten")
-        self.to_logits = tf.keras.layers.Dense(num_logits, dtype="float32", name="to_logits")
+        self.to_logits = Dense(num_logits, dtype="float32", name="to_logits")
 
     def features(self, images, training=False, seed=None):
         """`seed` is not needed."""

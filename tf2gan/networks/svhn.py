@@ -1,7 +1,7 @@
 """Networks for house numbers, after the semi-supervised literature (Salimans et al. 2016, sec. 5)."""
 import tensorflow as tf
 
-from tf2gan.layers import Dropout, batch_normalization
+from tf2gan.layers import Conv2DTranspose, Dense, Dropout, batch_normalization
 from tf2gan.networks.dcgan import convolution, norm_layers, num_doublings
 from tf2gan.seeds import fold
 
@@ -17,18 +17,18 @@ class TransposedGenerator(tf.keras.Model):
     size_minimum = 16
 
     def __init__(self, image_shape, filters=128, dropout=0.0, name="generator"):
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         doublings = num_doublings(image_shape[0], start=4, least=3)
         start = image_shape[0] // 2 ** doublings
         widths = [filters * 2 ** i for i in reversed(range(doublings))]
-        self.dense = tf.keras.layers.Dense(widths[0] * start * start, name="dense")
+        self.dense = Dense(widths[0] * start * start, name="dense")
         self.reshape = tf.keras.layers.Reshape([start, start, widths[0]], name="reshape")
-        self.convolutions = [tf.keras.layers.Conv2DTranspose(width, 5, 2, padding="same", name=f"conv_{i}")
+        self.convolutions = [Conv2DTranspose(width, 5, 2, padding="same", name=f"conv_{i}")
                              for i, width in enumerate(widths[1:])]
         self.norms = [batch_normalization(name=f"norm_{i}") for i in range(doublings)]
         self.leaky_relu = tf.keras.layers.LeakyReLU(0.2, name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")
-        self.to_image = tf.keras.layers.Conv2DTranspose(image_shape[-1], 5, 2, padding="same", dtype="float32",
+        self.to_image = Conv2DTranspose(image_shape[-1], 5, 2, padding="same", dtype="float32",
                                                         name="to_image")
 
     def call(self, latents, training=False, seed=None):
@@ -52,7 +52,7 @@ class HouseNumberDiscriminator(tf.keras.Model):
     normalized = (1, 2, 3, 4)  # convolutions
 
     def __init__(self, filters=64, num_logits=1, dropout=0.5, normalization="batch", name="discriminator"):
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         self.input_dropout = Dropout(0.4 * dropout, name="input_dropout")
         self.convolutions = [
             convolution(normalization)(filters if i < 3 else 2 * filters, 3, stride,
@@ -61,8 +61,8 @@ class HouseNumberDiscriminator(tf.keras.Model):
         self.norms = norm_layers(normalization, 0.99, self.normalized)
         self.leaky_relu = tf.keras.layers.LeakyReLU(0.2, name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")
-        self.pool = tf.keras.layers.GlobalAveragePooling2D(name="pool")
-        self.to_logits = tf.keras.layers.Dense(num_logits, dtype="float32", name="to_logits")
+        self.pool = tf.keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool")
+        self.to_logits = Dense(num_logits, dtype="float32", name="to_logits")
 
     def features(self, images, training=False, seed=None):
         """[batch, 2 * filters]: the last convolution, averaged over the image. `seed` as in `call`."""

@@ -3,6 +3,7 @@ import tensorflow as tf
 
 from tf2gan.layers import Dropout, instance_normalization
 from tf2gan.seeds import fold
+from tf2gan.upsampling import UpsamplingConv2D
 
 WEIGHTS_STDDEV = 0.02  # "Weights are initialized from a Gaussian distribution N(0, 0.02)", Zhu et al. 2017, sec. 7.1
 
@@ -10,8 +11,12 @@ WEIGHTS_STDDEV = 0.02  # "Weights are initialized from a Gaussian distribution N
 def convolution(filters, size, stride=1, **kwargs):
     """A convolution with the CycleGAN paper's initial weights; `same` padding unless told otherwise."""
     kwargs.setdefault("padding", "same")
-    initializer = tf.keras.initializers.RandomNormal(stddev=WEIGHTS_STDDEV)
-    return tf.keras.layers.Conv2D(filters, size, stride, kernel_initializer=initializer, **kwargs)
+    return tf.keras.layers.Conv2D(filters, size, stride, kernel_initializer=initial_weights(), **kwargs)
+
+
+def initial_weights():
+    """The CycleGAN paper's."""
+    return tf.keras.initializers.RandomNormal(stddev=WEIGHTS_STDDEV)
 
 
 class UNet(tf.keras.Model):
@@ -24,18 +29,19 @@ class UNet(tf.keras.Model):
     size_minimum = 32  # at 16 the innermost map is 1x1, which instance normalization turns into zeros
 
     def __init__(self, channels=3, filters=32, dropout=0.0, name="unet"):
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         widths = [filters, 2 * filters, 4 * filters, 8 * filters]
         self.down_convolutions = [convolution(width, 4, 2, name=f"down_{i}") for i, width in enumerate(widths)]
         self.down_norms = [instance_normalization(f"down_norm_{i}") for i in range(len(widths))]
         widths = widths[-2::-1]
-        self.up_convolutions = [convolution(width, 4, activation="relu", name=f"up_{i}")
-                                for i, width in enumerate(widths)]
+        self.up_convolutions = [
+            UpsamplingConv2D(width, 4, activation="relu", kernel_initializer=initial_weights(), name=f"up_{i}")
+            for i, width in enumerate(widths)]
         self.up_norms = [instance_normalization(f"up_norm_{i}") for i in range(len(widths))]
-        self.upsample = tf.keras.layers.UpSampling2D(2, name="upsample")
         self.dropout = Dropout(dropout, name="dropout")
-        self.leaky_relu = tf.keras.layers.LeakyReLU(0.2, name="leaky_relu")
-        self.to_image = convolution(channels, 4, dtype="float32", name="to_image")
+        self.leaky_relu = tf.keras.layers.LeakyReLU(0.2, dtype="float32", name="leaky_relu")
+        self.to_image = UpsamplingConv2D(channels, 4, kernel_initializer=initial_weights(), dtype="float32",
+                                         name="to_image")
 
     def call(self, images, training=False, seed=None):
         """`seed` (int tensor [2]) is needed in training with dropout only."""
@@ -44,7 +50,7 @@ class UNet(tf.keras.Model):
             x = norm(self.leaky_relu(conv(x)))
             skips.append(x)
         for i, (conv, norm, skip) in enumerate(zip(self.up_convolutions, self.up_norms, skips[-2::-1])):
-            x = conv(self.upsample(x))
+            x = conv(x)
             x = self.dropout(x, training=training, seed=None if seed is None else fold(seed, i))
             x = tf.concat([norm(x), tf.cast(skip, tf.float32)], axis=-1)
-        return tf.tanh(self.to_image(self.upsample(x)))
+        return tf.tanh(self.to_image(x))
