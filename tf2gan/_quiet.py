@@ -21,7 +21,9 @@ _CHATTER = re.compile("|".join([
     r"retrieving CUDA diagnostic information|hostname: |NVIDIA driver|kernel driver|libcuda reported|kernel reported",
 ]))
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # no INFO lines at any time; the user's own value wins
+# No INFO lines at any time; the user's own value wins. With several workers no others either: when one of them is lost,
+# each of its peers would print a page about it, and what matters of that is raised in Python too.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if os.environ.get("TF_CONFIG") else "1")
 
 
 @contextlib.contextmanager

@@ -37,7 +37,10 @@ class ImagePool(tf.Module):
         return _Untracked(variable)
 
     def copy_first_replica(self, num_saved):
-        """After restoring a checkpoint of `num_saved` replicas: any further replica begins with the first's history."""
+        """After restoring a checkpoint of `num_saved` replicas: any further replica begins with the first's history.
+
+        Of several machines, the chief's replicas are saved, and each machine's own were restored from these.
+        """
         for parts in (self.images_of_replicas, self.count_of_replicas) if self.size else ():
             for part in parts[num_saved:]:
                 part.assign(parts[0])

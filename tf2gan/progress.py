@@ -89,6 +89,18 @@ class Reporter:
         self._writer.close()
 
 
+class Silence:
+    """In place of a Reporter for a worker that is not the chief."""
+
+    def seconds(self) -> float:
+        return 0.0
+
+    def advance(self, *args):
+        pass
+
+    log = warn = advance
+
+
 class Counter:
     """What a tool has done of its images: a bar on stderr where that is a terminal, else a line at every tenth."""
 

@@ -80,6 +80,18 @@ class Checkpoint:
         """If it is kept for its figures, and not as one of the last."""
         return self.path.name.startswith("best-")
 
+    def check_stack(self):
+        """Raises UserError if another generation of Keras wrote it.
+
+        Keras 2 and 3 list the variables of networks and optimizers in other orders, so that one would be restored to
+        another of the same shape.
+        """
+        wrote, reads = self.info.get("versions", {}), versions()
+        if "keras" in wrote and wrote["keras"].split(".")[0] != reads["keras"].split(".")[0]:
+            name = "TensorFlow {tensorflow} with Keras {keras}".format_map
+            raise UserError(f"checkpoint {self.path} was written by {name(wrote)}, which {name(reads)} cannot read: "
+                            "use the environment that wrote it; what tools/export.py makes of it there serves here too")
+
 
 class Run:
     """An existing run folder."""
@@ -183,13 +195,14 @@ class Run:
 
     def restore(self, gan, checkpoint: Checkpoint):
         """Restores everything, or raises UserError that names what to do."""
+        checkpoint.check_stack()
         older = [str(other.path) for other in self.all_checkpoints()
                  if other.path != checkpoint.path and other.info["images"] <= checkpoint.info["images"]]
         way_out = f"remove it to go on from {older[-1]}" if older else "no older one is there"
         try:
             status = tf.train.Checkpoint(gan=gan).read(str(checkpoint.path / "state"))
             num_replicas = checkpoint.info["replicas"]
-            if gan.num_replicas <= num_replicas:
+            if gan.num_local_replicas <= num_replicas:
                 status.assert_existing_objects_matched()
             else:
                 status.assert_nontrivial_match()
@@ -226,3 +239,13 @@ class Run:
         """Appends one object to metrics.jsonl."""
         with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
+
+
+class Nowhere:
+    """In place of a Run for a worker that is not the chief: it has no history, and writes nothing."""
+
+    def logs(self) -> list:
+        return []
+
+    def save(self, gan, info: dict, best=None):
+        pass

@@ -6,7 +6,9 @@ import shlex
 import sys
 from typing import Optional
 
-from tf2gan import configuration, progress, runs, summary, training, watching
+import tensorflow as tf
+
+from tf2gan import configuration, progress, runs, summary, training, watching, workers
 from tf2gan.data import labelled, load
 from tf2gan.errors import UserError, unknown
 from tf2gan.gans import GANS, NAMES
@@ -65,17 +67,20 @@ def _growth(config, total):
     return f"\ngrowth, in images: {plan}" if plan else ""
 
 
-def _prepare(request):
+def _prepare(request, team=workers.ALONE):
     """(request with all that the data decide, strategy, splits, total images), before anything is written.
 
     Everything is checked that can be wrong.
     """
+    if team.number > 1 and request.run is None and not request.options.run_dir:
+        raise UserError(f"--run-dir is needed with the {team.number} workers of TF_CONFIG: a folder that all of them "
+                        "see")
     training.check_options(request.options)
     watching.check(request.options, _figures(request))
     request.config.check()
     if request.run is None and request.options.run_dir:
         runs.check_new(request.options.run_dir)
-    strategy = training.make_strategy(request.options)  # before the data: devices are fixed once one is used
+    strategy = training.make_strategy(request.options, team)  # before the data: devices are fixed once one is used
     splits = load.load(request.config.dataset, request.gan_class.splits, request.options.data_dir,
                        request.options.skip_unreadable,
                        unlabelled=[name for name in [getattr(request.config, "more_unlabelled", None)] if name])
@@ -98,25 +103,37 @@ def _figures(request):
 
 
 def run(request) -> Outcome:
-    """Starts or resumes a run and trains to its end, or to a signal."""
-    request, strategy, splits, total = _prepare(request)
+    """Starts or resumes a run and trains to its end, or to a signal; with the workers of TF_CONFIG, if any."""
+    team = workers.team()
+    with team.explained():
+        return _run(request, team)
+
+
+def _run(request, team):
+    request, strategy, splits, total = _prepare(request, team)
     class_names = next(iter(splits.values())).class_names
     record = {**_record(request), "total_images": total,
               "data": {name: split.num_examples for name, split in splits.items()},
               "class_names": class_names and list(class_names),
               "fingerprints": {name: split.fingerprint for name, split in splits.items()},
               "command": shlex.join(["tools/train.py", *sys.argv[1:]]), "versions": runs.versions()}
+    # Not the paths, which each machine may have of its own.
+    team.check_same("versions, data or options", json.dumps([
+        record["versions"], record["data"], record["fingerprints"], record["model"], request.options.precision,
+        {**record["config"], "dataset": None}, strategy.num_replicas_in_sync, total]))
     if request.run is None:
         gan = training.build(request.gan_class, request.config, total, strategy, record["class_names"],
                              training.epoch_images(splits))
+        if not team.is_chief:
+            return _follow(gan, strategy, splits, request, team)
         name = request.preset if request.preset in NAMES else request.model
         evaluate = _evaluator(gan, splits, record, request.options)  # before the folder, which an error would leave
         path = request.options.run_dir or runs.next_run_dir(name, request.config.dataset)
         folder = runs.create(path, record)
         with folder.locked():
-            return _train(gan, strategy, splits, folder, request, {}, evaluate)
+            return _train(gan, strategy, splits, folder, request, {}, evaluate, team)
     folder = request.run
-    with folder.locked():
+    with folder.locked() if team.is_chief else contextlib.nullcontext():
         check_same_data(folder.path, folder.record, splits)
         checkpoint = folder.newest()  # none if the run was killed before its first
         info = checkpoint.info if checkpoint else {}
@@ -130,12 +147,15 @@ def run(request) -> Outcome:
                              training.epoch_images(splits))
         if checkpoint:
             folder.restore(gan, checkpoint)
+        team.check_same("checkpoint", str(done))
+        if not team.is_chief:
+            return _follow(gan, strategy, splits, request, team)
         evaluate = _evaluator(gan, splits, folder.record, request.options)
         folder.remove_leftovers(done)
         options = {name: record["options"][name] for name in watching.OPTIONS}  # which, like totals, are to stay so
         folder.update({"total_images": total, "config": record["config"],
                        "options": {**folder.record["options"], **options}})
-        return _train(gan, strategy, splits, folder, request, info, evaluate)
+        return _train(gan, strategy, splits, folder, request, info, evaluate, team)
 
 
 def _evaluator(gan, splits, record, options):
@@ -160,13 +180,14 @@ def check_same_data(where, trained, splits):
                         "run began")
 
 
-def _train(gan, strategy, splits, folder, request, info, evaluate):
+def _train(gan, strategy, splits, folder, request, info, evaluate, team):
     start = int(gan.images_seen.numpy())
     reporter = progress.Reporter(folder, start, gan.total_images,
                                  gan.config.steps_in(gan.total_images), info.get("seconds", 0.0))
     print(f"run folder: {folder.path}{_growth(gan.config, gan.total_images)}", file=sys.stderr)
+    team.way_back = _resume(folder.path)
     try:
-        number = training.train(gan, strategy, splits, folder, request.options, reporter, info, evaluate)
+        number = training.train(gan, strategy, splits, folder, request.options, reporter, info, evaluate, team)
     except training.Diverged as error:
         kept = folder.newest()
         good = f"the last good checkpoint is {kept.path}" if kept else "there was no checkpoint yet"
@@ -174,9 +195,9 @@ def _train(gan, strategy, splits, folder, request, info, evaluate):
     finally:
         reporter.close()
     images = int(gan.images_seen.numpy())
-    resume = f"tools/train.py --resume {shlex.quote(str(folder.path))}"
     if number is not None:
-        return Outcome(f"interrupted after {images} of {gan.total_images} images, saved; go on with: {resume}", number)
+        return Outcome(f"interrupted after {images} of {gan.total_images} images, saved; go on with: "
+                       f"{_resume(folder.path)}{team.where}", number)
     watch = watching.Watch(request.options, folder.newest().info.get("watch"))
     accuracies = []
     if hasattr(gan, "classify"):
@@ -190,6 +211,20 @@ def _train(gan, strategy, splits, folder, request, info, evaluate):
                               f"run folder:  {folder.path}", f"samples:     {folder.path / 'samples'}",
                               *([_best_line(folder.best(), request.options.keep_best)] if watch.metric else []),
                               f"TensorBoard: tensorboard --logdir {folder.path}"]))
+
+
+def _resume(folder):
+    return f"tools/train.py --resume {shlex.quote(str(folder))}"
+
+
+def _follow(gan, strategy, splits, request, team):
+    """The part of a worker that is not the chief: the same steps, of which it writes and tells nothing."""
+    folder = request.run.path if request.run else request.options.run_dir
+    team.way_back = _resume(folder)
+    options = dataclasses.replace(request.options, sample_every=0, checkpoint_every=0, evaluate_every=0,
+                                  keep_best=None, stop_after=None)
+    number = training.train(gan, strategy, splits, runs.Nowhere(), options, progress.Silence(), team=team)
+    return Outcome(f"{team.name}: done; the run is in {folder}", number)
 
 
 def _best_line(checkpoint, metric):
@@ -209,6 +244,8 @@ def load_gan(path, checkpoint="latest", weights="averaged"):
         weights: "averaged", which a method without averages has not, or "raw": as trained. With "raw" the averages
             themselves are made equal to what they average, so that all that generates uses these.
 
+    It computes in float32, whatever the precision of training was: its weights are float32, and so are exports.
+
     The record is the run's config.json, with the checkpoint's info.json as `checkpoint`, with `weights`, "raw" also
     where there are no averages, and with the last `evaluation` if it was of these weights. Raises UserError if `path`
     is no run, if the checkpoint is not there, or if it cannot be read.
@@ -218,7 +255,8 @@ def load_gan(path, checkpoint="latest", weights="averaged"):
     run = runs.Run(path)
     chosen = _chosen_checkpoint(run, checkpoint)
     gan_class, config = configuration.from_record(run.record)
-    gan = gan_class(config, run.record.get("total_images"))
+    with _float32():
+        gan = gan_class(config, run.record.get("total_images"))
     gan.class_names = run.record.get("class_names")
     run.restore(gan, chosen)
     if weights == "raw":
@@ -231,6 +269,17 @@ def load_gan(path, checkpoint="latest", weights="averaged"):
         if "table" in evaluation and of_weights == (chosen.info["images"], record["weights"]):
             record["evaluation"] = evaluation
     return gan, record
+
+
+@contextlib.contextmanager
+def _float32():
+    """The policy of layers made within, also in a process that trains in another one."""
+    policy = tf.keras.mixed_precision.global_policy()
+    tf.keras.mixed_precision.set_global_policy("float32")
+    try:
+        yield
+    finally:
+        tf.keras.mixed_precision.set_global_policy(policy)
 
 
 def _chosen_checkpoint(run, name):

@@ -9,7 +9,7 @@ from typing import Literal, Optional
 import numpy as np
 import tensorflow as tf
 
-from tf2gan import _quiet, images, runs, watching
+from tf2gan import _quiet, images, runs, watching, workers
 from tf2gan.data import pipeline
 from tf2gan.errors import Failure, UserError
 
@@ -23,7 +23,7 @@ class Options:
     data_dir: Optional[str] = None  # where tensorflow-datasets keeps its data; none: TFDS_DATA_DIR or its own default
     skip_unreadable: bool = False  # go on without the images of a folder that cannot be read
     run_dir: Optional[str] = None  # folder of the run; none: runs/MODEL-DATASET-NNN with the next free number
-    replicas: Optional[int] = None  # devices to train on; none: all GPUs, or the CPU
+    replicas: Optional[int] = None  # devices to train on, of each machine; none: all GPUs, or the CPU
     precision: Literal["float32", "bfloat16"] = "float32"  # of the networks' arithmetic; weights and losses are float32
     deterministic: bool = False  # bit-for-bit repeatable on the same machine, somewhat slower
     sample_every: int = 500  # steps between sample grids; 0 is never
@@ -51,8 +51,8 @@ def check_options(options: Options):
             raise UserError(f"--{name.replace('_', '-')} {value}: must be at least {least}")
 
 
-def make_strategy(options: Options):
-    """MirroredStrategy over the GPUs, or over the CPU. To be called before TensorFlow has used any device."""
+def make_strategy(options: Options, team=workers.ALONE):
+    """MirroredStrategy over the GPUs, or over the CPU, of all machines. Before TensorFlow has used any device."""
     if options.deterministic:
         tf.config.experimental.enable_op_determinism()
     # Grappler's remapper fails on a leaky ReLU that a gradient reads, says so at every start, and gains nothing here.
@@ -63,8 +63,16 @@ def make_strategy(options: Options):
     if gpus:
         if options.replicas and options.replicas > len(gpus):
             raise UserError(f"--replicas {options.replicas}: this machine has {len(gpus)} GPU(s)")
+        if team.number > 1:
+            tf.config.set_visible_devices(gpus[:options.replicas], "GPU")
+            return team.connect()
         return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(options.replicas or len(gpus))])
     replicas = options.replicas or 1
+    if team.number > 1:
+        if replicas > 1:
+            raise UserError(f"--replicas {replicas}: not with the {team.number} workers of TF_CONFIG, each of which is "
+                            "one replica where it has no GPU")
+        return team.connect()
     if replicas > 1:  # gains no speed; it is how a run of several GPUs is followed step by step on a machine without
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
@@ -158,7 +166,7 @@ class Interruption:
             signal.signal(number, handler)
 
 
-def train(gan, strategy, splits, run, options, reporter, info=None, evaluate=None):
+def train(gan, strategy, splits, run, options, reporter, info=None, evaluate=None, team=workers.ALONE):
     """Trains `gan` from its clock to its `total_images`; returns the number of a signal that ended it early, or None.
 
     With `options.stop_after` it may end before; the `watching.Watch` of the newest checkpoint tells.
@@ -172,6 +180,8 @@ def train(gan, strategy, splits, run, options, reporter, info=None, evaluate=Non
             line, and `watch`, the state of its Watch.
         evaluate: a function of the GAN that returns [metrics.figures.Figure] and changes nothing of it, for
             `options.evaluate_every`; None is never.
+        team: the workers that train together. What only one of them is to do, the others' `run`, `reporter` and
+            `options` leave out.
 
     Raises Diverged, with the first quantity that is not finite in its message; no checkpoint is written then.
     """
@@ -199,9 +209,9 @@ def train(gan, strategy, splits, run, options, reporter, info=None, evaluate=Non
         if config.at(seen()).real_batch_size != batch_size:
             batch_size = config.at(seen()).real_batch_size
             iterator = None  # with the images that it may hold, before these are read anew
-            dataset = pipeline.batches(splits, config.at(seen()), seen())
+            dataset = pipeline.batches(splits, config.at(seen()), seen(), team.share)
             with _quiet.without_chatter():
-                iterator = iter(strategy.experimental_distribute_dataset(dataset))
+                iterator = iter(team.distributed(strategy, dataset, batch_size))
 
     def check_finite():
         for variable in (*gan.weights(), *(v for optimizer, _ in gan.optimizers for v in optimizer.variables)):
@@ -210,8 +220,7 @@ def train(gan, strategy, splits, run, options, reporter, info=None, evaluate=Non
 
     def save(best=None):
         check_finite()
-        state = {"step": step, "seconds": reporter.seconds(), "window": window,
-                 "replicas": strategy.num_replicas_in_sync}
+        state = {"step": step, "seconds": reporter.seconds(), "window": window, "replicas": gan.num_local_replicas}
         if evaluate is not None:
             state["watch"] = watch.state()
         return run.save(gan, state, best)
@@ -239,20 +248,23 @@ def train(gan, strategy, splits, run, options, reporter, info=None, evaluate=Non
             save(watch.best)
 
     enter_phase()
-    with Interruption() as interruption:
+    with Interruption() as interruption, team.together():
         if options.sample_every and start == 0:
             sample()
         if start and options.checkpoint_every and step % options.checkpoint_every == 0:
             save()  # missing if what is gone on from is the best one, and a kill came between the two
-        while step < last and interruption.signal is None and not watch.stopped:
-            if gan.phase() != phase:
+        while True:
+            if step < last and gan.phase() != phase:
                 enter_phase()
             boundary = min([last] + [(step // every + 1) * every for every in
                                      (options.log_every, options.sample_every, options.checkpoint_every,
                                      evaluate and options.evaluate_every) if every]
                            + [config.steps_in(end) for end in [gan.phase_end()] if end is not None])
+            wanted = min(num_steps, boundary - step) if step < last and not watch.stopped else 0
+            count = team.agree(step, wanted, interruption.signal)
+            if not count:
+                break
             began = time.perf_counter()
-            count = min(num_steps, boundary - step)
             logs = steps(iterator, tf.constant(count))
             elapsed = time.perf_counter() - began
             step = config.steps_in(seen())
@@ -277,7 +289,7 @@ def train(gan, strategy, splits, run, options, reporter, info=None, evaluate=Non
             # At most four times as many as before: the first call was slow because it traced.
             num_steps = max(1, min(4 * count, int(SECONDS_PER_CALL * count / elapsed)))
         save()
-    return interruption.signal
+        return team.finish(interruption.signal)
 
 
 def _means(window):

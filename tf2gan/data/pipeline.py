@@ -7,7 +7,7 @@ _SHUFFLE_BYTES = 2 ** 30  # of undecoded examples held for shuffling; smaller sp
 _HELD_BYTES = 2 ** 30  # of decoded images; a split of no more is decoded once and held, not anew in each epoch
 
 
-def stream(split, seed, start=0, augment=None):
+def stream(split, seed, start=0, augment=None, wanted=None):
     """Endless dataset of decoded examples of `split`, from position `start` of the sequence that begins at 0.
 
     Args:
@@ -15,6 +15,7 @@ def stream(split, seed, start=0, augment=None):
         seed: int; it gives the order of each epoch. Streams of different splits have different orders.
         start: number of examples already taken.
         augment: function of (example, seed of this position: int64 tensor [2]) to example.
+        wanted: function of a position, int64 [], to bool; other examples are passed over without being decoded.
     """
     def epoch(number):
         # Not Dataset.shuffle: it mixes in TensorFlow's global seed, and takes no tensor for a seed when that is set.
@@ -30,7 +31,22 @@ def stream(split, seed, start=0, augment=None):
 
     first_epoch, skipped = divmod(int(start), split.num_examples)
     records = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch).skip(skipped)
-    return records.enumerate(start).map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    records = records.enumerate(start)
+    if wanted is not None:
+        records = records.filter(lambda position, record: wanted(position))
+    return records.map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def _shared_batches(split, seed, batch_size, start, augment, share):
+    """The part `share` (see `batches`) of each batch of a `stream`."""
+    which, num = share
+    size = batch_size // num
+
+    def wanted(position):
+        return (position - start) % batch_size // size == which
+
+    examples = stream(split, seed, start, augment, wanted if num > 1 else None)
+    return examples.batch(size, drop_remainder=True)
 
 
 def _block_size(split):
@@ -84,7 +100,7 @@ def crop_and_mirror(image, seed, height, width, load_scale=1.0, mirror=False):
     return tf.clip_by_value(image / 127.5 - 1.0, -1.0, 1.0)
 
 
-def unpaired_batches(splits, config, start=0):
+def unpaired_batches(splits, config, start=0, share=(0, 1)):
     """Endless training batches for unpaired translation: {"x", "y"}, float32 [batch, height, width, 3] in [-1, 1].
 
     `splits` has "trainA" and "trainB"; `config` has seed, batch_size, image_shape, load_scale and mirror. Each domain
@@ -95,28 +111,31 @@ def unpaired_batches(splits, config, start=0):
     def augment(example, seed):
         return crop_and_mirror(example["image"], seed, height, width, config.load_scale, config.mirror)
 
-    streams = {name: stream(splits[split], config.seed, start, augment) for name, split in (("x", "trainA"),
-                                                                                           ("y", "trainB"))}
-    return tf.data.Dataset.zip(streams).batch(config.batch_size, drop_remainder=True).prefetch(2)
+    return tf.data.Dataset.zip({
+        name: _shared_batches(splits[split], config.seed, config.batch_size, start, augment, share)
+        for name, split in (("x", "trainA"), ("y", "trainB"))}).prefetch(2)
 
 
-def batches(splits, config, start=0):
-    """Endless training batches, of what `splits` are for: unpaired, partly labelled, or images of one kind."""
+def batches(splits, config, start=0, share=(0, 1)):
+    """Endless training batches, of what `splits` are for: unpaired, partly labelled, or images of one kind.
+
+    `share`: (i, n) for the i-th of n equal parts of each batch, in order, such as one of n machines needs.
+    """
     if "trainA" in splits:
-        return unpaired_batches(splits, config, start)
+        return unpaired_batches(splits, config, start, share)
     if "labelled" in splits:
-        return partly_labelled_batches(splits, config, config.real_batch_size, start)
-    return image_batches(splits["train"], config, config.real_batch_size, start)
+        return partly_labelled_batches(splits, config, config.real_batch_size, start, share)
+    return image_batches(splits["train"], config, config.real_batch_size, start, share)
 
 
-def partly_labelled_batches(splits, config, batch_size, start=0):
+def partly_labelled_batches(splits, config, batch_size, start=0, share=(0, 1)):
     """Endless batches {"images", "labelled_images", "labels"} for semi-supervised learning, each as `image_batches`.
 
     `splits`: what `labelled.divided` returned. Where it has "supervised", also "supervised_images" and
     "supervised_labels". Each kind goes through epochs of its own.
     """
     kinds = {"images": "unlabelled", "labelled": "labelled", "supervised": "supervised"}
-    streams = {kind: image_batches(splits[name], config, batch_size, start) for kind, name in kinds.items()
+    streams = {kind: image_batches(splits[name], config, batch_size, start, share) for kind, name in kinds.items()
                if name in splits}
 
     def renamed(parts):
@@ -129,7 +148,7 @@ def partly_labelled_batches(splits, config, batch_size, start=0):
     return tf.data.Dataset.zip(streams).map(renamed).prefetch(2)
 
 
-def image_batches(split, config, batch_size, start=0):
+def image_batches(split, config, batch_size, start=0, share=(0, 1)):
     """Endless training batches of single images, in the order of `stream`; batches run on from epoch to epoch.
 
     Images that have not the proportions asked for are resized to cover them, and cropped at random. A split that needs
@@ -139,22 +158,23 @@ def image_batches(split, config, batch_size, start=0):
         split: a `load.Split`.
         config: has seed, image_shape (height, width), channels (1 or 3) and mirror (whether to mirror at random).
         start: number of examples already taken.
+        share: see `batches`.
 
     Returns:
         tf.data.Dataset of {"images": float32 [batch_size, height, width, channels] in [-1, 1]}, with
-        "labels", int64 [batch_size], where the split has class names.
+        "labels", int64 [batch_size], where the split has class names; less of them with a share.
     """
     height, width = config.image_shape
     own_height, own_width, own_channels = split.image_shape
     held_bytes = split.num_examples * height * width * min(own_channels, config.channels) * (1 + config.mirror)
     if own_height and own_height * width == own_width * height and held_bytes <= _HELD_BYTES:
-        dataset = _held_batches(split, config, batch_size, start)
+        dataset = _held_batches(split, config, batch_size, start, share)
     else:
         def augment(example, seed):
             image = _to_channels(example["image"], config.channels)
             return _named(crop_and_mirror(image, seed, height, width, mirror=config.mirror), example.get("label"))
 
-        dataset = stream(split, config.seed, start, augment).batch(batch_size, drop_remainder=True)
+        dataset = _shared_batches(split, config.seed, batch_size, start, augment, share)
     return dataset.prefetch(2)
 
 
@@ -169,7 +189,7 @@ def _to_channels(images, channels):
     return tf.image.rgb_to_grayscale(images) if channels == 1 else tf.image.grayscale_to_rgb(images)
 
 
-def _held_batches(split, config, batch_size, start):
+def _held_batches(split, config, batch_size, start, share):
     held = _decoded(split, config)
     versions = 1 + config.mirror  # of each image, one after the other
 
@@ -182,7 +202,10 @@ def _held_batches(split, config, batch_size, start):
             rows += tf.cast(tf.random.stateless_uniform([split.num_examples], seed) < 0.5, tf.int32)
         return rows[tf.maximum(start - number * split.num_examples, 0):]
 
+    size = batch_size // share[1]
+
     def batch(rows):
+        rows = rows[share[0] * size:][:size]
         images = _to_channels(tf.gather(held["images"], rows), config.channels)
         labels = tf.gather(held["labels"], rows // versions) if "labels" in held else None
         return _named(tf.cast(images, tf.float32) / 127.5 - 1.0, labels)

@@ -65,28 +65,17 @@ def of_finished_run(path) -> list:
     Without a split test nothing is measured or told; of labels that are not as they should be it is told only, since
     the training itself is done.
     """
-    with _float32():  # whatever training was in, as for any tool that comes later
-        gan, record = session.load_gan(path)
-        try:
-            data = generated.data_of_run(gan, record)
-            if data.reference != "test":
-                return []
-            result = of_run(gan, record, comparing.Settings(show_progress=True), data)
-        except UserError as error:
-            return [f"accuracy:    not measured: {error}"]
+    gan, record = session.load_gan(path)
+    try:
+        data = generated.data_of_run(gan, record)
+        if data.reference != "test":
+            return []
+        result = of_run(gan, record, comparing.Settings(show_progress=True), data)
+    except UserError as error:
+        return [f"accuracy:    not measured: {error}"]
     results.write(result, runs.Run(path).evaluation_file)
     (figure,) = result["figures"]
     return results.lines_by_column(figure, f"accuracy on {data.label} test, [95 % confidence]:")
-
-
-@contextlib.contextmanager
-def _float32():
-    policy = tf.keras.mixed_precision.global_policy()
-    tf.keras.mixed_precision.set_global_policy("float32")
-    try:
-        yield
-    finally:
-        tf.keras.mixed_precision.set_global_policy(policy)
 
 
 def merged(accuracy, generator) -> dict:
