@@ -1,24 +1,49 @@
-# Both commands make their own virtual environment and install all they need; nothing but CPython is expected.
+# All commands make their own virtual environments and install all they need; nothing but CPython is expected.
 PYTHON ?= python3
+# TensorFlow 2.15 with tensorflow-addons (on Python 3.12 and newer, where addons cannot be had, as LATEST).
 VENV ?= .venv
+# The newest TensorFlow, with Keras 3.
+LATEST ?= .venv-latest
 # Tests that run at a time: each worker holds up to 4 GB.
 WORKERS ?= 2
-INSTALLED := $(VENV)/.installed
+# A file of tests stays on one worker, for what its tests share; tests/conftest.py tells which files come first.
+PYTEST = -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
+PIP := bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test clean
+.PHONY: demo test test-latest latest clean
 
-demo: $(INSTALLED)
+demo: $(VENV)/.installed
 	$(VENV)/bin/python tools/demo.py
 
-test: $(INSTALLED)
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_FLAGS)
+# Each lane looks whether the other's TensorFlow, where it is installed, reads what this one writes.
+python_of = $(if $(wildcard $(1)/.installed),$(abspath $(1)/bin/python))
 
-# pip's success is no proof that a set of packages works together: import them.
-$(INSTALLED): setup.cfg pyproject.toml
+test: $(VENV)/.installed
+	TF2GAN_OTHER_PYTHON=$(call python_of,$(LATEST)) \
+	$(VENV)/bin/python $(PYTEST)
+
+test-latest: $(LATEST)/.installed
+	TF2GAN_OTHER_PYTHON=$(call python_of,$(VENV)) \
+	$(LATEST)/bin/python $(PYTEST)
+
+latest: $(LATEST)/.installed
+
+$(VENV)/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
-	$(VENV)/bin/python -c 'import tf2gan.data.load, tf2gan.gans, tensorflow_hub'
+	$(VENV)/$(PIP) --editable '.[test]'
+	$(VENV)/bin/python -c '$(CHECK)'
 	touch $@
 
+$(LATEST)/.installed: setup.cfg pyproject.toml .ci/newest_requirements.py
+	$(PYTHON) -m venv $(LATEST)
+	$(LATEST)/bin/python .ci/newest_requirements.py > $(LATEST)/requirements.txt
+	$(LATEST)/$(PIP) --requirement $(LATEST)/requirements.txt
+	$(LATEST)/$(PIP) --no-deps --editable .
+	$(LATEST)/bin/python -c '$(CHECK)'
+	touch $@
+
+# pip's success is no proof that a set of packages works together: import them.
+CHECK := import tf2gan.data.load, tf2gan.gans, tensorflow_hub
+
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) $(LATEST) build *.egg-info

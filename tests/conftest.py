@@ -1,16 +1,27 @@
 """What several test files share. Imported before any of them, so before TensorFlow has used a device."""
+import os
 import pathlib
 
 import pytest
-import tf2gan  # noqa: F401  first: it imports TensorFlow quietly
-import tensorflow as tf
 
-from tf2gan.gans import cyclegan
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers share the cores as it is, and no operation here is large enough for two; for processes they start, too.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+
+import tf2gan  # noqa: F401,E402  first: it imports TensorFlow quietly
+import tensorflow as tf  # noqa: E402
+
+from tf2gan.gans import cyclegan  # noqa: E402
 
 # Two CPUs for the whole session, since devices cannot be split once TensorFlow has used them. Whatever names no device
 # runs on the first, as it would without this.
 _CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+# Files that take minutes, the longest first: begun at the end, one would keep its worker busy long after all others.
+SLOW = ["test_resume.py", "test_noise_resume.py", "test_workers.py", "test_precision.py", "test_noise_to_image.py",
+        "test_generated.py", "test_translated.py", "test_watch.py", "test_train_tool.py", "test_two_stacks.py",
+        "test_divergence.py", "test_training.py", "test_readme.py"]
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -30,3 +41,8 @@ def tiny_config():
         return cyclegan.Config(**{**values, **changes})
 
     return make
+
+
+def pytest_collection_modifyitems(items):
+    """Slow files first; which of the workers of pytest-xdist takes a file is decided in this order."""
+    items.sort(key=lambda item: SLOW.index(item.path.name) if item.path.name in SLOW else len(SLOW))

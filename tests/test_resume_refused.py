@@ -7,7 +7,7 @@ import shutil
 import pytest
 import tool
 
-from tf2gan import configuration, runs, training
+from tf2gan import configuration, runs, session, training
 from tf2gan.errors import UserError
 
 
@@ -153,6 +153,32 @@ def test_the_only_checkpoint_damaged(finished):
     truncate(finished / "checkpoints" / "0000000030" / "state.data-00000-of-00001")
     line = refused(finished, "--steps", "20")
     assert "0000000030" in line and "no older" in line
+
+
+def test_a_checkpoint_that_another_generation_of_keras_wrote(finished):
+    file = finished / "checkpoints" / "0000000030" / "info.json"
+    info = json.loads(file.read_text())
+    assert info["versions"] == runs.versions()
+    major, minor = info["versions"]["keras"].split(".", 1)
+    info["versions"].update(keras=f"{5 - int(major)}.77.0", tensorflow="2.99.1")
+    file.write_text(json.dumps(info))
+    line = refused(finished, "--steps", "20")
+    with pytest.raises(UserError) as caught:  # what all other tools call
+        session.load_gan(finished)
+    assert line == f"train.py: {caught.value}\n"
+    for words in (str(file.parent), f"Keras {5 - int(major)}.77.0", "2.99.1", f"Keras {major}.{minor}", "export"):
+        assert words in line
+    assert "remove" not in line and "older" not in line
+    session.load_gan(finished, "24")
+
+
+def test_a_checkpoint_of_another_release_of_the_same_keras(finished, gan):
+    run = runs.Run(finished)
+    newest = run.newest()
+    major = newest.info["versions"]["keras"].split(".")[0]
+    for written in ({"keras": f"{major}.77.0", "tensorflow": "2.99.1"}, {}):  # {}: from before they were kept
+        run.restore(gan, runs.Checkpoint(newest.path, {**newest.info, "versions": written}))
+    assert gan.images_seen.numpy() == 30
 
 
 def test_a_second_process_at_the_same_time(finished):
