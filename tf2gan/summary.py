@@ -60,11 +60,11 @@ def memory(gan, strategy) -> str:
     gradients = max(size(group) for _, group in gan.optimizers)
     last = gan.config.at(gan.config.changes()[-1])  # a step of a network that has grown to its full size
     batch = gan.batch_spec(last.batch_size // gan.num_replicas)
-    graph = tf.function(lambda *batches: strategy.run(gan.train_step, args=batches)).get_concrete_function(
-        *[batch] * gan.batches_per_step).graph
+    step = tf.function(lambda *batches: strategy.run(gan.train_step, args=batches), autograph=False)
+    graph = step.get_concrete_function(*[batch] * gan.batches_per_step).graph
     # A forward value stays until its gradient is computed; backward values are freed as they are used up.
     kept = ("Conv2D", "Conv2DBackpropInput", "MatMul", "LeakyRelu", "Relu", "Tanh", "AddV2", "Mul", "ConcatV2",
-            "ResizeNearestNeighbor", "MirrorPad", "SquaredDifference", "Sub", "AvgPool")
+            "ResizeNearestNeighbor", "MirrorPad", "SquaredDifference", "Sub", "AvgPool", "FusedBatchNormV3")
     activations = sum(output.dtype.size * math.prod(output.shape)
                       for operation in graph.get_operations() for output in operation.outputs
                       if operation.type in kept and "gradient_tape" not in operation.name

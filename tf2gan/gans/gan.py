@@ -154,7 +154,10 @@ class GAN(tf.Module):
         return None
 
     def train_step(self, *batches, **phase) -> dict:
-        """One update in replica context from `batches_per_step` batches; {name: scalar} to log."""
+        """One update in replica context from `batches_per_step` batches; {name: scalar} to log.
+
+        Conditions on tensors are tf.where or tf.cond: AutoGraph does not see it.
+        """
         raise NotImplementedError
 
     def generate(self, inputs, **kwargs):
