@@ -1,0 +1,40 @@
+"""What many rounds say: medians and ranges, of times and of ratios within a round."""
+import dataclasses
+
+import numpy as np
+
+LOW, HIGH = 10, 90  # percentiles of a range
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """Median, and the 10th and the 90th percentile, of what the rounds gave."""
+
+    median: float
+    low: float
+    high: float
+
+    def times(self, factor):
+        """The same in another unit; `factor` is above 0."""
+        return Spread(self.median * factor, self.low * factor, self.high * factor)
+
+    def inverse(self):
+        """Of one divided by what this is of."""
+        return Spread(1.0 / self.median, 1.0 / self.high, 1.0 / self.low)
+
+    def text(self, decimals):
+        """MEDIAN (LOW to HIGH)."""
+        return f"{self.median:.{decimals}f} ({self.low:.{decimals}f} to {self.high:.{decimals}f})"
+
+
+def spread(values) -> Spread:
+    """The Spread of numbers, at least one."""
+    low, median, high = np.percentile(np.asarray(values, np.float64), [LOW, 50, HIGH])
+    return Spread(float(median), float(low), float(high))
+
+
+def paired(times, others) -> Spread:
+    """The Spread of times[i] / others[i]: what disturbs a whole round changes a ratio little. Equally many of both."""
+    if len(times) != len(others):
+        raise ValueError(f"{len(times)} rounds of the one, {len(others)} of the other")
+    return spread(np.asarray(times, np.float64) / np.asarray(others, np.float64))
