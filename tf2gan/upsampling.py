@@ -3,7 +3,7 @@ import tensorflow as tf
 
 from tf2gan.layers import Conv2D
 
-_LEAST_PIXELS = 256  # of a batch of inputs; below, adding up the weights costs as much as it saves
+LEAST_PIXELS = 256  # of a batch of inputs; below, adding up the weights costs as much as it saves
 
 # What weights a row or column of the input has for each of those of the doubled map that see it: a map that nearest
 # neighbours have doubled has each of its rows twice, so the weights that meet the two can be added up first.
@@ -23,16 +23,22 @@ class UpsamplingConv2D(Conv2D):
         if size not in (3, 4):
             raise ValueError(f"size {size}: must be 3 or 4")
         super().__init__(num_outputs, size, padding="same", **kwargs)
+        self.least_pixels = LEAST_PIXELS
 
     def compute_output_shape(self, input_shape):
-        batch, height, width, channels = input_shape
-        return super().compute_output_shape((batch, height and 2 * height, width and 2 * width, channels))
+        return super().compute_output_shape(self._doubled(input_shape))
+
+    @staticmethod
+    def _doubled(shape):
+        batch, height, width, channels = shape
+        return batch, height and 2 * height, width and 2 * width, channels
 
     def convolution_op(self, inputs, kernel):
         kernel = tf.convert_to_tensor(kernel)
         pixels = inputs.shape[:3].num_elements()
-        if pixels is not None and pixels < _LEAST_PIXELS:
-            return tf.nn.conv2d(tf.repeat(tf.repeat(inputs, 2, axis=1), 2, axis=2), kernel, 1, "SAME")
+        if (LEAST_PIXELS if pixels is None else pixels) < self.least_pixels:
+            doubled = tf.image.resize(inputs, 2 * tf.shape(inputs)[1:3], "nearest")
+            return tf.nn.conv2d(tf.ensure_shape(doubled, self._doubled(inputs.shape)), kernel, 1, "SAME")
         if self.kernel_size[0] == 3:
             return _transposed(inputs, kernel)
         return _phases(inputs, kernel)

@@ -7,7 +7,7 @@ which they are frozen, trains the generators.
 import numpy as np
 import tensorflow as tf
 
-from tf2gan.benchmark.contestants import Contestant
+from tf2gan.benchmark.contestants import Contestant, keras_upsampling
 from tf2gan.data import pipeline
 
 MODELS = ("gan", "dcgan", "cyclegan")
@@ -71,7 +71,8 @@ class _Book(Contestant):
 
     def build(self):
         tf.keras.utils.set_random_seed(self.config.seed)
-        self.gan = self.gan_class(self.config, self.total_images())  # for its networks
+        with keras_upsampling():
+            self.gan = self.gan_class(self.config, self.total_images())  # for its networks
         self._compile()
 
     def _adam(self, learning_rate):
