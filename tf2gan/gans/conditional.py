@@ -90,7 +90,7 @@ class CGAN(NoiseToImage):
 
     def sample(self, latents):
         """A row a class; the latents of a column are the same."""
-        num, num_classes = len(latents), self.config.num_classes
+        num, num_classes = latents.shape[0], self.config.num_classes
         images = self.generate(tf.tile(latents, [num_classes, 1]), tf.repeat(tf.range(num_classes), num))
         return {"samples": tf.reshape(images, [num_classes, num, *self.image_shape])}
 

@@ -254,9 +254,10 @@ class NoiseToImage(gan.GAN):
     def sample(self, latents):
         """The images of these latents as a grid, as square as can be, filled up with black."""
         images = self.generate(latents)
-        columns = math.ceil(math.sqrt(len(images)))
-        rows = math.ceil(len(images) / columns)
-        images = tf.pad(images, [[0, rows * columns - len(images)], [0, 0], [0, 0], [0, 0]], constant_values=-1.0)
+        num = images.shape[0]
+        columns = math.ceil(math.sqrt(num))
+        rows = math.ceil(num / columns)
+        images = tf.pad(images, [[0, rows * columns - num], [0, 0], [0, 0], [0, 0]], constant_values=-1.0)
         return {"samples": tf.reshape(images, [rows, columns, *self.image_shape])}
 
     def diagnose(self, history):
