@@ -65,7 +65,9 @@ def assert_killed_after(folder, step, saved):
 
 # In this process, which saves the start of TensorFlow. The kill is an exception there that nothing catches.
 
-@pytest.mark.parametrize("preset", tool.NOISE_PRESETS)
+# Without those whose steps are another one's here, with other sizes.
+@pytest.mark.parametrize("preset", [preset for preset in tool.NOISE_PRESETS if preset not in (
+    "gan-smooth", "gan-deep", "dcgan-transpose", "sgan-book", "progan-cifar10")])
 def test_killed_and_gone_on_with(tmp_path, data, preset):
     expected, folder = tmp_path / "straight", tmp_path / "run"
     finished(*arguments(preset, data), "--run-dir", expected)

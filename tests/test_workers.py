@@ -94,8 +94,7 @@ def assert_same_weights(found, expected):
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         if "/pool_" not in name:
-            # Relative for variances near 1, which one replica alone computes by another formula than two together.
-            np.testing.assert_allclose(found[name], value, rtol=3e-6, atol=1e-6, err_msg=name)
+            np.testing.assert_allclose(found[name], value, rtol=0, atol=1e-6, err_msg=name)
 
 
 @pytest.fixture(scope="module")

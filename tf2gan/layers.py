@@ -46,19 +46,6 @@ class BatchNormalization(tf.keras.layers.BatchNormalization):
             kwargs["aggregation"] = tf.VariableAggregation.ONLY_FIRST_REPLICA
         return super().add_weight(*args, **kwargs)
 
-    def call(self, inputs, training=False):
-        if (not training or not self.trainable or len(inputs.shape) != 4
-                or tf.distribute.get_strategy().num_replicas_in_sync > 1):
-            return super().call(inputs, training=training)
-        # One replica sees the whole batch: one operation, which takes half the time.
-        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=inputs, scale=self.gamma, offset=self.beta, mean=[], variance=[], epsilon=self.epsilon, is_training=True)
-        num = tf.cast(tf.reduce_prod(tf.shape(inputs)[:3]), tf.float32)
-        # It divides by num - 1 what the other path, and the normalization itself, divide by num.
-        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance * (num - 1.0) / num)):
-            moving.assign(self.momentum * moving + (1.0 - self.momentum) * value)
-        return outputs
-
 
 def layer_normalization(name=None):
     """Layer normalization over height, width and channels, with a scale and an offset for each channel.

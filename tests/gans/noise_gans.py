@@ -121,10 +121,8 @@ def check_same(results):
     """That 1 and 2 replicas have made the same updates; `results`: {replicas: (state, logs of the steps)}."""
     (one, logs), (two, other_logs) = results[1], results[2]
     for part in one:
-        # One replica computes the variances of batch normalization by another formula than two together.
-        rtol = 3e-6 if part.startswith("statistics") else 0
         for a, b in zip(one[part], two[part]):
-            np.testing.assert_allclose(b, a, rtol=rtol, atol=1e-6, err_msg=part)
+            np.testing.assert_allclose(b, a, rtol=0, atol=1e-6, err_msg=part)
     for log, other in zip(logs, other_logs):
         del log["diversity"], other["diversity"]  # over a replica's own images
         assert other == pytest.approx(log, rel=1e-4, abs=1e-5)
