@@ -64,7 +64,7 @@ def memory(gan, strategy) -> str:
     graph = step.get_concrete_function(*[batch] * gan.batches_per_step).graph
     # A forward value stays until its gradient is computed; backward values are freed as they are used up.
     kept = ("Conv2D", "Conv2DBackpropInput", "MatMul", "LeakyRelu", "Relu", "Tanh", "AddV2", "Mul", "ConcatV2",
-            "ResizeNearestNeighbor", "MirrorPad", "SquaredDifference", "Sub", "AvgPool", "FusedBatchNormV3")
+            "ResizeNearestNeighbor", "MirrorPad", "SquaredDifference", "Sub", "AvgPool")
     activations = sum(output.dtype.size * math.prod(output.shape)
                       for operation in graph.get_operations() for output in operation.outputs
                       if operation.type in kept and "gradient_tape" not in operation.name

@@ -48,9 +48,8 @@ def _transposed(inputs, kernel):
     """A 3x3 convolution of the doubled map: the 4x4 transposed convolution of stride 2 with sums of its weights."""
     summed = _summed(_SUMS_OF_3, _SUMS_OF_3, kernel)  # [4, 4, channels, num_outputs]
     batch, height, width = tf.unstack(tf.shape(inputs)[:3])
-    outputs = tf.nn.conv2d_transpose(inputs, tf.transpose(summed, [0, 1, 3, 2]),
-                                     [batch, 2 * height, 2 * width, kernel.shape[3]], 2, "SAME")
-    return outputs
+    return tf.nn.conv2d_transpose(inputs, tf.transpose(summed, [0, 1, 3, 2]),
+                                  [batch, 2 * height, 2 * width, kernel.shape[3]], 2, "SAME")
 
 
 def _phases(inputs, kernel):
@@ -58,7 +57,6 @@ def _phases(inputs, kernel):
 
     A 5x5 transposed convolution needs 25 instead of these 36 multiplications, but has been slower at most widths.
     """
-    channels, num_outputs = kernel.shape[2:]
     phases = [_summed(rows, columns, kernel) for rows in _SUMS_OF_4 for columns in _SUMS_OF_4]
     return tf.nn.depth_to_space(tf.nn.conv2d(inputs, tf.concat(phases, axis=-1), 1, "SAME"), 2)
 

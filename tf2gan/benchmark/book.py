@@ -10,7 +10,6 @@ import tensorflow as tf
 from tf2gan.benchmark.contestants import Contestant, keras_upsampling
 from tf2gan.data import pipeline
 
-MODELS = ("gan", "dcgan", "cyclegan")
 NUM_BATCHES = 64  # of real images in memory
 
 
@@ -139,5 +138,5 @@ class TranslationBook(_Book):
 
 
 def make(job):
-    """The one that fits the job's model, one of MODELS."""
+    """The one that fits the job's model; `comparing.IN_BOOK` has those that there are."""
     return (TranslationBook if job["model"] == "cyclegan" else NoiseBook)(job)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf2gan import _quiet, images, runs, training, upsampling
-from tf2gan.benchmark import data, flops, profiling
+from tf2gan.benchmark import data, flops, profiling, timing
 from tf2gan.data import pipeline
 from tf2gan.gans import GANS
 
@@ -65,12 +65,7 @@ class Contestant:
 
     def each(self, steps) -> list:
         """Seconds of each of so many steps, by itself."""
-        took = []
-        for _ in range(steps):
-            began = time.perf_counter()
-            self.step()
-            took.append(time.perf_counter() - began)
-        return took
+        return timing.each(self.step, steps)
 
     def build(self):
         raise NotImplementedError
@@ -167,7 +162,7 @@ class Tf2gan(Contestant):
             inputs = self.gan.sample_inputs(options.num_samples)
             if inputs is None:
                 inputs = pipeline.unpaired_examples(self.splits, self.config, options.num_samples)
-            draw, sampling = tf.function(self.gan.sample), []
+            draw, sampling = tf.function(self.gan.sample, autograph=False), []
             for _ in range(3):
                 began = time.perf_counter()
                 images.write_image(pathlib.Path(folder) / "sample.png", training.picture(self.gan, draw(inputs)))

@@ -1,10 +1,20 @@
 """What is measured of tf2gan alone: growth with sizes, memory over many steps, and where the time of a step goes."""
+import contextlib
+
 from tf2gan.benchmark import timing
 from tf2gan.benchmark.comparing import TURN_SECONDS, WARM_UP_SECONDS
 from tf2gan.benchmark.options import GROWTH
 from tf2gan.benchmark.process import Worker
 
 PROFILED_STEPS = 10
+
+
+@contextlib.contextmanager
+def _warm(job):
+    """(a Worker of tf2gan that is warm, what `first_step` told, seconds of a step)"""
+    with Worker("tf2gan") as worker:
+        first = worker.ask("build", job=job)
+        yield worker, first, worker.ask("warm_up", seconds=WARM_UP_SECONDS)
 
 
 def growth(model, precision, options, tell) -> list:
@@ -14,9 +24,8 @@ def growth(model, precision, options, tell) -> list:
         for batch_size in batch_sizes:
             tell(f"{image_size}x{image_size}, batches of {batch_size}")
             job = options.job(model, precision, image_size=image_size, batch_size=batch_size)
-            with Worker("tf2gan") as worker:
-                first = worker.ask("build", job=job)
-                steps = options.steps or max(1, round(TURN_SECONDS / worker.ask("warm_up", seconds=WARM_UP_SECONDS)))
+            with _warm(job) as (worker, first, step):
+                steps = options.steps or max(1, round(TURN_SECONDS / step))
                 seconds = timing.spread([worker.ask("block", steps=steps) for _ in range(options.rounds)])
                 rows.append({"image_size": image_size, "batch_size": batch_size, "step_seconds": seconds,
                              "images_per_second": seconds.inverse().times(first["images"]),
@@ -26,10 +35,8 @@ def growth(model, precision, options, tell) -> list:
 
 def memory(job, options, tell) -> list:
     """[{"step", "bytes"}] at the beginning, after warm-up, and at each tenth of `options.memory_steps`."""
-    with Worker("tf2gan") as worker:
-        tell("first step")
-        worker.ask("build", job=job)
-        worker.ask("warm_up", seconds=WARM_UP_SECONDS)
+    tell("first step")
+    with _warm(job) as (worker, _, _):
         done, rows = 0, [{"step": 0, "bytes": worker.memory()["now"]}]
         for tenth in range(1, 11):
             steps = options.memory_steps * tenth // 10 - done
@@ -42,9 +49,7 @@ def memory(job, options, tell) -> list:
 
 def profile(job, options, tell) -> dict:
     """See `profiling.profile`."""
-    with Worker("tf2gan") as worker:
-        tell("first step")
-        worker.ask("build", job=job)
-        worker.ask("warm_up", seconds=WARM_UP_SECONDS)
+    tell("first step")
+    with _warm(job) as (worker, _, _):
         tell("profile")
         return worker.ask("profile", steps=options.steps or PROFILED_STEPS)

@@ -1,5 +1,6 @@
-"""What many rounds say: medians and ranges, of times and of ratios within a round."""
+"""Times of steps, and what many rounds of them say: medians and ranges, of times and of ratios within a round."""
 import dataclasses
+import time
 
 import numpy as np
 
@@ -25,6 +26,16 @@ class Spread:
     def text(self, decimals):
         """MEDIAN (LOW to HIGH)."""
         return f"{self.median:.{decimals}f} ({self.low:.{decimals}f} to {self.high:.{decimals}f})"
+
+
+def each(step, num) -> list:
+    """Seconds of each of `num` calls of `step()`."""
+    took = []
+    for _ in range(num):
+        began = time.perf_counter()
+        step()
+        took.append(time.perf_counter() - began)
+    return took
 
 
 def spread(values) -> Spread:

@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from tf2gan.benchmark import torch_networks
+from tf2gan.benchmark import timing, torch_networks
 
-MODELS = ("cyclegan", "dcgan")
 NUM_BATCHES = 64  # of real images in memory
 
 
@@ -73,25 +72,17 @@ class Torch:
         took = {}
         for layout in (True, False):
             self._build(layout)
-            self._timed(2)
+            timing.each(self.step, 2)
             count, end = [], time.perf_counter() + seconds / 2
             while len(count) < 3 or time.perf_counter() < end:
-                count += self._timed(1)
+                count += timing.each(self.step, 1)
             took[layout] = float(np.median(count))
         self._build(min(took, key=took.get))
-        self._timed(2)
+        timing.each(self.step, 2)
         return min(took.values())
 
     def block(self, steps):
-        return sum(self._timed(steps)) / steps
-
-    def _timed(self, steps):
-        took = []
-        for _ in range(steps):
-            began = time.perf_counter()
-            self.step()
-            took.append(time.perf_counter() - began)
-        return took
+        return sum(timing.each(self.step, steps)) / steps
 
     def step(self):
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self._job["precision"] == "bfloat16"):

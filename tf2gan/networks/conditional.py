@@ -32,8 +32,7 @@ class ConditionalGenerator(tf.keras.Model):
         self.norms = [batch_normalization(name=f"norm_{i}") for i in range(2)]
         self.leaky_relu = tf.keras.layers.LeakyReLU(SLOPE, name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")
-        self.to_image = Conv2DTranspose(image_shape[-1], 3, 2, padding="same", dtype="float32",
-                                                        name="to_image")
+        self.to_image = Conv2DTranspose(image_shape[-1], 3, 2, padding="same", dtype="float32", name="to_image")
 
     def call(self, latents, labels=None, training=False, seed=None):
         """`seed` (int tensor [2]) is needed in training with dropout only."""

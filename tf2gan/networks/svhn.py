@@ -28,8 +28,7 @@ class TransposedGenerator(tf.keras.Model):
         self.norms = [batch_normalization(name=f"norm_{i}") for i in range(doublings)]
         self.leaky_relu = tf.keras.layers.LeakyReLU(0.2, name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")
-        self.to_image = Conv2DTranspose(image_shape[-1], 5, 2, padding="same", dtype="float32",
-                                                        name="to_image")
+        self.to_image = Conv2DTranspose(image_shape[-1], 5, 2, padding="same", dtype="float32", name="to_image")
 
     def call(self, latents, training=False, seed=None):
         """`seed` (int tensor [2]) is needed in training with dropout only."""
