@@ -278,6 +278,13 @@ def test_weight_normalized_kernels_begin_with_a_square_of_2(name):
     assert abs(np.corrcoef(kernel.T)[0, 1]) < 0.99 and not layer.bias.numpy().any()
 
 
+def test_a_length_of_weights_that_is_not_learned():
+    layer = layers.WeightNormalizedDense(4, length=3.0, learned_length=False)
+    layer(noise(6, 5))
+    np.testing.assert_allclose(np.linalg.norm(layer._kernel(), axis=0), 3, rtol=1e-5)
+    assert len(layer.trainable_variables) == 2 and len(layer.variables) == 3
+
+
 @WEIGHT_NORMALIZED
 def test_weight_normalization_under_mixed_precision(name):
     """The kernel is computed in float32, whose square is |g|^2 then, and rounded once."""

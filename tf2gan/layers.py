@@ -170,16 +170,22 @@ class _ExactWeights(tf.keras.layers.Layer):
 class _WeightNormalized(_ExactWeights):
     """A linear layer whose kernel is w = g v / |v|, a length and a direction for each output.
 
-    Salimans and Kingma 2016 (arXiv 1602.07868), eq. 2. At first |w|^2 = 2, so that rectified outputs keep the size of
-    what comes in, which takes the place of the paper's initialization by data (sec. 3): weights are a function of the
-    seed alone. The kernel is computed in float32, as all norms are.
+    Salimans and Kingma 2016 (arXiv 1602.07868), eq. 2. `length`: g at first; the default keeps the size of what comes
+    in through a rectifier, which takes the place of the paper's initialization by data (sec. 3): weights are a function
+    of the seed alone. `learned_length`: whether g changes in training. The kernel is computed in float32, as all norms
+    are.
     """
 
-    def _add_weights(self, shape):
+    def __init__(self, num_outputs, length=2.0 ** 0.5, learned_length=True, name=None, dtype=None):
+        super().__init__(num_outputs, name, dtype)
+        self.at_first, self.learned_length = length, learned_length
+
+    def _add_weights(self, shape, deviation):
+        """`deviation`: of directions at first, whose size decides how fast they turn; as in the authors' code."""
         self.direction = self.add_weight(name="direction", shape=[*shape, self.num_outputs],
-                                         initializer=tf.keras.initializers.RandomNormal(stddev=0.05))
-        self.length = self.add_weight(name="length", shape=[self.num_outputs],
-                                      initializer=tf.keras.initializers.Constant(2.0 ** 0.5))
+                                         initializer=tf.keras.initializers.RandomNormal(stddev=deviation))
+        self.length = self.add_weight(name="length", shape=[self.num_outputs], trainable=self.learned_length,
+                                      initializer=tf.keras.initializers.Constant(self.at_first))
         self.bias = self.add_weight(name="bias", shape=[self.num_outputs], initializer="zeros")
 
     def _kernel(self):
@@ -189,10 +195,10 @@ class _WeightNormalized(_ExactWeights):
 
 
 class WeightNormalizedDense(_WeightNormalized):
-    """[batch, num_inputs] -> [batch, num_outputs]."""
+    """[batch, num_inputs] -> [batch, num_outputs]; see `_WeightNormalized` for `length` and `learned_length`."""
 
     def build(self, input_shape):
-        self._add_weights([input_shape[-1]])
+        self._add_weights([input_shape[-1]], deviation=0.1)
         super().build(input_shape)
 
     def call(self, inputs):
@@ -203,11 +209,11 @@ class WeightNormalizedConv2D(_WeightNormalized):
     """[batch, height, width, channels] -> [batch, height', width', num_outputs]; arguments are those of Keras's."""
 
     def __init__(self, num_outputs, size, stride=1, padding="valid", name=None, dtype=None):
-        super().__init__(num_outputs, name, dtype)
+        super().__init__(num_outputs, name=name, dtype=dtype)
         self.size, self.stride, self.padding = size, stride, padding
 
     def build(self, input_shape):
-        self._add_weights([self.size, self.size, input_shape[-1]])
+        self._add_weights([self.size, self.size, input_shape[-1]], deviation=0.05)
         super().build(input_shape)
 
     def call(self, inputs):

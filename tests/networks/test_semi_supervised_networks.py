@@ -67,7 +67,7 @@ def test_logits_are_linear_in_the_features(name, training):
 def test_the_dense_classifier_is_what_its_paper_says():
     """In numpy: layers of ReLU, each with a length and a direction for its weights; black is 0."""
     network = DenseClassifier(LOGITS, (9, 7), noise=0.0)
-    x = IMAGES.reshape([6, -1]).astype(np.float64) + 1.0
+    x = (IMAGES.reshape([6, -1]).astype(np.float64) + 1.0) / 2.0
     network(IMAGES)
     for i, layer in enumerate([*network.hidden, network.to_logits]):
         layer.length.assign(noise(layer.num_outputs, seed=i)), layer.bias.assign(noise(layer.num_outputs, seed=i + 9))
@@ -133,7 +133,7 @@ def test_dice_only_in_training_and_by_their_seed(name):
 
 
 def test_noise_before_each_dense_layer():
-    """That on images is 1.2 times as strong, and each layer throws dice of its own."""
+    """That on images, in [0, 1] there, is 0.6 times as strong, and each layer throws dice of its own."""
     network, seen = DenseClassifier(50, (50, 50), noise=0.5), []
     for layer in (network.input_noise, network.noise):
         def watched(x, inner=layer.call, **kwargs):
@@ -143,7 +143,7 @@ def test_noise_before_each_dense_layer():
 
         layer.call = watched
     network(noise(400, 5, 5, 2), training=True, seed=SEED)
-    assert [added.std() for added in seen] == pytest.approx([0.6, 0.5, 0.5], rel=0.03)
+    assert [added.std() for added in seen] == pytest.approx([0.3, 0.5, 0.5], rel=0.03)
     for added, other in zip(seen, seen[1:] + seen[:1]):
         assert abs(np.corrcoef(added.ravel(), other.ravel())[0, 1]) < 0.05
 
@@ -195,7 +195,18 @@ def test_parameters_of_the_networks_of_salimans():
     assert count(DenseClassifier(10, weight_norm=False), 28, 28, 1) == plain
     assert count(DenseClassifier(10), 28, 28, 1) == plain + sum(widths[1:])
     assert count(SoftplusGenerator((28, 28, 1)), 100) == (
-        dense(100, 500) + norm(500) + dense(500, 500) + norm(500) + dense(500, 784))
+        dense(100, 500) + norm(500) + dense(500, 500) + norm(500) + dense(500, 784) + 784)
+
+
+def test_lengths_are_learned_of_logits_and_pixels_only():
+    """As in the authors' code: longer weights would make longer features, which a generator never matches."""
+    classifier, generator = DenseClassifier(LOGITS, (9, 7)), SoftplusGenerator((4, 4, 1), width=8)
+    classifier(IMAGES), generator(noise(5, 3))
+    layers = [*classifier.hidden, classifier.to_logits, generator.to_pixels]
+    for layer in layers:
+        np.testing.assert_allclose(np.linalg.norm(layer._kernel(), axis=0), 1, rtol=1e-5)
+    assert [len(layer.trainable_variables) for layer in layers] == [2, 2, 3, 3]
+    assert len(classifier.trainable_variables) == 2 + 2 + 3 and len(classifier.variables) == 3 * 3
 
 
 # Generators.
@@ -208,9 +219,9 @@ def test_the_softplus_generator_is_what_its_paper_says(shape):
     assert made.shape == [5, *shape] and made.dtype == tf.float32
     x = latents.astype(np.float64)
     for layer in generator.hidden:
-        x = np.log1p(np.exp(x @ layer.kernel.numpy() + layer.bias.numpy())) / np.sqrt(1.001)
+        x = np.log1p(np.exp((x @ layer.kernel.numpy() + layer.bias.numpy()) / np.sqrt(1.001)))
     last = generator.to_pixels
-    expected = np.tanh(x @ last.kernel.numpy() + last.bias.numpy())
+    expected = np.tanh(x @ last._kernel().numpy() + last.bias.numpy())
     np.testing.assert_allclose(made, expected.reshape(made.shape), atol=1e-5)
     assert np.abs(generator(latents, training=True)[0] - generator(latents[:2], training=True)[0]).max() > 1e-4
 

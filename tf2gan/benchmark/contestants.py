@@ -182,11 +182,11 @@ class Plain(Contestant):
 
     def build(self):
         class WithKerasAdam(self.gan_class):
-            def make_optimizer(self, kind, learning_rate, beta_1=0.9, beta_2=0.999, *args, **kwargs):
+            def make_optimizer(self, kind, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7, *args, **kwargs):
                 if kind != "adam":
-                    return super().make_optimizer(kind, learning_rate, beta_1, beta_2, *args, **kwargs)
+                    return super().make_optimizer(kind, learning_rate, beta_1, beta_2, epsilon, *args, **kwargs)
                 # A schedule costs nothing that is worth measuring.
-                return tf.keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=beta_2)
+                return tf.keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
 
         tf.keras.utils.set_random_seed(self.config.seed)
         with keras_upsampling():

@@ -182,14 +182,15 @@ class GAN(tf.Module):
 
     # What a method calls.
 
-    def make_optimizer(self, kind, learning_rate, beta_1=0.9, beta_2=0.999, decay=False, epoch_decay=None):
+    def make_optimizer(self, kind, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7, decay=False,
+                       epoch_decay=None):
         """A Keras optimizer: `kind` is "adam", "sgd" or "rmsprop"; for the others see `LinearDecay`, `EpochDecay`."""
         if decay:
             learning_rate = LinearDecay(learning_rate, self.images_seen, self.total_images)
         elif epoch_decay is not None:
             learning_rate = EpochDecay(learning_rate, epoch_decay, self)
         if kind == "adam":
-            return Adam(learning_rate, beta_1=beta_1, beta_2=beta_2)
+            return Adam(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
         if kind == "rmsprop":
             # Keras adds epsilon under the root: its default 1e-7 would drown gradients below 3e-4, such as those that
             # pass a critic of clipped weights.

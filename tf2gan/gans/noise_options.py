@@ -43,6 +43,7 @@ class Config(gan.Config):
     discriminator_learning_rate: float = 2e-4  # learning rate of the discriminator
     beta_1: float = 0.9  # of Adam
     beta_2: float = 0.999  # of Adam
+    epsilon: float = 1e-7  # of Adam, beside the root of the second moment: much smaller gradients move weights less
     learning_rate_decay: bool = False  # linear decay to 0 over the second half of training
     epoch_decay: Optional[float] = None  # learning rates are multiplied by this after each epoch
     gradient_clip: Optional[float] = None  # longest gradient of either player, all its weights together
@@ -98,7 +99,7 @@ class Config(gan.Config):
                                 ("drift_weight", 0, None),
                                 ("discriminator_loss_weight", 0, None), ("generator_learning_rate", 0, None),
                                 ("discriminator_learning_rate", 0, None), ("beta_1", 0, 0.9999),
-                                ("beta_2", 0, 0.999999)):
+                                ("beta_2", 0, 0.999999), ("epsilon", 0, 1)):
             self.check_range(name, low, high)
         if self.epoch_decay is not None:
             self.check_range("epoch_decay", 0, 1)

@@ -64,7 +64,8 @@ class NoiseToImage(gan.GAN):
         """A new optimizer with the options of the "generator" or the "discriminator"."""
         config = self.config
         return self.make_optimizer(getattr(config, f"{player}_optimizer"), getattr(config, f"{player}_learning_rate"),
-                                   config.beta_1, config.beta_2, config.learning_rate_decay, config.epoch_decay)
+                                   config.beta_1, config.beta_2, config.epsilon, config.learning_rate_decay,
+                                   config.epoch_decay)
 
     def _built_generator(self, name):
         generator = self.make_generator(name)

@@ -1,4 +1,5 @@
 """Classifiers that are discriminators too: logits of classes, and the features that generators are to match."""
+import functools
 import math
 
 import tensorflow as tf
@@ -11,24 +12,25 @@ from tf2gan.seeds import fold
 class SoftplusGenerator(tf.keras.Model):
     """Latents [batch, latent_size] to images [batch, *image_shape] in [-1, 1], by dense layers.
 
-    The generator of Salimans et al. 2016 on MNIST: softplus and batch normalization, twice `width`.
+    The generator of Salimans et al. 2016 on MNIST: twice `width`, batch normalization and softplus; the weights of each
+    pixel are normalized.
     """
 
     size_multiple = size_minimum = 1
 
     def __init__(self, image_shape, width=500, dropout=0.0, name="generator"):
         super().__init__(name=name, dtype="float32")
-        self.hidden = [Dense(width, activation="softplus", name=f"dense_{i}") for i in range(2)]
+        self.hidden = [Dense(width, name=f"dense_{i}") for i in range(2)]
         self.norms = [batch_normalization(name=f"norm_{i}") for i in range(2)]
         self.dropout = Dropout(dropout, name="dropout")
-        self.to_pixels = Dense(math.prod(image_shape), dtype="float32", name="to_pixels")
+        self.to_pixels = WeightNormalizedDense(math.prod(image_shape), length=1.0, dtype="float32", name="to_pixels")
         self.to_image = tf.keras.layers.Reshape(image_shape, dtype="float32", name="to_image")
 
     def call(self, latents, training=False, seed=None):
         """`seed` (int tensor [2]) is needed in training with dropout only."""
         x = latents
         for i, (dense, norm) in enumerate(zip(self.hidden, self.norms)):
-            x = norm(dense(x), training=training)
+            x = tf.math.softplus(norm(dense(x), training=training))
             x = self.dropout(x, training=training, seed=None if seed is None else fold(seed, i))
         return self.to_image(tf.tanh(self.to_pixels(x)))
 
@@ -37,8 +39,10 @@ class DenseClassifier(tf.keras.Model):
     """Images [batch, height, width, channels] in [-1, 1] to logits [batch, num_logits].
 
     The discriminator of Salimans et al. 2016 on MNIST: dense layers with weight normalization (none where
-    `weight_norm` is off) and ReLU, and noise before each: `noise` is its deviation before hidden layers, 1.2 times it
-    that on images (0.5 and, where images are in [0, 1], 0.3 in the authors' code). `features`: the last hidden layer.
+    `weight_norm` is off) and ReLU, and noise before each: `noise` is its deviation before hidden layers, 0.6 times it
+    that on images in [0, 1] (0.5 and 0.3 in the authors' code). As there, weights have a length of 1, learned for the
+    logits only: else features, and with them the distance that a generator is to close, grow without end.
+    `features`: the last hidden layer.
     """
 
     size_minimum = 1
@@ -46,16 +50,17 @@ class DenseClassifier(tf.keras.Model):
     def __init__(self, num_logits, widths=(1000, 500, 250, 250, 250), noise=0.5, weight_norm=True,
                  name="discriminator"):
         super().__init__(name=name, dtype="float32")
-        dense = WeightNormalizedDense if weight_norm else Dense
+        dense = functools.partial(WeightNormalizedDense, length=1.0) if weight_norm else Dense
+        fixed = {"learned_length": False} if weight_norm else {}
         self.flatten = tf.keras.layers.Flatten(dtype="float32", name="flatten")
-        self.input_noise = GaussianNoise(1.2 * noise, dtype="float32", name="input_noise")
+        self.input_noise = GaussianNoise(0.6 * noise, dtype="float32", name="input_noise")
         self.noise = GaussianNoise(noise, name="noise")
-        self.hidden = [dense(width, name=f"dense_{i}") for i, width in enumerate(widths)]
+        self.hidden = [dense(width, name=f"dense_{i}", **fixed) for i, width in enumerate(widths)]
         self.to_logits = dense(num_logits, dtype="float32", name="to_logits")
 
     def features(self, images, training=False, seed=None):
         """[batch, widths[-1]]; `seed` (int tensor [2]) is needed in training with noise only."""
-        x = self.flatten(images) + 1.0  # black is 0: what is everywhere would drown what differs
+        x = (self.flatten(images) + 1.0) / 2.0  # black is 0: what is everywhere would drown what differs
         for i, dense in enumerate(self.hidden):
             noise = self.noise if i else self.input_noise
             x = tf.nn.relu(dense(noise(x, training=training, seed=None if seed is None else fold(seed, i))))
