@@ -221,9 +221,9 @@ def test_gaussian_noise_in_training_only():
 
 # Weight normalization: {name: (layer of 4 outputs, Keras's, inputs)}.
 NORMALIZED = {
-    "dense": (lambda: layers.WeightNormalizedDense(4), lambda: tf.keras.layers.Dense(4), noise(6, 5)),
-    "valid": (lambda: layers.WeightNormalizedConv2D(4, 3), lambda: tf.keras.layers.Conv2D(4, 3), noise(2, 7, 6, 3)),
-    "same": (lambda: layers.WeightNormalizedConv2D(4, 3, 2, padding="same"),
+    "dense": (lambda: layers.WeightNormalized(4), lambda: tf.keras.layers.Dense(4), noise(6, 5)),
+    "valid": (lambda: layers.WeightNormalized(4, 3), lambda: tf.keras.layers.Conv2D(4, 3), noise(2, 7, 6, 3)),
+    "same": (lambda: layers.WeightNormalized(4, 3, 2, padding="same"),
              lambda: tf.keras.layers.Conv2D(4, 3, 2, padding="same"), noise(2, 7, 6, 3))}
 WEIGHT_NORMALIZED = pytest.mark.parametrize("name", NORMALIZED)
 LENGTH, BIAS = np.float32([0.5, -2.0, 3.0, 1.0]), np.float32([1.0, 0.0, -1.0, 2.0])
@@ -279,7 +279,7 @@ def test_weight_normalized_kernels_begin_with_a_square_of_2(name):
 
 
 def test_a_length_of_weights_that_is_not_learned():
-    layer = layers.WeightNormalizedDense(4, length=3.0, learned_length=False)
+    layer = layers.WeightNormalized(4, length=3.0, learned_length=False)
     layer(noise(6, 5))
     np.testing.assert_allclose(np.linalg.norm(layer._kernel(), axis=0), 3, rtol=1e-5)
     assert len(layer.trainable_variables) == 2 and len(layer.variables) == 3
@@ -323,9 +323,9 @@ def test_reflection_padding(size):
 
 
 # Equalized learning rates: {name: (layer of 4 outputs, inputs, fan_in)}.
-EQUALIZED = {"dense": (lambda **kw: layers.EqualizedDense(4, **kw), noise(6, 5), 5),
-             "conv_1": (lambda **kw: layers.EqualizedConv2D(4, 1, **kw), noise(2, 7, 6, 3), 3),
-             "conv_3": (lambda **kw: layers.EqualizedConv2D(4, 3, **kw), noise(2, 7, 6, 3), 3 * 3 * 3)}
+EQUALIZED = {"dense": (lambda **kw: layers.Equalized(4, **kw), noise(6, 5), 5),
+             "conv_1": (lambda **kw: layers.Equalized(4, 1, **kw), noise(2, 7, 6, 3), 3),
+             "conv_3": (lambda **kw: layers.Equalized(4, 3, **kw), noise(2, 7, 6, 3), 3 * 3 * 3)}
 
 
 def linear(inputs, kernel):
@@ -358,9 +358,9 @@ def test_equalized_layers_scale_their_weights_in_use(name, options, gain):
     np.testing.assert_allclose(of_bias, outputs.reshape([-1, 4]).sum(axis=0), rtol=1e-4)
 
 
-@pytest.mark.parametrize("layer, shape", [(layers.EqualizedDense(300), [400, 100]),
-                                          (layers.EqualizedConv2D(64, 3), [32, 10, 10, 32]),
-                                          (layers.EqualizedConv2D(100, 1, gain=1.0), [16, 10, 10, 100])])
+@pytest.mark.parametrize("layer, shape", [(layers.Equalized(300), [400, 100]),
+                                          (layers.Equalized(64, 3), [32, 10, 10, 32]),
+                                          (layers.Equalized(100, 1, gain=1.0), [16, 10, 10, 100])])
 def test_equalized_weights_begin_as_normal_noise(layer, shape):
     """Of deviation 1 whatever the fan_in, and outputs have the deviation `gain` of inputs from N(0, 1)."""
     inputs = noise(*shape)
@@ -375,9 +375,9 @@ def test_equalized_weights_begin_as_normal_noise(layer, shape):
 
 def test_adam_changes_all_equalized_layers_at_the_same_relative_rate():
     """Each weight by the learning rate; plain ones of fan_in 4 and 1152 would differ by a factor of 17."""
-    made = [(layers.EqualizedDense(500), noise(8, 4)), (layers.EqualizedDense(4), noise(8, 500)),
-            (layers.EqualizedConv2D(2, 3), noise(2, 5, 5, 128)),
-            (layers.EqualizedConv2D(32, 1, gain=1.0), noise(2, 5, 5, 40))]
+    made = [(layers.Equalized(500), noise(8, 4)), (layers.Equalized(4), noise(8, 500)),
+            (layers.Equalized(2, 3), noise(2, 5, 5, 128)),
+            (layers.Equalized(32, 1, gain=1.0), noise(2, 5, 5, 40))]
     for layer, inputs in made:
         layer.build(inputs.shape)
         kernel = layer.kernel

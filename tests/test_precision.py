@@ -183,13 +183,13 @@ def test_minibatch_deviation_does_not_round_its_inputs(mixed):
 
 
 @pytest.mark.parametrize("make_layer", [
-    lambda: layers.EqualizedDense(4), lambda: layers.WeightNormalizedDense(4)], ids=["equalized", "weight-normalized"])
+    lambda: layers.Equalized(4), lambda: layers.WeightNormalized(4)], ids=["equalized", "weight-normalized"])
 def test_computed_kernels_are_rounded_once(mixed, make_layer):
     """The layer's output for each unit vector is a row of its kernel."""
     layer = make_layer()
     rows = layer(np.eye(300, dtype=np.float32))
     assert rows.dtype == tf.bfloat16
-    if isinstance(layer, layers.EqualizedDense):
+    if isinstance(layer, layers.Equalized):
         exact = np.float32(np.float64(layer.scale) * layer.kernel.numpy())
     else:
         direction = layer.direction.numpy().astype(np.float64)
@@ -202,7 +202,7 @@ def test_computed_kernels_are_rounded_once(mixed, make_layer):
 @pytest.mark.parametrize("make_layer", [
     lambda: layers.Dense(3), lambda: layers.Conv2DTranspose(3, 3, 2, padding="same"), lambda: UpsamplingConv2D(3, 3),
     lambda: UpsamplingConv2D(3, 4), lambda: tf.keras.layers.Conv2D(3, 3, padding="same"),
-    lambda: layers.EqualizedConv2D(3, 3), lambda: layers.WeightNormalizedConv2D(3, 3)],
+    lambda: layers.Equalized(3, 3), lambda: layers.WeightNormalized(3, 3)],
     ids=["dense", "transposed", "upsampling3", "upsampling4", "convolution", "equalized", "weight-normalized"])
 def test_gradient_of_a_bias(mixed, make_layer):
     """Of sum r y it is the sum of r, however many there are."""

@@ -151,42 +151,59 @@ class GaussianNoise(tf.keras.layers.Layer):
         return inputs + tf.cast(self.deviation * noise, inputs.dtype)
 
 
-class _ExactWeights(tf.keras.layers.Layer):
-    """A layer that reads its weights in float32, and computes from them what it multiplies inputs with.
+class _ExactLinear(tf.keras.layers.Layer):
+    """A linear layer that computes its kernel from its weights in float32; Keras would round the weights first.
 
-    Its arithmetic on inputs is in the policy's type, or in `dtype`. Keras would round weights before anything is
-    computed from them.
+    [batch, num_inputs] -> [batch, num_outputs]; with a `size`, a convolution of size x size: [batch, height, width,
+    channels] -> [batch, height', width', num_outputs]. Its arithmetic on inputs is in the policy's type, or in `dtype`.
     """
 
-    def __init__(self, num_outputs, name=None, dtype=None):
+    def __init__(self, num_outputs, size, stride, padding, name, dtype):
         super().__init__(name=name, dtype="float32", autocast=False)
-        self.num_outputs = num_outputs
+        self.num_outputs, self.size, self.stride, self.padding = num_outputs, size, stride, padding
         self.arithmetic = dtype or tf.keras.mixed_precision.global_policy().compute_dtype
 
-    def _cast(self, value):
-        return tf.cast(value, self.arithmetic)
+    def build(self, input_shape):
+        shape = [*([] if self.size is None else [self.size, self.size]), input_shape[-1]]
+        self._add_kernel([*shape, self.num_outputs], math.prod(shape))
+        self.bias = self.add_weight(name="bias", shape=[self.num_outputs], initializer="zeros")
+        super().build(input_shape)
+
+    def call(self, inputs):
+        inputs, kernel, bias = (tf.cast(x, self.arithmetic) for x in (inputs, self._kernel(), self.bias))
+        if self.size is None:
+            return tf.matmul(inputs, kernel) + bias
+        return tf.nn.conv2d(inputs, kernel, self.stride, self.padding.upper()) + bias
+
+    def _add_kernel(self, shape, fan_in):
+        """Weights from which `_kernel` computes one of this shape; fan_in: inputs of one output."""
+        raise NotImplementedError
+
+    def _kernel(self):
+        raise NotImplementedError
 
 
-class _WeightNormalized(_ExactWeights):
+class WeightNormalized(_ExactLinear):
     """A linear layer whose kernel is w = g v / |v|, a length and a direction for each output.
 
-    Salimans and Kingma 2016 (arXiv 1602.07868), eq. 2. `length`: g at first; the default keeps the size of what comes
-    in through a rectifier, which takes the place of the paper's initialization by data (sec. 3): weights are a function
-    of the seed alone. `learned_length`: whether g changes in training. The kernel is computed in float32, as all norms
-    are.
+    Salimans and Kingma 2016 (arXiv 1602.07868), eq. 2. Dense, or with a `size` a convolution, whose arguments are those
+    of Keras's. `length`: g at first; the default keeps the size of what comes in through a rectifier, which takes the
+    place of the paper's initialization by data (sec. 3): weights are a function of the seed alone. `learned_length`:
+    whether g changes in training. The kernel is computed in float32, as all norms are.
     """
 
-    def __init__(self, num_outputs, length=2.0 ** 0.5, learned_length=True, name=None, dtype=None):
-        super().__init__(num_outputs, name, dtype)
-        self.at_first, self.learned_length = length, learned_length
+    def __init__(self, num_outputs, size=None, stride=1, padding="valid", length=2.0 ** 0.5, learned_length=True,
+                 name=None, dtype=None):
+        super().__init__(num_outputs, size, stride, padding, name, dtype)
+        self.first_length, self.learned_length = length, learned_length
 
-    def _add_weights(self, shape, deviation):
-        """`deviation`: of directions at first, whose size decides how fast they turn; as in the authors' code."""
-        self.direction = self.add_weight(name="direction", shape=[*shape, self.num_outputs],
+    def _add_kernel(self, shape, fan_in):
+        # How long a direction is decides how fast it turns; these are of the authors' code.
+        deviation = 0.1 if self.size is None else 0.05
+        self.direction = self.add_weight(name="direction", shape=shape,
                                          initializer=tf.keras.initializers.RandomNormal(stddev=deviation))
-        self.length = self.add_weight(name="length", shape=[self.num_outputs], trainable=self.learned_length,
-                                      initializer=tf.keras.initializers.Constant(self.at_first))
-        self.bias = self.add_weight(name="bias", shape=[self.num_outputs], initializer="zeros")
+        self.length = self.add_weight(name="length", shape=shape[-1:], trainable=self.learned_length,
+                                      initializer=tf.keras.initializers.Constant(self.first_length))
 
     def _kernel(self):
         direction = tf.convert_to_tensor(self.direction)
@@ -194,80 +211,26 @@ class _WeightNormalized(_ExactWeights):
         return direction * (self.length * tf.math.rsqrt(squares + 1e-12))
 
 
-class WeightNormalizedDense(_WeightNormalized):
-    """[batch, num_inputs] -> [batch, num_outputs]; see `_WeightNormalized` for `length` and `learned_length`."""
-
-    def build(self, input_shape):
-        self._add_weights([input_shape[-1]], deviation=0.1)
-        super().build(input_shape)
-
-    def call(self, inputs):
-        return tf.matmul(self._cast(inputs), self._cast(self._kernel())) + self._cast(self.bias)
-
-
-class WeightNormalizedConv2D(_WeightNormalized):
-    """[batch, height, width, channels] -> [batch, height', width', num_outputs]; arguments are those of Keras's."""
-
-    def __init__(self, num_outputs, size, stride=1, padding="valid", name=None, dtype=None):
-        super().__init__(num_outputs, name=name, dtype=dtype)
-        self.size, self.stride, self.padding = size, stride, padding
-
-    def build(self, input_shape):
-        self._add_weights([self.size, self.size, input_shape[-1]], deviation=0.05)
-        super().build(input_shape)
-
-    def call(self, inputs):
-        outputs = tf.nn.conv2d(self._cast(inputs), self._cast(self._kernel()), self.stride, self.padding.upper())
-        return outputs + self._cast(self.bias)
-
-
-class _Equalized(_ExactWeights):
+class Equalized(_ExactLinear):
     """A linear layer with an equalized learning rate (Karras et al. 2017, arXiv 1710.10196, sec. 4.1).
 
-    Weights are drawn from N(0, 1) and multiplied by gain / sqrt(fan_in) whenever they are used, not once at the start:
-    so an optimizer that divides by the size of gradients, as Adam does, changes all layers at the same relative rate.
-    `gain`: sqrt(2) before a rectifier, 1 at an output (He et al. 2015). fan_in: inputs of one output.
+    Dense, or with a `size` a convolution with `same` padding. Weights are drawn from N(0, 1) and multiplied by
+    gain / sqrt(fan_in) whenever they are used, not once at the start: so an optimizer that divides by the size of
+    gradients, as Adam does, changes all layers at the same relative rate. `gain`: sqrt(2) before a rectifier, 1 at an
+    output (He et al. 2015). fan_in: inputs of one output.
     """
 
-    def __init__(self, num_outputs, gain=2.0 ** 0.5, name=None, dtype=None):
-        super().__init__(num_outputs, name, dtype)
+    def __init__(self, num_outputs, size=None, gain=2.0 ** 0.5, name=None, dtype=None):
+        super().__init__(num_outputs, size, 1, "same", name, dtype)
         self.gain = gain
 
-    def _add_weights(self, shape):
-        """`shape`: of the kernel without its last axis."""
-        self.kernel = self.add_weight(name="kernel", shape=[*shape, self.num_outputs],
+    def _add_kernel(self, shape, fan_in):
+        self.kernel = self.add_weight(name="kernel", shape=shape,
                                       initializer=tf.keras.initializers.RandomNormal(stddev=1.0))
-        self.bias = self.add_weight(name="bias", shape=[self.num_outputs], initializer="zeros")
-        self.scale = self.gain / math.prod(shape) ** 0.5
+        self.scale = self.gain / fan_in ** 0.5
 
-    def _scaled_kernel(self):
-        return self._cast(self.scale * tf.convert_to_tensor(self.kernel))
-
-
-class EqualizedDense(_Equalized):
-    """[batch, num_inputs] -> [batch, num_outputs]; see `_Equalized` for `gain`."""
-
-    def build(self, input_shape):
-        self._add_weights([input_shape[-1]])
-        super().build(input_shape)
-
-    def call(self, inputs):
-        return tf.matmul(self._cast(inputs), self._scaled_kernel()) + self._cast(self.bias)
-
-
-class EqualizedConv2D(_Equalized):
-    """[batch, height, width, channels] -> [batch, height, width, num_outputs], `size` x `size`, `same` padding."""
-
-    def __init__(self, num_outputs, size, gain=2.0 ** 0.5, name=None, dtype=None):
-        super().__init__(num_outputs, gain, name, dtype)
-        self.size = size
-
-    def build(self, input_shape):
-        self._add_weights([self.size, self.size, input_shape[-1]])
-        super().build(input_shape)
-
-    def call(self, inputs):
-        return tf.nn.conv2d(self._cast(inputs), self._scaled_kernel(), 1, "SAME") + self._cast(self.bias)
+    def _kernel(self):
+        return self.scale * tf.convert_to_tensor(self.kernel)
 
 
 class PixelNormalization(tf.keras.layers.Layer):

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from parameter_counts import conv, dense, norm
 
-from tf2gan.layers import WeightNormalizedConv2D, WeightNormalizedDense
+from tf2gan.layers import WeightNormalized
 from tf2gan.networks.conditional import ConditionalGenerator
 from tf2gan.networks.semi_supervised import DenseClassifier, SoftplusGenerator, StridedClassifier
 from tf2gan.networks.svhn import HouseNumberDiscriminator, TransposedGenerator
@@ -59,7 +59,7 @@ def test_logits_are_linear_in_the_features(name, training):
     features = network.features(IMAGES, training=training)
     np.testing.assert_allclose(logits, network.to_logits(features), atol=1e-6)
     last = network.to_logits
-    kernel = last._kernel() if isinstance(last, WeightNormalizedDense) else last.kernel
+    kernel = last._kernel() if isinstance(last, WeightNormalized) else last.kernel
     np.testing.assert_allclose(logits, features @ kernel + last.bias, atol=1e-5)
     assert np.abs(features).max() > 1e-3 and np.abs(features[0] - features[1]).max() > 1e-4
 
@@ -86,12 +86,12 @@ def test_normalization(name):
     assert difference > 1e-5 if name.endswith("batch") else difference < 1e-6
     kind = name.split("-")[-1]
     if name in DENSE:
-        assert all(isinstance(layer, WeightNormalizedDense) == (kind == "weight")
+        assert all(isinstance(layer, WeightNormalized) == (kind == "weight")
                    for layer in [*network.hidden, network.to_logits])
     else:
         of_each = {"strided": 2, "house-numbers": 4}[name[:-len(kind) - 1]]
         assert len(network.norms) == (of_each if kind in ("batch", "layer") else 0)
-        assert all(isinstance(conv, WeightNormalizedConv2D) == (kind == "weight") for conv in network.convolutions)
+        assert all(isinstance(conv, WeightNormalized) == (kind == "weight") for conv in network.convolutions)
 
 
 @EVERY_CLASSIFIER

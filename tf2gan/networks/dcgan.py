@@ -3,7 +3,7 @@ import math
 
 import tensorflow as tf
 
-from tf2gan.layers import Dense, Dropout, WeightNormalizedConv2D, batch_normalization, layer_normalization
+from tf2gan.layers import Dense, Dropout, WeightNormalized, batch_normalization, layer_normalization
 from tf2gan.seeds import fold
 from tf2gan.upsampling import UpsamplingConv2D
 
@@ -23,7 +23,7 @@ def num_doublings(size, start, least):
 
 def convolution(kind):
     """The class of convolutions whose weights are normalized if `kind` is "weight"."""
-    return WeightNormalizedConv2D if kind == "weight" else tf.keras.layers.Conv2D
+    return WeightNormalized if kind == "weight" else tf.keras.layers.Conv2D
 
 
 def norm_layers(kind, momentum, positions):

@@ -7,7 +7,7 @@ computed.
 """
 import tensorflow as tf
 
-from tf2gan.layers import Dropout, EqualizedConv2D, EqualizedDense, MinibatchStdDev, PixelNormalization
+from tf2gan.layers import Dropout, Equalized, MinibatchStdDev, PixelNormalization
 from tf2gan.seeds import fold
 
 START = 4  # pixels of level 0
@@ -86,10 +86,10 @@ class ProgressiveGenerator(_Progressive):
         self.start = tf.keras.layers.Reshape([START, START, widths[0]], name="start")
         self.normalize = PixelNormalization(name="normalize")
         self.dropout = Dropout(dropout, name="dropout")
-        self.levels = [[EqualizedDense(START * START * widths[0], name="dense_0") if level == 0
-                        else EqualizedConv2D(num, 3, name=f"conv_{level}_0"),
-                        EqualizedConv2D(num, 3, name=f"conv_{level}_1")] for level, num in enumerate(widths)]
-        self.images = [EqualizedConv2D(channels, 1, gain=1.0, dtype="float32", name=f"to_image_{level}")
+        self.levels = [[Equalized(START * START * widths[0], name="dense_0") if level == 0
+                        else Equalized(num, 3, name=f"conv_{level}_0"),
+                        Equalized(num, 3, name=f"conv_{level}_1")] for level, num in enumerate(widths)]
+        self.images = [Equalized(channels, 1, gain=1.0, dtype="float32", name=f"to_image_{level}")
                        for level in range(len(widths))]
         self.always = []
 
@@ -123,12 +123,12 @@ class ProgressiveDiscriminator(_Progressive):
         self.dropout = Dropout(dropout, name="dropout")
         self.spread = MinibatchStdDev(group_size, name="spread")
         self.flatten = tf.keras.layers.Flatten(name="flatten")
-        self.images = [EqualizedConv2D(num, 1, name=f"from_image_{level}") for level, num in enumerate(widths)]
-        self.levels = [[EqualizedConv2D(num, 3, name=f"conv_{level}_0"),
-                        EqualizedDense(min(base, most), name="dense_0") if level == 0
-                        else EqualizedConv2D(widths[level - 1], 3, name=f"conv_{level}_1")]
+        self.images = [Equalized(num, 1, name=f"from_image_{level}") for level, num in enumerate(widths)]
+        self.levels = [[Equalized(num, 3, name=f"conv_{level}_0"),
+                        Equalized(min(base, most), name="dense_0") if level == 0
+                        else Equalized(widths[level - 1], 3, name=f"conv_{level}_1")]
                        for level, num in enumerate(widths)]
-        self.to_logit = EqualizedDense(1, gain=1.0, dtype="float32", name="to_logit")
+        self.to_logit = Equalized(1, gain=1.0, dtype="float32", name="to_logit")
         self.always = [self.to_logit]
 
     def build(self, input_shape):

@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from tf2gan.layers import Dense, Dropout, GaussianNoise, WeightNormalizedDense, batch_normalization
+from tf2gan.layers import Dense, Dropout, GaussianNoise, WeightNormalized, batch_normalization
 from tf2gan.networks.dcgan import convolution, norm_layers
 from tf2gan.seeds import fold
 
@@ -23,7 +23,7 @@ class SoftplusGenerator(tf.keras.Model):
         self.hidden = [Dense(width, name=f"dense_{i}") for i in range(2)]
         self.norms = [batch_normalization(name=f"norm_{i}") for i in range(2)]
         self.dropout = Dropout(dropout, name="dropout")
-        self.to_pixels = WeightNormalizedDense(math.prod(image_shape), length=1.0, dtype="float32", name="to_pixels")
+        self.to_pixels = WeightNormalized(math.prod(image_shape), length=1.0, dtype="float32", name="to_pixels")
         self.to_image = tf.keras.layers.Reshape(image_shape, dtype="float32", name="to_image")
 
     def call(self, latents, training=False, seed=None):
@@ -50,7 +50,7 @@ class DenseClassifier(tf.keras.Model):
     def __init__(self, num_logits, widths=(1000, 500, 250, 250, 250), noise=0.5, weight_norm=True,
                  name="discriminator"):
         super().__init__(name=name, dtype="float32")
-        dense = functools.partial(WeightNormalizedDense, length=1.0) if weight_norm else Dense
+        dense = functools.partial(WeightNormalized, length=1.0) if weight_norm else Dense
         fixed = {"learned_length": False} if weight_norm else {}
         self.flatten = tf.keras.layers.Flatten(dtype="float32", name="flatten")
         self.input_noise = GaussianNoise(0.6 * noise, dtype="float32", name="input_noise")
