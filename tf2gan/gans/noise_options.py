@@ -99,16 +99,16 @@ class Config(gan.Config):
                                 ("drift_weight", 0, None),
                                 ("discriminator_loss_weight", 0, None), ("generator_learning_rate", 0, None),
                                 ("discriminator_learning_rate", 0, None), ("beta_1", 0, 0.9999),
-                                ("beta_2", 0, 0.999999), ("epsilon", 0, 1)):
+                                ("beta_2", 0, 0.999999)):
             self.check_range(name, low, high)
         if self.epoch_decay is not None:
             self.check_range("epoch_decay", 0, 1)
             if self.learning_rate_decay:
                 raise UserError("give only one of --learning-rate-decay and --epoch-decay")
-        for name in ("weight_clip", "gradient_clip", "penalty_target"):
+        for name in ("weight_clip", "gradient_clip", "penalty_target", "epsilon"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
-                or_none = "" if name == "penalty_target" else ", or none"
+                or_none = ", or none" if name.endswith("clip") else ""
                 raise UserError(f"--{name.replace('_', '-')} {value}: must be above 0 and finite{or_none}")
         if self.half_batches and self.batch_size % 2:
             raise UserError(f"--batch-size {self.batch_size}: must be even for --half-batches")
