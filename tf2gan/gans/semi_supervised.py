@@ -107,7 +107,7 @@ class SGAN(NoiseToImage):
                             learning_rate_decay=False, ema_decay=None, classifier_ema_decay=None),
         "sgan-dense": Config(generator="dense", discriminator="dense", generator_objective="squared-features",
                              discriminator_normalization="weight", labelled_shift=0, discriminator_loss_weight=0.5,
-                             batch_size=100, steps=12_000, generator_learning_rate=3e-3,
+                             batch_size=100, steps=40_000, generator_learning_rate=3e-3,
                              discriminator_learning_rate=3e-3, epsilon=1e-4, latent_distribution="uniform"),
         "sgan-features": Config(dataset="svhn_cropped", num_labels=1000, generator="transposed",
                                 discriminator="house-numbers", fake_class=True, generator_objective="l1-features",
