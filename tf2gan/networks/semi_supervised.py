@@ -40,9 +40,9 @@ class DenseClassifier(tf.keras.Model):
 
     The discriminator of Salimans et al. 2016 on MNIST: dense layers with weight normalization (none where
     `weight_norm` is off) and ReLU, and noise before each: `noise` is its deviation before hidden layers, 0.6 times it
-    that on images in [0, 1] (0.5 and 0.3 in the authors' code). As there, weights have a length of 1, learned for the
-    logits only: else features, and with them the distance that a generator is to close, grow without end.
-    `features`: the last hidden layer.
+    that on images in [0, 1] (0.5 and 0.3 in the authors' code). As there, lengths of weights are learned for the logits
+    only: else features, and with them the distance that a generator is to close, grow without end. All are 1 at first,
+    where the authors' are set by images. `features`: the last hidden layer.
     """
 
     size_minimum = 1
