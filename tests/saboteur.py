@@ -15,12 +15,13 @@ import signal
 import sys
 import time
 
-import tf2gan  # noqa: F401  (before TensorFlow, as in the tools)
 import numpy as np
 import tensorflow as tf
 
-from tf2gan import progress, runs
-from tf2gan.gans import gan
+import tf2gan  # noqa: F401  (before TensorFlow, as in the tools)
+from tf2gan.gans import base
+from tf2gan.runs import run_folder
+from tf2gan.training.reporter import Reporter
 
 
 def die():
@@ -34,7 +35,7 @@ def counted(total):
 
 
 def hold(step, folder):
-    advance, folder = progress.Reporter.advance, pathlib.Path(folder)
+    advance, folder = Reporter.advance, pathlib.Path(folder)
 
     def held(self, reached, num_images, logs):
         advance(self, reached, num_images, logs)
@@ -43,11 +44,11 @@ def hold(step, folder):
             while not (folder / "released").exists():
                 time.sleep(0.02)
 
-    progress.Reporter.advance = held
+    Reporter.advance = held
 
 
 def poison(step):
-    end_step = gan.GAN.end_step
+    end_step = base.GAN.end_step
 
     def poisoned(self, num_images):
         end_step(self, num_images)
@@ -55,7 +56,7 @@ def poison(step):
         is_time = tf.equal(self.images_seen, int(step) * num_images)
         weight.assign(tf.where(is_time, np.inf, 1.0) * weight)
 
-    gan.GAN.end_step = poisoned
+    base.GAN.end_step = poisoned
 
 
 def state(number):
@@ -74,7 +75,7 @@ def state(number):
 
 
 def line(number):
-    log, is_time = runs.Run.log, counted(number)
+    log, is_time = run_folder.Run.log, counted(number)
 
     def half_logged(self, values):
         log(self, values)
@@ -83,7 +84,7 @@ def line(number):
             os.truncate(path, path.stat().st_size - 20)
             die()
 
-    runs.Run.log = half_logged
+    run_folder.Run.log = half_logged
 
 
 def rename(pattern, number, dies_before):

@@ -10,11 +10,15 @@ import tensorflow as tf
 import tool
 from PIL import Image
 
-from tf2gan import evaluation, export, runs, session, training
 from tf2gan.data import load, pipeline
-from tf2gan.evaluation import extracting
+from tf2gan.evaluation import extractors
+from tf2gan.evaluation.evaluate import Settings
+from tf2gan.export import exporter
 from tf2gan.gans.cyclegan import Config, CycleGAN
 from tf2gan.metrics import classifier
+from tf2gan.runs import run_folder
+from tf2gan.runs.restore import load_gan
+from tf2gan.training.options import Options
 
 SIZE, SEED, STEPS, BATCH_SIZE = 16, 3, 2, 4
 LEVELS = {"dark": 70, "grey": 128, "light": 186}  # mean grey of each class
@@ -35,8 +39,8 @@ def quick_classifier(cache):
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("TF2GAN_CACHE_DIR", os.fspath(cache))
-        patched.setattr(extracting, "classifier_for", classifier_for)
-        patched.setattr(extracting, "DOMAIN_RECIPE", classifier.Recipe(steps=20, batch_size=8))
+        patched.setattr(extractors, "classifier_for", classifier_for)
+        patched.setattr(extractors, "DOMAIN_RECIPE", classifier.Recipe(steps=20, batch_size=8))
         yield used
 
 
@@ -106,10 +110,10 @@ def train(model, data, folder, *args):
 
 def _shaken_run(model, tmp_path_factory):
     folder = train(model, shared_data(tmp_path_factory), tmp_path_factory.mktemp(model) / "run", "--steps", STEPS)
-    gan, _ = session.load_gan(folder)
+    gan, _ = load_gan(folder)
     shake([gan.average, gan.generator])
     gan.images_seen.assign_add(BATCH_SIZE)
-    runs.Run(folder).save(gan, {"step": STEPS + 1, "replicas": 1})
+    run_folder.Run(folder).save(gan, {"step": STEPS + 1, "replicas": 1})
     return folder
 
 
@@ -130,11 +134,11 @@ IMAGES_SEEN = (STEPS + 1) * BATCH_SIZE
 
 @tool.once
 def gan_export(tmp_path_factory):
-    return export.export(*_gan_and_record(gan_run(tmp_path_factory), tmp_path_factory, "grey-shades"))
+    return exporter.export(*_gan_and_record(gan_run(tmp_path_factory), tmp_path_factory, "grey-shades"))
 
 
 def _gan_and_record(folder, tmp_path_factory, name):
-    gan, record = session.load_gan(folder)
+    gan, record = load_gan(folder)
     return gan, tmp_path_factory.mktemp("exports") / name, None, record
 
 
@@ -173,10 +177,10 @@ def make_cyclegan_run(folder, data, **changes):
     gan.images_seen.assign(7)
     splits = load.load(str(data), CycleGAN.splits)
     record = {"model": "cyclegan", "preset": "default", "config": dataclasses.asdict(config), "total_images": 40,
-              "options": dataclasses.asdict(training.Options()),
+              "options": dataclasses.asdict(Options()),
               "data": {name: split.num_examples for name, split in splits.items()},
               "fingerprints": {name: split.fingerprint for name, split in splits.items()}, "command": "tools/train.py"}
-    runs.create(pathlib.Path(folder), record).save(gan, {"step": 7, "replicas": 1})
+    run_folder.create(pathlib.Path(folder), record).save(gan, {"step": 7, "replicas": 1})
     return folder
 
 
@@ -193,4 +197,4 @@ def column(result, name):
 
 
 def settings(**changes):
-    return evaluation.Settings(**changes)
+    return Settings(**changes)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf2gan import animation, files
-from tf2gan.errors import UserError
+from tf2gan.core import animation, files
+from tf2gan.core.errors import UserError
 
 
 def read(source):

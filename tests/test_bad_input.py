@@ -13,7 +13,7 @@ import pytest
 import tensorflow_datasets as tfds
 import tool
 
-from tf2gan import session, training
+from tf2gan.training import job, loop
 
 
 class TwoPartSet(tfds.core.GeneratorBasedBuilder):
@@ -180,7 +180,7 @@ CASES = [  # (arguments, words that the line must have)
 @pytest.mark.parametrize("args, words", CASES, ids=[case[0].replace(TRAIN, "") for case in CASES])
 def test_refused(place, monkeypatch, args, words):
     before, began = tool.contents(place), time.monotonic()
-    monkeypatch.setattr(session, "_train", lambda *args: session.Outcome("was not refused"))
+    monkeypatch.setattr(job, "_train", lambda *args: job.Outcome("was not refused"))
     process = tool.run_here(*args.split())
     assert process.returncode == 2, process
     assert process.stdout == ""
@@ -196,7 +196,7 @@ def test_refused(place, monkeypatch, args, words):
 
 def test_the_same_command_line_without_its_mistake_is_taken(place, monkeypatch):
     """Or everything in the table could be refused for another reason."""
-    monkeypatch.setattr(session, "_train", lambda *args: session.Outcome("not trained"))
+    monkeypatch.setattr(job, "_train", lambda *args: job.Outcome("not trained"))
     process = tool.run_here(*(TRAIN + "--generator-filters 4 --discriminator-filters 4").split())
     assert process.returncode == 0, process.stderr
     assert (place / "new" / "config.json").exists()
@@ -243,10 +243,10 @@ def test_unreadable_images_are_skipped_on_demand(place, monkeypatch):
 
     def train(gan, strategy, splits, *args):
         seen.append(splits)
-        return session.Outcome("not trained")
+        return job.Outcome("not trained")
 
-    monkeypatch.setattr(training, "build", lambda *args: None)
-    monkeypatch.setattr(session, "_train", train)
+    monkeypatch.setattr(loop, "build", lambda *args: None)
+    monkeypatch.setattr(job, "_train", train)
     process = tool.run_here(*TRAIN.split(), "--skip-unreadable")
     assert process.returncode == 0, process.stderr
     lines = process.stderr.splitlines()

@@ -13,12 +13,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tf2gan import classification, export, generation, images
+from tf2gan.core import images, savedmodel
+from tf2gan.core.errors import UserError
 from tf2gan.data import load, pipeline
-from tf2gan.errors import UserError
+from tf2gan.export import exporter
 from tf2gan.gans import dcgan
 from tf2gan.gans.semi_supervised import SGAN, Config
 from tf2gan.metrics.accuracy import wilson_interval
+from tf2gan.models import classification, generation
 
 SHAPE = (16, 16, 3)  # of the images of `gan`
 NAMES = ["pear", "plum", "fig"]
@@ -62,12 +64,12 @@ def gan():
 @pytest.fixture(scope="module")
 def version(gan, tmp_path_factory):
     """The folder of an exported version; not to be changed."""
-    return export.export(gan, tmp_path_factory.mktemp("savedmodels") / "fruit", card=RECORD)
+    return exporter.export(gan, tmp_path_factory.mktemp("savedmodels") / "fruit", card=RECORD)
 
 
 @pytest.fixture(scope="module")
 def signatures(version):
-    loaded = export.load(version)
+    loaded = savedmodel.load(version)
     yield loaded.signatures
     del loaded
 
@@ -154,7 +156,7 @@ def test_batches_change_nothing_and_are_counted(gan):
 def test_a_run_and_its_export_classify_alike(changes, gan, version, tmp_path):
     if changes:
         gan = make(**changes)
-        version = export.export(gan, tmp_path / "other")
+        version = exporter.export(gan, tmp_path / "other")
     before = classification.Classifier.from_gan(gan)
     after = classification.Classifier.from_savedmodel(version.parent)
     assert after.image_shape == before.image_shape and after.class_names == before.class_names
@@ -201,8 +203,8 @@ def test_files_of_all_kinds_and_sizes_are_classified_as_their_pixels(gan, signat
 def test_warm_up_requests_of_all_signatures_can_be_answered(version, signatures):
     tensor_class, warmed = type(tf.make_tensor_proto(0)), []
     shapes = {"labels": (1,), "probabilities": (1, 3), "images": (1, *SHAPE), "image_bytes": (1,), "latents": (1, 5)}
-    for record in tf.data.TFRecordDataset(os.fspath(version / export.WARMUP_FILE)):
-        request = export.prediction_log_class().FromString(record.numpy()).predict_log.request
+    for record in tf.data.TFRecordDataset(os.fspath(version / exporter.WARMUP_FILE)):
+        request = exporter.prediction_log_class().FromString(record.numpy()).predict_log.request
         tensors = {entry.key: tf.constant(tf.make_ndarray(tensor_class.FromString(entry.value)))
                    for entry in request.inputs}
         answer = signatures[request.model_spec.signature_name](**tensors)
@@ -249,12 +251,12 @@ def test_the_card_tells_classes_labels_and_use(version):
 
 def test_the_card_of_a_model_of_all_labels_and_of_another_seed(tmp_path):
     gan = make(num_labels=None, seed=4, ema_decay=None, classifier_ema_decay=None)
-    folder = export.export(gan, tmp_path / "all")
+    folder = exporter.export(gan, tmp_path / "all")
     card = json.loads((folder / "model_card.json").read_text())
     assert card["num_labels"] is None and card["label_seed"] == 4 and card["classes"] == ["0", "1", "2"]
     text = (folder / "README.md").read_text()
     assert "with all labels." in text and "0, 1, 2" in text and "| weights | as trained |" in text
-    card = json.loads((export.export(make(label_seed=8, seed=4), tmp_path / "few") / "model_card.json").read_text())
+    card = json.loads((exporter.export(make(label_seed=8, seed=4), tmp_path / "few") / "model_card.json").read_text())
     assert card["label_seed"] == 8
 
 

@@ -13,10 +13,14 @@ import pytest
 import tool
 from PIL import Image
 
-from tf2gan import classification, export, images, session
+from tf2gan.core import images
+from tf2gan.core.errors import UserError
 from tf2gan.data import load
 from tf2gan.data.pipeline import labelled_arrays
-from tf2gan.errors import UserError
+from tf2gan.export import exporter
+from tf2gan.models import classification
+from tf2gan.runs.restore import load_gan
+from tf2gan.training import job
 
 CLASSIFY = tool.ROOT / "tools" / "classify.py"
 CLASSES = ["disc", "red, bar", "étoile"]
@@ -38,8 +42,8 @@ def made(tmp_path_factory):
                           "--discriminator-normalization", "batch"), ("dcgan",)):
         done = tool.run_here("--model", model, "--dataset", folder / "data", "--run-dir", folder / model, *TINY, *more)
         assert done.returncode == 0, done.stderr
-    gan, record = session.load_gan(folder / "sgan")
-    export.export(gan, folder / "savedmodel", card=record)
+    gan, record = load_gan(folder / "sgan")
+    exporter.export(gan, folder / "savedmodel", card=record)
     return types.SimpleNamespace(**{name: folder / name for name in ("data", "sgan", "dcgan", "savedmodel")})
 
 
@@ -50,7 +54,7 @@ def expected(made):
     pictures, labels = labelled_arrays(split, (16, 16), 3)
     paths = [path.relative_to(made.data).as_posix() for path in classification.plan(made.data)]
     assert [CLASSES[label] for label in labels] == [path.split("/")[0] for path in paths]
-    return paths, session.load_gan(made.sgan)[0].classify(images.from_uint8(pictures)).numpy(), labels
+    return paths, load_gan(made.sgan)[0].classify(images.from_uint8(pictures)).numpy(), labels
 
 
 @pytest.fixture
@@ -73,7 +77,7 @@ def refusal(classify, monkeypatch):
         before = tool.contents(pathlib.Path.cwd())
         with pytest.raises(UserError) as caught, monkeypatch.context() as patched:
             if early:
-                patched.setattr(session, "load_gan", lambda *chosen: pytest.fail("has begun to work"))
+                patched.setattr(job, "load_gan", lambda *chosen: pytest.fail("has begun to work"))
                 patched.setattr(classification.Classifier, "from_savedmodel", lambda path: pytest.fail("has begun"))
             classify(*arguments)
         assert "\n" not in str(caught.value)

@@ -5,7 +5,7 @@ import xml.etree.ElementTree
 import numpy as np
 import pytest
 
-from tf2gan import curves
+from tf2gan.report import curves
 
 FIGURE = "fid1000_mnist-train_classifier-mnist-28x28x1-81ac2b"
 

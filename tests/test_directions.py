@@ -4,8 +4,8 @@ import json
 import numpy as np
 import pytest
 
-from tf2gan import directions
-from tf2gan.errors import UserError
+from tf2gan.core.errors import UserError
+from tf2gan.latent_space import directions
 
 SIZE = 6
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tool
 
-from tf2gan import session
+from tf2gan.runs.restore import load_gan
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_the_checkpoint_that_is_left_is_whole(diverged):
     folder, _ = diverged
     tensors = tool.tensors(folder)
     assert not [name for name, value in tensors.items() if not np.isfinite(value).all()]
-    gan, record = session.load_gan(folder)
+    gan, record = load_gan(folder)
     assert gan.images_seen.numpy() == record["checkpoint"]["images"] == tool.metrics(folder)[-1]["images"]
 
 
@@ -60,5 +60,5 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path, tmp_path_factory):
     newest = max((folder / "checkpoints").glob("[0-9]*"))
     assert newest.name == "0000000002"
     assert process.stderr.splitlines()[-1].startswith("train.py: ") and str(newest) in process.stderr.splitlines()[-1]
-    gan, _ = session.load_gan(folder)
+    gan, _ = load_gan(folder)
     assert np.isfinite(gan.generate(np.zeros([1, 32, 32, 3], np.float32)).numpy()).all()

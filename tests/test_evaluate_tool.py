@@ -12,8 +12,13 @@ import pytest
 import shades
 import tool
 
-from tf2gan import cli, evaluation, model_card, runs, session
+from tf2gan.cli.parser import run_tool
 from tf2gan.data import load
+from tf2gan.evaluation import over_runs
+from tf2gan.evaluation.evaluate import evaluate_run
+from tf2gan.export import model_card
+from tf2gan.runs import run_folder
+from tf2gan.runs.restore import load_gan
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,7 +45,7 @@ def evaluate(main):
         sys.argv = ["tools/evaluate.py", *map(str, args)]
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                cli.run(main)
+                run_tool(main)
         except SystemExit as end:
             return types.SimpleNamespace(returncode=end.code or 0, stdout=out.getvalue(), stderr=err.getvalue())
         finally:
@@ -82,12 +87,12 @@ def test_progress_is_plain_lines_beside_the_results(evaluated):
 def test_the_record_is_written_beside_the_run_and_where_it_is_asked_for(evaluated):
     assert evaluated.json.read_text() == (evaluated.run / "evaluation.json").read_text()
     assert evaluated.result.keys() == {"protocol", "figures", "classes", "table"}
-    expected = evaluation.evaluate_run(evaluated.run, shades.settings(num=40, seed=5))
+    expected = evaluate_run(evaluated.run, shades.settings(num=40, seed=5))
     assert json.loads(json.dumps(expected)) == evaluated.result
 
 
 def test_the_card_of_an_export_has_the_figures_of_these_weights(evaluated, tmp_path):
-    gan, record = session.load_gan(evaluated.run)
+    gan, record = load_gan(evaluated.run)
     signatures = {"latents": {"inputs": {}, "outputs": {}}}
     model_card.write(tmp_path, gan, "model", 1, signatures, record)
     assert json.loads((tmp_path / "model_card.json").read_text())["evaluation"] == evaluated.result
@@ -95,8 +100,8 @@ def test_the_card_of_an_export_has_the_figures_of_these_weights(evaluated, tmp_p
     assert f"By `tools/evaluate.py`:\n\n```\n{evaluated.result['table']}\n```" in text
     assert json.dumps(evaluated.result["protocol"], indent=2) in text
     assert str(evaluated.run) not in text and str(gan.config.dataset) not in text
-    for other in (session.load_gan(evaluated.run, weights="raw"),
-                  session.load_gan(evaluated.run, str(shades.STEPS * shades.BATCH_SIZE))):
+    for other in (load_gan(evaluated.run, weights="raw"),
+                  load_gan(evaluated.run, str(shades.STEPS * shades.BATCH_SIZE))):
         assert "evaluation" not in other[1]
 
 
@@ -116,10 +121,10 @@ def test_several_runs(evaluate, evaluated, tmp_path):
     arguments = ("--metrics", "ms-ssim", "--num", "8")
     alone = [evaluate("--run", name, *arguments, "--seed", 1) for name in names[:1]]
     expected = json.loads((names[0] / "evaluation.json").read_text())
-    other, _ = session.load_gan(names[1])
+    other, _ = load_gan(names[1])
     shades.shake([other.average], 0.1)
     other.images_seen.assign_add(shades.BATCH_SIZE)
-    runs.Run(names[1]).save(other, {"step": shades.STEPS + 2, "replicas": 1})
+    run_folder.Run(names[1]).save(other, {"step": shades.STEPS + 2, "replicas": 1})
     done = evaluate("--run", *names, *arguments, "--seed", 1, "--json", tmp_path / "figures.json")
     assert alone[0].returncode == done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "figures.json").read_text())
@@ -128,7 +133,7 @@ def test_several_runs(evaluate, evaluated, tmp_path):
     assert result["runs"][0] == expected
     values = [record["figures"][0]["values"]["model"] for record in result["runs"]]
     assert values[0] != values[1]
-    assert result["summary"] == json.loads(json.dumps(evaluation.several.summary(result["runs"])))
+    assert result["summary"] == json.loads(json.dumps(over_runs.summary(result["runs"])))
     assert result["summary"]["figures"][0]["values"]["model"]["mean"] == pytest.approx(sum(values) / 2)
     first, second, rest = (done.stdout.index(text) for text in (
         f"{names[0]}:\n{expected['table']}", f"{names[1]}:\n{result['runs'][1]['table']}",
@@ -192,7 +197,7 @@ def refusal(evaluate, monkeypatch, evaluated):
         with monkeypatch.context() as patched:
             if not works:
                 patched.setattr(load, "load", lambda *args, **kwargs: pytest.fail("has begun to work"))
-                patched.setattr(runs.Run, "restore", lambda *args: pytest.fail("has begun to work"))
+                patched.setattr(run_folder.Run, "restore", lambda *args: pytest.fail("has begun to work"))
             done = evaluate(*args)
         assert done.returncode == 2 and not done.stdout
         assert tool.contents(evaluated.run) == before

@@ -13,10 +13,13 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tf2gan import export, images, model_card, session, translation
-from tf2gan.errors import UserError
+from tf2gan.core import images, savedmodel
+from tf2gan.core.errors import UserError
+from tf2gan.export import exporter, model_card
 from tf2gan.gans import conditional
 from tf2gan.gans.cyclegan import Config, CycleGAN
+from tf2gan.models import translation
+from tf2gan.training import job
 
 GENERATION_SIGNATURES = ["draw", "latents", "latents_bytes", "seed", "seed_bytes", "serving_default"]
 SIGNATURES = ["a2b", "a2b_bytes", "b2a", "b2a_bytes", "serving_default"]
@@ -39,12 +42,12 @@ def gan():
 @pytest.fixture(scope="module")
 def version(gan, tmp_path_factory):
     """The folder of an exported version; not to be changed."""
-    return export.export(gan, tmp_path_factory.mktemp("savedmodels") / "fruit", card=RECORD)
+    return exporter.export(gan, tmp_path_factory.mktemp("savedmodels") / "fruit", card=RECORD)
 
 
 @pytest.fixture(scope="module")
 def signatures(version):
-    loaded = export.load(version)
+    loaded = savedmodel.load(version)
     yield loaded.signatures
     del loaded
 
@@ -61,7 +64,7 @@ def cgan():
 @pytest.fixture(scope="module")
 def cgan_version(cgan, tmp_path_factory):
     """The folder of its exported version; not to be changed."""
-    return export.export(cgan, tmp_path_factory.mktemp("savedmodels") / "things",
+    return exporter.export(cgan, tmp_path_factory.mktemp("savedmodels") / "things",
                          card={**RECORD, "model": "cgan", "data": {"train": 100, "test": 700}})
 
 
@@ -178,7 +181,7 @@ def test_an_export_holds_the_generators_only(kind, gan, version, cgan, cgan_vers
     del shapes["_CHECKPOINTABLE_OBJECT_GRAPH"]
     assert sorted(shapes.values()) == sorted(v.shape.as_list() for network in networks for v in network.variables)
     for name in names:
-        assert str(pathlib.Path(export.__file__).parent.parent).encode() not in (version / name).read_bytes()
+        assert str(pathlib.Path(exporter.__file__).parent.parent).encode() not in (version / name).read_bytes()
 
 
 # Warm-up and model card.
@@ -190,7 +193,7 @@ def length_delimited(number, payload):
 
 
 def test_messages_are_tensorflow_servings():
-    log = export.prediction_log_class()()
+    log = exporter.prediction_log_class()()
     request = log.predict_log.request
     request.model_spec.name = "fruit"
     request.model_spec.signature_name = "a2b"
@@ -205,7 +208,7 @@ def test_messages_are_tensorflow_servings():
 def test_warm_up_requests_can_be_answered(version, signatures):
     tensor_class, warmed = type(tf.make_tensor_proto(0)), []
     for record in tf.data.TFRecordDataset(os.fspath(version / "assets.extra" / "tf_serving_warmup_requests")):
-        request = export.prediction_log_class().FromString(record.numpy()).predict_log.request
+        request = exporter.prediction_log_class().FromString(record.numpy()).predict_log.request
         tensors = {entry.key: tf.make_ndarray(tensor_class.FromString(entry.value))
                    for entry in request.inputs}
         signature = signatures[request.model_spec.signature_name]
@@ -219,12 +222,12 @@ def test_warm_up_requests_can_be_answered(version, signatures):
 
 
 def test_warm_up_requests_with_several_inputs_can_be_answered(cgan_version):
-    loaded = export.load(cgan_version)
+    loaded = savedmodel.load(cgan_version)
     assert sorted(loaded.signatures) == GENERATION_SIGNATURES
     tensor_class, warmed = type(tf.make_tensor_proto(0)), []
     inputs = {"latents": ["labels", "latents"], "seed": ["label", "num", "seed"], "draw": ["num", "seed", "truncation"]}
     for record in tf.data.TFRecordDataset(os.fspath(cgan_version / "assets.extra" / "tf_serving_warmup_requests")):
-        request = export.prediction_log_class().FromString(record.numpy()).predict_log.request
+        request = exporter.prediction_log_class().FromString(record.numpy()).predict_log.request
         name = request.model_spec.signature_name
         tensors = {entry.key: tf.constant(tf.make_ndarray(tensor_class.FromString(entry.value)))
                    for entry in request.inputs}
@@ -273,7 +276,7 @@ def test_the_model_card_says_where_it_comes_from(gan, version):
 def test_a_card_without_a_record_keeps_quiet_about_folders(tmp_path):
     gan = CycleGAN(Config(image_size="32", generator_filters=2, discriminator_filters=2, ema_decay=None,
                           dataset="/home/somebody/photos/horses"))
-    folder = export.export(gan, tmp_path / "h")
+    folder = exporter.export(gan, tmp_path / "h")
     text = (folder / "README.md").read_text()
     assert "somebody" not in text and "somebody" not in (folder / "model_card.json").read_text()
     assert "horses" in text and "not recorded" in text and "as trained" in text
@@ -295,18 +298,18 @@ def fast(monkeypatch):
 
 def test_versions_count_up_and_are_never_replaced(gan, tmp_path, fast):
     directory = tmp_path / "deep" / "fruit"
-    assert export.export(gan, directory) == directory / "1"
-    assert export.export(gan, str(directory)) == directory / "2"
-    assert export.export(gan, directory, version=10) == directory / "10"
-    assert export.export(gan, directory) == directory / "11"
+    assert exporter.export(gan, directory) == directory / "1"
+    assert exporter.export(gan, str(directory)) == directory / "2"
+    assert exporter.export(gan, directory, version=10) == directory / "10"
+    assert exporter.export(gan, directory) == directory / "11"
     (directory / "0012").mkdir()  # which TensorFlow Serving reads as 12
     (directory / "99x").mkdir()
     before = tree(directory)
     for taken in (2, 12):
-        message = refusal(export.export, gan, directory, version=taken)
+        message = refusal(exporter.export, gan, directory, version=taken)
         assert "exists already" in message and "13" in message
     for impossible in (0, -1, 2 ** 63):
-        assert "must be from 1" in refusal(export.export, gan, directory, version=impossible)
+        assert "must be from 1" in refusal(exporter.export, gan, directory, version=impossible)
     assert tree(directory) == before
 
 
@@ -321,13 +324,13 @@ def test_an_export_cut_short_leaves_the_directory_as_it_was(gan, tmp_path, fast,
 
     monkeypatch.setattr(tf.saved_model, "save", half)
     with pytest.raises(stop):
-        export.export(gan, directory)
+        exporter.export(gan, directory)
     assert tree(tmp_path) == {}
     (directory / "1").mkdir(parents=True)
     (directory / "1" / "saved_model.pb").write_bytes(b"old")
     before = tree(tmp_path)
     with pytest.raises(stop):
-        export.export(gan, directory)
+        exporter.export(gan, directory)
     assert tree(tmp_path) == before
 
 
@@ -340,7 +343,7 @@ def test_of_two_exports_at_once_one_is_told(gan, tmp_path, fast, monkeypatch):
         (tmp_path / "1" / "saved_model.pb").write_bytes(b"the other's")
 
     monkeypatch.setattr(tf.saved_model, "save", slow)
-    assert "exists already" in refusal(export.export, gan, tmp_path)
+    assert "exists already" in refusal(exporter.export, gan, tmp_path)
     assert tree(tmp_path) == {"1": None, "1/saved_model.pb": b"the other's"}
 
 
@@ -348,8 +351,8 @@ def test_what_cannot_be_written_is_refused_before_any_work(gan, tmp_path, monkey
     monkeypatch.setattr(tf.saved_model, "save", lambda *args: pytest.fail("has begun to work"))
     (tmp_path / "file").write_text("")
     for directory in (tmp_path / "file", tmp_path / "file" / "fruit", pathlib.Path("/proc/nothing")):
-        assert "cannot write" in refusal(export.export, gan, directory)
-    message = refusal(export.export, tf.Module(), tmp_path / "new")
+        assert "cannot write" in refusal(exporter.export, gan, directory)
+    message = refusal(exporter.export, tf.Module(), tmp_path / "new")
     assert "neither directions" in message and "nor latents" in message
     assert sorted(tree(tmp_path)) == ["file"]
 
@@ -359,7 +362,7 @@ def test_a_full_disk_is_one_line(gan, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tf.saved_model, "save", save)
-    assert "No space left" in refusal(export.export, gan, tmp_path / "fruit")
+    assert "No space left" in refusal(exporter.export, gan, tmp_path / "fruit")
     assert tree(tmp_path) == {}
 
 
@@ -370,17 +373,17 @@ def test_the_highest_version_is_loaded(version, tmp_path):
     for name in ("2", "10", "junk"):
         shutil.copytree(version, directory / name)
     (directory / "2" / "saved_model.pb").write_bytes(b"broken")
-    assert sorted(export.load(directory).signatures) == SIGNATURES
+    assert sorted(savedmodel.load(directory).signatures) == SIGNATURES
     (directory / "11").mkdir()
-    assert f"{directory / '11'} is not a SavedModel" in refusal(export.load, directory)
+    assert f"{directory / '11'} is not a SavedModel" in refusal(savedmodel.load, directory)
 
 
 def test_what_is_no_savedmodel_is_refused(tmp_path):
-    assert "does not exist" in refusal(export.load, tmp_path / "no")
+    assert "does not exist" in refusal(savedmodel.load, tmp_path / "no")
     (tmp_path / "file").write_text("")
-    assert "not a folder" in refusal(export.load, tmp_path / "file")
+    assert "not a folder" in refusal(savedmodel.load, tmp_path / "file")
     (tmp_path / "folder").mkdir()
-    assert "not a SavedModel" in refusal(export.load, tmp_path / "folder")
+    assert "not a SavedModel" in refusal(savedmodel.load, tmp_path / "folder")
 
 
 @pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.index",
@@ -391,15 +394,15 @@ def test_a_damaged_savedmodel_is_one_line_and_nothing_from_tensorflow(version, t
     whole = (folder / name).read_bytes()
     for kept in (0, len(whole) // 2, len(whole) - 1):
         (folder / name).write_bytes(whole[:kept])
-        assert str(folder) in refusal(export.load, folder)
+        assert str(folder) in refusal(savedmodel.load, folder)
     (folder / name).unlink()
     if name != "fingerprint.pb":  # older TensorFlow writes none
-        assert str(folder) in refusal(export.load, folder)
+        assert str(folder) in refusal(savedmodel.load, folder)
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_lacking_signature_is_named_with_those_there_are(version, tmp_path):
-    message = refusal(export.load, version, ["a2b", "upscale"])
+    message = refusal(savedmodel.load, version, ["a2b", "upscale"])
     assert "no signature upscale" in message and "a2b, a2b_bytes" in message
     module = tf.Module()
     other = tf.function(lambda x: {"images": x}, input_signature=[tf.TensorSpec([None], tf.float32, name="images")])
@@ -415,14 +418,14 @@ def test_the_tool_exports_a_run_and_prints_path_and_signatures(gan, tmp_path, mo
     spec = importlib.util.spec_from_file_location("export_tool", path)
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
-    monkeypatch.setattr(session, "load_gan", lambda path, checkpoint: (gan, {**RECORD, "model": path}))
+    monkeypatch.setattr(job, "load_gan", lambda path, checkpoint: (gan, {**RECORD, "model": path}))
     output = tmp_path / "fruit"
     tool.main(["--run", "runs/x", "--output", str(output), "--version", "7"])
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == str(output / "7") and len(printed) == 1 + len(SIGNATURES)
     assert "  a2b: images float32 [None, None, None, 3] -> images float32 [None, None, None, 3]" in printed
     assert json.loads((output / "7" / "model_card.json").read_text())["model"] == "runs/x"
-    monkeypatch.setattr(session, "load_gan", lambda *chosen: pytest.fail("has begun to work"))
+    monkeypatch.setattr(job, "load_gan", lambda *chosen: pytest.fail("has begun to work"))
     assert "exists already" in refusal(tool.main, ["--run", "runs/x", "--output", str(output), "--version", "7"])
     with pytest.raises(SystemExit) as done:
         tool.main(["--version"])

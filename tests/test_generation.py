@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan import export, generation, latents
-from tf2gan.errors import UserError
+from tf2gan.core import savedmodel
+from tf2gan.core.errors import UserError
+from tf2gan.export import exporter
 from tf2gan.gans import GANS, conditional, dcgan, vanilla, wasserstein
+from tf2gan.latent_space import interpolation
+from tf2gan.models import generation
 
 SMALL = {"image_size": "28", "channels": 1, "latent_size": 6}
 FILTERS = {"generator_filters": 4, "discriminator_filters": 4}
@@ -67,7 +70,7 @@ def gans():
 def exports(gans, tmp_path_factory):
     """{name: folder of an exported version}; not to be changed."""
     folder = tmp_path_factory.mktemp("savedmodels")
-    return {name: export.export(gan, folder / name) for name, gan in gans.items()}
+    return {name: exporter.export(gan, folder / name) for name, gan in gans.items()}
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +81,7 @@ def samplers(exports):
 
 @pytest.fixture(scope="module")
 def signatures(exports):
-    loaded = {name: export.load(folder) for name, folder in exports.items()}
+    loaded = {name: savedmodel.load(folder) for name, folder in exports.items()}
     yield {name: each.signatures for name, each in loaded.items()}
     del loaded
 
@@ -210,14 +213,14 @@ def test_latents_without_truncation_have_the_distribution_of_the_gan(gans, sampl
         assert (samplers[name].latents(10, 2) != values[:10]).all()
 
 
-@pytest.mark.parametrize("name, way", [("gan", latents.slerp), ("gan-smooth", latents.lerp)])
+@pytest.mark.parametrize("name, way", [("gan", interpolation.slerp), ("gan-smooth", interpolation.lerp)])
 def test_a_walk_goes_from_seed_to_seed_as_the_distribution_asks(samplers, name, way):
     sampler = samplers[name]
-    path = sampler.walk(3, 8, 5)
+    path = interpolation.between_seeds(sampler, 3, 8, 5)
     np.testing.assert_array_equal(path[0], sampler.latents(4, 3)[0])
     np.testing.assert_array_equal(path[-1], sampler.latents(4, 8)[0])
     np.testing.assert_array_equal(path, way(path[0], path[-1], [0, 0.25, 0.5, 0.75, 1]))
-    np.testing.assert_array_equal(sampler.walk(3, 8, 5, 0.5)[0], sampler.latents(1, 3, 0.5)[0])
+    np.testing.assert_array_equal(interpolation.between_seeds(sampler, 3, 8, 5, 0.5)[0], sampler.latents(1, 3, 0.5)[0])
 
 
 # Samplers.

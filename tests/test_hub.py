@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan import downloads, generation, hub, savedmodel
-from tf2gan.errors import UserError
+from tf2gan.core import downloads, savedmodel
+from tf2gan.core.errors import UserError
 from tf2gan.gans import conditional
 from tf2gan.gans.cyclegan import Config, CycleGAN
+from tf2gan.latent_space import generators
 from tf2gan.metrics.saved_features import folder_hash
+from tf2gan.models import generation
 
 SIZE, SHAPE = 3, (4, 5, 3)  # of a latent, of an image
 RANDOM = np.random.default_rng(3)
@@ -94,7 +96,7 @@ def saved(folder, function=None, *specs, names=("default",), module=None):
 def refusal(where, label=None):
     """The message of the UserError, which has to be one line."""
     with pytest.raises(UserError) as caught:
-        hub.load(where, label)
+        generators.load(where, label)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -132,7 +134,7 @@ def test_a_tf1_module_is_what_tensorflow_hub_loads(tf1_module):
 
 
 def test_a_module_in_tf1_hub_format(tf1_module, capfd):
-    generator = hub.load(os.fspath(tf1_module))
+    generator = generators.load(os.fspath(tf1_module))
     check_linear(generator)
     assert generator.name == str(tf1_module) and generator.hash == folder_hash(tf1_module)
     assert capfd.readouterr().err == ""
@@ -144,10 +146,10 @@ def test_a_savedmodel_of_others(tmp_path, names):
     folder = tmp_path / "1"
     saved(folder, names=names)
     assert sorted(tf.saved_model.load(os.fspath(folder)).signatures) == sorted(names)
-    generator = hub.load(folder)
+    generator = generators.load(folder)
     check_linear(generator)
     assert generator.name == str(folder) and len(generator.hash) == 64
-    check_linear(hub.load(tmp_path))  # its highest version
+    check_linear(generators.load(tmp_path))  # its highest version
 
 
 def test_default_comes_before_serving_default(tmp_path):
@@ -155,7 +157,7 @@ def test_default_comes_before_serving_default(tmp_path):
     spec = tf.TensorSpec([None, SIZE], tf.float32)
     tf.saved_model.save(module, os.fspath(tmp_path), {"serving_default": module.other.get_concrete_function(spec),
                                                       "default": module.__call__.get_concrete_function(spec)})
-    check_linear(hub.load(tmp_path))
+    check_linear(generators.load(tmp_path))
 
 
 class Switched(tf.Module):
@@ -172,7 +174,7 @@ def test_a_call_with_a_flag(tmp_path):
     for training in (True, False):
         module.__call__.get_concrete_function(tf.TensorSpec([None, SIZE], tf.float32), training)
     tf.saved_model.save(module, os.fspath(tmp_path), signatures={})
-    check_linear(hub.load(tmp_path))
+    check_linear(generators.load(tmp_path))
 
 
 def test_sizes_that_the_signature_does_not_tell(tmp_path):
@@ -182,17 +184,17 @@ def test_sizes_that_the_signature_does_not_tell(tmp_path):
 
     folder = saved(tmp_path, generate)
     assert tf.saved_model.load(os.fspath(folder)).signatures["default"].output_shapes["output_0"].rank is None
-    check_linear(hub.load(folder))
+    check_linear(generators.load(folder))
 
 
 def test_grey_images(tmp_path):
-    generator = hub.load(saved(tmp_path, lambda latents: tf.reshape(0.5 + latents / 4, [-1, 1, SIZE, 1])))
+    generator = generators.load(saved(tmp_path, lambda latents: tf.reshape(0.5 + latents / 4, [-1, 1, SIZE, 1])))
     assert generator.image_size == (1, SIZE) and generator.channels == 1
     np.testing.assert_array_equal(generator([[-4.0, -1.0, 4.0]]), [[[[0], [0.25], [1]]]])
 
 
 def test_latents_of_a_seed_are_the_first_of_an_endless_sequence(tf1_module):
-    generator = hub.load(tf1_module)
+    generator = generators.load(tf1_module)
     many = generator.latents(20000, 4)
     assert many.dtype == np.float32 and many.shape == (20000, SIZE)
     for num in (1, 2, 501):
@@ -202,7 +204,7 @@ def test_latents_of_a_seed_are_the_first_of_an_endless_sequence(tf1_module):
 
 
 def test_pictures_are_rounded_and_made_in_batches(tf1_module):
-    generator, counts = hub.load(tf1_module), []
+    generator, counts = generators.load(tf1_module), []
     latents = generator.latents(70, 0)
     made = generator.pictures(latents, progress=counts.append)
     assert made.dtype == np.uint8 and counts == [32, 32, 6]
@@ -214,7 +216,7 @@ def test_pictures_are_rounded_and_made_in_batches(tf1_module):
 
 @pytest.mark.parametrize("shape", [(SIZE,), (2, SIZE + 1), (1, 2, SIZE)])
 def test_latents_of_another_shape(tf1_module, shape):
-    generator = hub.load(tf1_module)
+    generator = generators.load(tf1_module)
     for use in (generator, generator.pictures):
         with pytest.raises(ValueError, match=f"latents are \\[num, {SIZE}\\]"):
             use(np.zeros(shape, np.float32))
@@ -242,12 +244,12 @@ def offline(monkeypatch, tmp_path):
 
 def test_tfhub_cache_dir_is_looked_in_before_the_network(tf1_module, offline, tmp_path):
     shutil.copytree(tf1_module, tmp_path / "cache" / hashlib.sha1(HANDLE.encode()).hexdigest())
-    generator = hub.load(HANDLE)
+    generator = generators.load(HANDLE)
     check_linear(generator)
     assert generator.name == HANDLE and generator.hash == folder_hash(tf1_module) and offline == []
 
 
-@pytest.mark.parametrize("handle, host", [(hub.PROGAN, "tfhub.dev"), (HANDLE, "a.example"), ("https://", "https://"),
+@pytest.mark.parametrize("handle, host", [(generators.PROGAN, "tfhub.dev"), (HANDLE, "a.example"), ("https://", "https://"),
                                           ("http://a.example:x/module/1", "a.example:x")])
 def test_no_network_is_told_at_once_with_what_to_do(offline, tmp_path, handle, host):
     message = refusal(handle)
@@ -331,14 +333,14 @@ def test_a_module_without_functions(tmp_path):
     (tf.float32, [None, 0], "float32 [None, 0]")])
 def test_another_input(tmp_path, dtype, shape, told):
     folder = saved(tmp_path, lambda x: {"images": x}, tf.TensorSpec(shape, dtype, name="x"))
-    assert refusal(folder) == f"signature default of {folder} takes x {told}; {hub._NEEDED}"
+    assert refusal(folder) == f"signature default of {folder} takes x {told}; {generators._NEEDED}"
 
 
 def test_several_inputs(tmp_path):
     specs = [tf.TensorSpec([None, SIZE], tf.float32, name=name) for name in ("z", "w")]
     folder = saved(tmp_path / "signature", lambda z, w: {"images": z + w}, *specs)
     assert refusal(folder) == (f"signature default of {folder} takes w float32 [None, {SIZE}], z float32 "
-                               f"[None, {SIZE}]; {hub._NEEDED}")
+                               f"[None, {SIZE}]; {generators._NEEDED}")
     module = Switched()
     module.__call__.get_concrete_function(tf.TensorSpec([None, 4, 4, 3], tf.float32))
     tf.saved_model.save(module, os.fspath(tmp_path / "call"), signatures={})
@@ -356,7 +358,7 @@ def test_several_inputs(tmp_path):
     (lambda z: {"a": tf.zeros([1, 8, 8, 3], tf.uint8)}, "a uint8 [1, 8, 8, 3]")])
 def test_another_output(tmp_path, make, told):
     folder = saved(tmp_path, make, tf.TensorSpec([None, SIZE], tf.float32))
-    assert refusal(folder) == f"signature default of {folder} gives {told} for one latent; {hub._NEEDED}"
+    assert refusal(folder) == f"signature default of {folder} gives {told} for one latent; {generators._NEEDED}"
 
 
 def test_a_module_that_does_not_run(tmp_path):
@@ -380,7 +382,7 @@ def test_a_module_of_another_range(tmp_path, low, high):
 
 def test_an_export(root, capfd):
     path = root / "savedmodels" / "dcgan-mnist"
-    generator, sampler = hub.load(path), generation.Sampler.from_savedmodel(path)
+    generator, sampler = generators.load(path), generation.Sampler.from_savedmodel(path)
     assert generator.name == str(path / "1") and generator.hash == folder_hash(path / "1")
     assert (generator.latent_size, generator.image_size, generator.channels) == (100, (28, 28), 1)
     latents = sampler.latents(40, 5)
@@ -389,11 +391,11 @@ def test_an_export(root, capfd):
     np.testing.assert_array_equal(generator.pictures(latents), expected)
     assert expected.std() > 50
     np.testing.assert_allclose(generator(latents[:3]) * 255, expected[:3], atol=0.501)
-    assert hub.load(path / "1").hash == generator.hash and capfd.readouterr().err == ""
+    assert generators.load(path / "1").hash == generator.hash and capfd.readouterr().err == ""
 
 
 def test_gradients_of_an_export_are_differences(root):
-    generator = hub.load(root / "savedmodels" / "dcgan-mnist")
+    generator = generators.load(root / "savedmodels" / "dcgan-mnist")
     latents = tf.constant(generator.latents(2, 1))
     direction = tf.random.stateless_normal(latents.shape, [1, 2])
     with tf.GradientTape() as tape:
@@ -408,13 +410,13 @@ def test_gradients_of_an_export_are_differences(root):
 
 def test_an_export_that_takes_labels(root, monkeypatch):
     path = root / "savedmodels" / "cgan-mnist"
-    generator, sampler = hub.load(path, "7"), generation.Sampler.from_savedmodel(path)
+    generator, sampler = generators.load(path, "7"), generation.Sampler.from_savedmodel(path)
     assert generator.name == f"{path / '1'}, class 7"
     latents = sampler.latents(5, 2)
     np.testing.assert_array_equal(generator.latents(5, 2), latents)
     expected = sampler.images(latents, [7] * 5)
     np.testing.assert_array_equal(generator.pictures(latents), expected)
-    assert (hub.load(path, "3").pictures(latents) != expected).any()
+    assert (generators.load(path, "3").pictures(latents) != expected).any()
     monkeypatch.setattr(savedmodel, "load", lambda *_: pytest.fail("has begun to work"))
     assert refusal(path) == f"{path / '1'} needs a label; possible: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
     assert "unknown class 'seven'" in refusal(path, "seven")
@@ -428,7 +430,7 @@ def test_a_label_where_none_is_taken(root, tf1_module):
 
 def test_an_export_that_classifies_too_still_generates(root):
     """Whose default signature takes images."""
-    generator = hub.load(root / "savedmodels" / "sgan-mnist")
+    generator = generators.load(root / "savedmodels" / "sgan-mnist")
     assert generator.latent_size == 100 and generator.pictures(generator.latents(2, 0)).std() > 50
 
 
@@ -451,13 +453,13 @@ def cgan():
 
 
 def test_a_gan(cgan):
-    generator, sampler = hub.from_gan(cgan, "runs/a", "2"), generation.Sampler.from_gan(cgan)
+    generator, sampler = generators.from_gan(cgan, "runs/a", "2"), generation.Sampler.from_gan(cgan)
     assert (generator.name, generator.latent_distribution) == ("runs/a, class 2", "uniform")
-    assert hub.from_gan(cgan, "runs/b", "1").hash == generator.hash and len(generator.hash) == 64
+    assert generators.from_gan(cgan, "runs/b", "1").hash == generator.hash and len(generator.hash) == 64
     weight = cgan.average.variables[0]
     before = weight.numpy()
     weight.assign_add(tf.ones(weight.shape))
-    assert hub.from_gan(cgan, "runs/a", "2").hash != generator.hash
+    assert generators.from_gan(cgan, "runs/a", "2").hash != generator.hash
     weight.assign(before)
     latents = generator.latents(6, 9)
     np.testing.assert_array_equal(latents, sampler.latents(6, 9))
@@ -469,10 +471,10 @@ def test_a_gan(cgan):
         images = generator(inputs)
     assert tape.gradient(images, inputs).numpy().any(axis=1).all()
     with pytest.raises(UserError, match="runs/a needs a label; possible: 0 to 3"):
-        hub.from_gan(cgan, "runs/a")
+        generators.from_gan(cgan, "runs/a")
 
 
 def test_a_gan_that_does_not_generate_from_latents():
     made = CycleGAN(Config(image_size="32", generator_filters=2, discriminator_filters=2, batch_size=1))
     with pytest.raises(UserError, match="CycleGAN does not generate images from latents"):
-        hub.from_gan(made, "runs/a")
+        generators.from_gan(made, "runs/a")

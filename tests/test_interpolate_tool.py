@@ -12,9 +12,11 @@ import pytest
 import tool
 from PIL import Image
 
-from tf2gan import generation, hub, images, latents, projection
+from tf2gan.core import images
+from tf2gan.core.errors import UserError
 from tf2gan.data import pipeline
-from tf2gan.errors import UserError
+from tf2gan.latent_space import generators, interpolation, projection
+from tf2gan.models import generation
 
 INTERPOLATE = tool.ROOT / "tools" / "interpolate.py"
 DCGAN, CGAN, SGAN, PROGAN = (tool.ROOT / "savedmodels" / name
@@ -48,7 +50,7 @@ def refusal(interpolate, monkeypatch):
         before = tool.contents(pathlib.Path.cwd())
         with pytest.raises(UserError) as caught, monkeypatch.context() as patched:
             if early:
-                patched.setattr(hub, "load", lambda *chosen: pytest.fail("has begun to work"))
+                patched.setattr(generators, "load", lambda *chosen: pytest.fail("has begun to work"))
             interpolate(text, *paths)
         assert "\n" not in str(caught.value)
         assert tool.contents(pathlib.Path.cwd()) == before
@@ -132,19 +134,19 @@ def test_the_model_that_the_tool_comes_with_is_walked_evenly(interpolate):
         for index in range(image.n_frames):
             image.seek(index)
             found.append(np.asarray(image.convert("L"))[::4, ::4])
-    found, generator = np.stack(found), hub.load(PROGAN)
+    found, generator = np.stack(found), generators.load(PROGAN)
     ends = np.concatenate([generator.latents(1, seed) for seed in (1, 2)])
     np.testing.assert_array_equal(found[[0, -1]], generator.pictures(ends)[..., 0])
     assert unevenness(found) < SMOOTH and steepness(found) < STEEP
 
 
-@pytest.mark.parametrize("mode", latents.WAYS)
+@pytest.mark.parametrize("mode", interpolation.WAYS)
 def test_each_mode_passes_the_samples_of_its_seeds_exactly_and_evenly(interpolate, sampler, samples, mode):
     interpolate(f"--seeds 1,2,5 --frames 24 --mode {mode} --output walk.webp --module", DCGAN)
     found, time, _ = frames("walk.webp")
     assert len(found) == 49 and time == 49 * 50
     np.testing.assert_array_equal(found[::24], samples(1, 2, 5))
-    between = latents.WAYS[mode](*(sampler.latents(1, seed)[0] for seed in (1, 2)), [0.25, 0.5])
+    between = interpolation.WAYS[mode](*(sampler.latents(1, seed)[0] for seed in (1, 2)), [0.25, 0.5])
     np.testing.assert_array_equal(found[[6, 12]], sampler.images(between)[..., 0])
     for part in (found[:25], found[24:]):
         assert unevenness(part) < SMOOTH and steepness(part) < STEEP
@@ -152,7 +154,7 @@ def test_each_mode_passes_the_samples_of_its_seeds_exactly_and_evenly(interpolat
 
 def test_a_walk_that_skips_repeats_or_confuses_frames_would_be_found_out(sampler):
     stops = np.concatenate([sampler.latents(1, seed) for seed in (1, 2)])
-    walked = sampler.images(latents.walk(stops, 24, latents.slerp))[..., 0]
+    walked = sampler.images(interpolation.walk(stops, 24, interpolation.slerp))[..., 0]
     assert unevenness(walked) < SMOOTH and steepness(walked) < STEEP
     for index in range(2, 23):
         assert unevenness(np.delete(walked, index, axis=0)) > SMOOTH
@@ -208,7 +210,7 @@ def test_a_grid_has_the_samples_of_its_seeds_at_its_corners(interpolate, samples
     interpolate("--corners --seeds 4,3,2,1 --frames 3 --output grid.png")
     grid = cells("grid.png", 4, 4)
     np.testing.assert_array_equal(grid[[0, 0, 3, 3], [0, 3, 0, 3]], samples(4, 3, 2, 1))
-    thirds = latents.slerp(*(sampler.latents(1, seed)[0] for seed in (4, 3)), [0, 1 / 3, 2 / 3, 1])
+    thirds = interpolation.slerp(*(sampler.latents(1, seed)[0] for seed in (4, 3)), [0, 1 / 3, 2 / 3, 1])
     np.testing.assert_array_equal(grid[0], sampler.images(thirds)[..., 0])
     out, _ = interpolate("--corners")
     assert out.endswith("992 x 992 pixels written to interpolation.png\n")

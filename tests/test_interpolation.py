@@ -3,8 +3,8 @@ import pathlib
 
 import pytest
 
-from tf2gan.errors import UserError
-from tf2gan.interpolation_options import Options, seeds
+from tf2gan.core.errors import UserError
+from tf2gan.latent_space.walk_options import Options, seeds
 
 
 def options(text):

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from tf2gan.latents import USUAL, WAYS, along, corners, hypersphere, lerp, slerp, walk
+from tf2gan.latent_space.interpolation import USUAL, WAYS, along, corners, hypersphere, lerp, slerp, walk
 
 FRACTIONS = np.linspace(0, 1, 9)
 

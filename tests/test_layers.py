@@ -3,8 +3,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan import layers, training
-from tf2gan.seeds import fold
+from tf2gan.core.seeds import fold
+from tf2gan.networks import layers
+from tf2gan.training.devices import make_strategy
+from tf2gan.training.options import Options
 
 
 def normalized(images, epsilon=1e-5):
@@ -70,7 +72,7 @@ IMAGES = noise(4, 5, 7, 3) * np.array([1, 2, 3, 4]).reshape([4, 1, 1, 1]).astype
 
 def on_replicas(replicas, function):
     """What `function(images)` returns for each replica's share of IMAGES, as one batch, and the replicas' strategy."""
-    strategy = training.make_strategy(training.Options(replicas=replicas))
+    strategy = make_strategy(Options(replicas=replicas))
     num = len(IMAGES) // replicas
     with strategy.scope():
         called = function()
@@ -147,7 +149,7 @@ def test_layer_normalization(scale):
 @pytest.mark.parametrize("replicas", [1, 2])
 @pytest.mark.parametrize("limit", [0.01, 0.5])
 def test_clip_weights(replicas, limit):
-    strategy = training.make_strategy(training.Options(replicas=replicas))
+    strategy = make_strategy(Options(replicas=replicas))
     before = noise(6, 5)
     with strategy.scope():
         layer = tf.keras.layers.Dense(5)

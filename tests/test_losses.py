@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan import losses
+from tf2gan.gans import losses
 
 
 @pytest.mark.parametrize("values, target, expected", [

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tool
 
-from tf2gan import session
+from tf2gan.runs.restore import load_gan
 
 STEPS = 8
 EVERY = ("--steps", str(STEPS), "--log-every", "2", "--checkpoint-every", "3", "--sample-every", "4",
@@ -51,7 +51,7 @@ def finished(*args):
 
 def weights(folder):
     """{network: its weights, one array} in the newest checkpoint."""
-    gan, _ = session.load_gan(folder)
+    gan, _ = load_gan(folder)
     return {name: np.concatenate([weight.numpy().ravel() for weight in network.trainable_variables])
             for name, (network, _) in gan.networks.items()}
 
@@ -141,7 +141,7 @@ def test_two_replicas(tmp_path, data):
     tool.assert_same_end(folder, expected)
 
     saved = {value.tobytes() for value in tool.tensors(alone).values()}
-    gan, _ = session.load_gan(alone)
+    gan, _ = load_gan(alone)
     statistics = [variable for network in (gan.generator, gan.discriminator, gan.average)
                   for variable in network.variables if "moving" in variable.name]
     assert len(statistics) == 2 * (3 + 2 + 3)  # a mean and a variance for each layer

@@ -10,9 +10,13 @@ import pytest
 import tool
 from PIL import Image
 
-from tf2gan import configuration, session, training
+from tf2gan.cli import train
+from tf2gan.core import errors
 from tf2gan.data import load
-from tf2gan.gans import GANS, NAMES
+from tf2gan.gans import GANS
+from tf2gan.runs.restore import load_gan
+from tf2gan.training import job
+from tf2gan.training.options import Options
 
 STEPS = 6
 EVERY = ("--steps", str(STEPS), "--log-every", "2", "--sample-every", "3")
@@ -59,9 +63,9 @@ def test_list_names_every_method_preset_and_built_in_set():
 
 
 def test_a_preset_that_begins_with_its_models_name_is_a_model():
-    assert set(tool.NOISE_PRESETS) < set(NAMES)
+    assert set(tool.NOISE_PRESETS) < set(GANS.names())
     for name in tool.NOISE_PRESETS:
-        model, preset = NAMES[name]
+        model, preset = GANS.names()[name]
         assert preset == name
         assert printed("--model", name) == printed("--model", model, "--preset", preset)
         assert printed("--model", name, "--preset", name)["model"] == model
@@ -137,11 +141,11 @@ def test_defaults_are_those_of_the_specification(preset):
 @pytest.mark.parametrize("preset", tool.NOISE_PRESETS)
 def test_help_has_a_line_and_the_presets_default_of_each_option(preset):
     out = finished("--help", "--model", preset).stdout
-    gan_class = GANS[NAMES[preset][0]]
-    options = training.Options(**gan_class.preset_options[preset])
-    for defaults in (configuration.Arguments(), options, gan_class.presets[preset]):
+    gan_class = GANS[GANS.names()[preset][0]]
+    options = Options(**gan_class.preset_options[preset])
+    for defaults in (train.Arguments(), options, gan_class.presets[preset]):
         for field in dataclasses.fields(defaults):
-            flag = configuration.flag(field.name)
+            flag = errors.flag(field.name)
             line, = [line for line in out.splitlines() if re.match(rf" +{flag}\b(?!-)", line)]
             text, default = re.match(r" +--\S+.*? {2,}(\S.*) \(default: (.*)\)$", line).groups()
             value = str(getattr(defaults, field.name))
@@ -166,7 +170,7 @@ def test_config_may_name_a_preset_as_its_model(tmp_path, data):
 
 def test_runs_are_named_after_what_was_asked_for(tmp_path, monkeypatch, flat):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(session, "_train", lambda *args: session.Outcome("not trained"))
+    monkeypatch.setattr(job, "_train", lambda *args: job.Outcome("not trained"))
     for names, expected in ((["gan"], "gan-flat-001"), (["gan-deep"], "gan-deep-flat-001"),
                             (["gan", "--preset", "gan-deep"], "gan-deep-flat-002"), (["gan"], "gan-flat-002"),
                             (["wgan-gp"], "wgan-gp-flat-001"), (["wgan"], "wgan-flat-001")):
@@ -286,7 +290,7 @@ def test_sample_grids_of_classes_have_a_row_and_a_title_for_each(trained):
     for cell in cells:
         assert (cell[::2, ::2] == cell[1::2, 1::2]).all(), "not enlarged twice"
     assert len({cell.tobytes() for cell in cells}) == rows * columns
-    gan, record = session.load_gan(folder)
+    gan, record = load_gan(folder)
     assert record["class_names"] == gan.class_names == ["apples", "nuts"]
     # A column has one latent, a row one class.
     images = np.asarray(gan.generate(np.repeat(gan.latents(3, seed=0).numpy()[None], 2, 0).reshape([6, 5]),
@@ -334,7 +338,7 @@ def test_a_critic_logs_its_distance_and_counts_all_real_images(tmp_path, data):
         assert "real_accuracy" not in line and "diversity" in line
     assert "critic_distance=" in process.stderr and "D right" not in process.stderr
     assert "for real" not in process.stdout and "36 images" in process.stdout
-    gan, _ = session.load_gan(folder)
+    gan, _ = load_gan(folder)
     assert all(np.abs(weight.numpy()).max() <= 0.01 for weight in gan.discriminator.trainable_variables)
     assert not list((folder / "samples").glob("*")) and (folder / "checkpoints" / "0000000036").exists()
 

@@ -3,13 +3,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan.optimizers import Adam
+from tf2gan.gans.fused_adam import FusedAdam
 
 
 def networks(strategy, schedule, epsilon=1e-7):
     """Pairs of a network and its optimizer: ours, then Keras's, from the same weights."""
     pairs = []
-    for kind in (Adam, tf.keras.optimizers.Adam):
+    for kind in (FusedAdam, tf.keras.optimizers.Adam):
         with strategy.scope():
             rate = tf.keras.optimizers.schedules.ExponentialDecay(0.02, 2, 0.5) if schedule else 0.02
             network, optimizer = tf.keras.layers.Dense(7), kind(rate, beta_1=0.5, beta_2=0.9, epsilon=epsilon)
@@ -69,7 +69,7 @@ def test_first_step_is_the_learning_rate():
 def test_rows_of_an_embedding():
     """Gradients of a few rows take Keras's own way."""
     found = []
-    for kind in (Adam, tf.keras.optimizers.Adam):
+    for kind in (FusedAdam, tf.keras.optimizers.Adam):
         table = tf.Variable(tf.reshape(tf.range(12.0), [4, 3]))
         optimizer = kind(0.1)
         optimizer.build([table])

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan import losses
+from tf2gan.gans import losses
 
 SHAPE = (2, 3, 1)
 DIRECTION = np.arange(1.0, 7.0).reshape(SHAPE) / np.sqrt(91)  # of length 1

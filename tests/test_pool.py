@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan.pool import ImagePool
-from tf2gan.seeds import fold
-from tf2gan.training import Options, make_strategy
+from tf2gan.core.seeds import fold
+from tf2gan.gans.image_pool import ImagePool
+from tf2gan.training.devices import make_strategy
+from tf2gan.training.options import Options
 
 SHAPE = (2, 3, 2)
 

@@ -8,13 +8,18 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
-
 import tool
 from gans.noise_gans import EPOCH, TINY, batch_of
-from tf2gan import generation, layers, losses, runs, session, training
-from tf2gan.gans import GANS, NAMES
-from tf2gan.networks import progressive
-from tf2gan.upsampling import UpsamplingConv2D
+
+from tf2gan.gans import GANS, losses
+from tf2gan.models import generation
+from tf2gan.networks import layers, progressive
+from tf2gan.networks.upsampling import UpsamplingConv2D
+from tf2gan.runs import run_folder
+from tf2gan.runs.restore import load_gan
+from tf2gan.training.devices import make_strategy
+from tf2gan.training.loop import build_gan
+from tf2gan.training.options import Options
 
 LAST_BIT = 2.0 ** -8  # of a bfloat16 that is rounded, the error may be half of it
 
@@ -38,19 +43,19 @@ def mixed():
 
 def make(name, precision="bfloat16", **changes):
     """(gan, its strategy, a step's arguments) of a tiny GAN of this preset, or of CycleGAN with this generator."""
-    strategy = training.make_strategy(training.Options(precision=precision))
+    strategy = make_strategy(Options(precision=precision))
     if name in TRANSLATIONS:
         config = dataclasses.replace(GANS["cyclegan"].Config(), generator=name, image_size="32", batch_size=2,
                                      pool_size=4, generator_filters=4, discriminator_filters=4, num_blocks=2)
-        gan = training.build(GANS["cyclegan"], config, 100, strategy)
+        gan = build_gan(GANS["cyclegan"], config, 100, strategy)
         images = tf.random.stateless_uniform([2, 2, 32, 32, 3], [1, 2], -1.0, 1.0)
         return gan, strategy, [{"x": images[0], "y": images[1]}]
-    model, preset = NAMES[name]
+    model, preset = GANS.names()[name]
     tiny = {} if preset == "sgan-dense" else TINY[model]
     changes = {"image_size": {"dcgan-transpose": "32", "sgan-features": "24"}.get(name, "8"), "channels": 1,
                "latent_size": 5, "batch_size": 8, **tiny, **({"classes": 3} if model == "sgan" else {}), **changes}
     config = dataclasses.replace(GANS[model].presets[preset or model], **changes)
-    gan = training.build(GANS[model], config, 100, strategy, num_epoch=EPOCH)
+    gan = build_gan(GANS[model], config, 100, strategy, num_epoch=EPOCH)
     return gan, strategy, [batch_of(gan, seed=i) for i in range(gan.batches_per_step)]
 
 
@@ -253,12 +258,12 @@ def test_a_run_is_used_in_float32(tmp_path):
                             "--run-dir", folder, "--channels", "1")
     assert process.returncode == 0, process.stderr
     assert tf.keras.mixed_precision.global_policy().name == "mixed_bfloat16"
-    gan, record = session.load_gan(folder)
+    gan, record = load_gan(folder)
     assert record["options"]["precision"] == "bfloat16"
     assert tf.keras.mixed_precision.global_policy().name == "mixed_bfloat16"
     assert {layer.compute_dtype for layer in gan.average._flatten_layers()} == {"float32"}
     trained = type(gan)(gan.config, 100)
-    run = runs.Run(folder)
+    run = run_folder.Run(folder)
     run.restore(trained, run.newest())
     latents = gan.latents(4, 0)
     exact, half = gan.generate(latents).numpy(), trained.generate(latents).numpy()

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import tool
 
-from tf2gan import progress, runs
+from tf2gan.core import progress
+from tf2gan.runs import run_folder
+from tf2gan.training.reporter import Reporter, confusion_matrix
 
 GUESSING = {"discriminator_loss": 0.75, "real_accuracy": 0.75, "fake_accuracy": 0.4, "diversity": 0.5,
             "generator_loss": 1.25}
@@ -17,14 +19,14 @@ CRITIC = {"discriminator_loss": -3.0, "penalty": 0.125, "critic_distance": 2.5, 
 
 @pytest.fixture
 def run(tmp_path):
-    return runs.create(tmp_path / "run", {"model": "gan", "config": {}, "options": {}, "data": {}})
+    return run_folder.create(tmp_path / "run", {"model": "gan", "config": {}, "options": {}, "data": {}})
 
 
 @pytest.fixture
 def told(run, capsys):
     """Function that logs means and returns the line on stderr."""
     def tell(means, step=5, images=20, **kwargs):
-        reporter = progress.Reporter(run, 0, 40, 10, **kwargs)
+        reporter = Reporter(run, 0, 40, 10, **kwargs)
         reporter.log(step, images, 0.5, means)
         reporter.close()
         out, err = capsys.readouterr()
@@ -77,7 +79,7 @@ def test_the_time_left_is_that_at_the_present_rate(run, capsys, monkeypatch, hou
     times = iter([0.0, 10.0, 10.0, 10.0])
     monkeypatch.setattr(progress.time, "perf_counter", lambda: next(times))
     total = int(hours * 3600) + 10
-    reporter = progress.Reporter(run, 0, total, total)
+    reporter = Reporter(run, 0, total, total)
     reporter.log(10, 10, 0.5, GUESSING)  # one image a second
     reporter.close()
     assert capsys.readouterr().err.endswith(f" 1.0 img/s ETA {expected}\n")
@@ -86,7 +88,7 @@ def test_the_time_left_is_that_at_the_present_rate(run, capsys, monkeypatch, hou
 # The confusion matrix
 
 def test_rows_of_the_confusion_matrix_add_to_the_whole():
-    title, real, generated = progress.confusion_matrix(GUESSING).splitlines()
+    title, real, generated = confusion_matrix(GUESSING).splitlines()
     assert title.split() == "the discriminator took for real for generated".split()
     for line, name, shares, words in ((real, "real images", [75.0, 25.0], "true positives, false negatives"),
                                       (generated, "generated images", [60.0, 40.0], "false positives, true negatives")):
@@ -99,7 +101,7 @@ def test_rows_of_the_confusion_matrix_add_to_the_whole():
 
 @pytest.mark.parametrize("logs", [{}, CRITIC, {"generator_loss": 1.0}])
 def test_without_accuracies_there_is_no_confusion_matrix(logs):
-    assert progress.confusion_matrix(logs) == ""
+    assert confusion_matrix(logs) == ""
 
 
 # What a tool has done

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan import projection
-from tf2gan.errors import Failure, UserError
+from tf2gan.core.errors import Failure, UserError
+from tf2gan.latent_space import projection
 
 SIZE = 6
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import tool
 
-from tf2gan import gans, session
-from tf2gan.gans.noise_to_image import NoiseToImage
+from tf2gan import gans
+from tf2gan.gans.latent_gan import LatentGAN
+from tf2gan.runs.restore import load_gan
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def method(root, tmp_path, monkeypatch):
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, module)
     spec.loader.exec_module(module)
-    found = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, NoiseToImage)
+    found = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, LatentGAN)
              and value.__module__ == spec.name]
     assert len(found) == 1
     model = next(iter(found[0].presets))
@@ -40,7 +41,7 @@ def method(root, tmp_path, monkeypatch):
 
 
 def weights(folder):
-    gan, _ = session.load_gan(folder)
+    gan, _ = load_gan(folder)
     return [np.concatenate([weight.numpy().ravel() for weight in network.trainable_variables])
             for network in (gan.generator, gan.discriminator)]
 

@@ -13,9 +13,14 @@ import pytest
 import tool
 from PIL import Image
 
-from tf2gan import generation, images, report, runs, session, training
-from tf2gan.errors import UserError
+from tf2gan.core import images
+from tf2gan.core.errors import UserError
 from tf2gan.gans import cyclegan
+from tf2gan.models import generation
+from tf2gan.report import page as report_page
+from tf2gan.runs import run_folder
+from tf2gan.runs.restore import load_gan
+from tf2gan.training.options import Options
 
 STRANGE = "a<b>&\"c'{{d}}"  # as a name of a data set; markup that is not escaped would be an element <b>
 CLASSES = ["<i>one", "two & \"three\""]
@@ -70,9 +75,9 @@ def made(tmp_path_factory, tiny_config):
             "--steps", "6", "--log-every", "1", "--sample-every", "1", "--num-samples", "2")
     assert done.returncode == 0, done.stderr
     config = tiny_config(dataset="/secret/place/fruit")
-    run = runs.create(place / "cyclegan", {
+    run = run_folder.create(place / "cyclegan", {
         "model": "cyclegan", "preset": "default", "config": dataclasses.asdict(config), "total_images": 30,
-        "options": dataclasses.asdict(training.Options()), "data": {"trainA": 6, "trainB": 7}})
+        "options": dataclasses.asdict(Options()), "data": {"trainA": 6, "trainB": 7}})
     run.save(cyclegan.CycleGAN(config, 30), {"replicas": 1})
     run.log({"step": 15, "images": 30, "epoch": 4.29, "seconds": 3.5, "images_per_second": 8.6, "cycle_x": 0.5,
              "generator_loss": 7.25, "real_accuracy_y": 0.75})
@@ -90,7 +95,7 @@ def run(made, tmp_path):
 @pytest.fixture(scope="module")
 def whole(made):
     """The page of cgan."""
-    return Parsed(report.page(made.cgan))
+    return Parsed(report_page.render(made.cgan))
 
 
 def evaluation(images_seen=24, weights="averaged", **changes):
@@ -151,12 +156,12 @@ def test_image_sizes_that_the_data_gave_are_not_changes(run):
     record = json.loads((run / "config.json").read_text())
     record["command"] = "tools/train.py --model cgan"
     (run / "config.json").write_text(json.dumps(record))
-    listed = Parsed(report.page(run)).text.split("marked below:")[1].split("Options of the method")[0]
+    listed = Parsed(report_page.render(run)).text.split("marked below:")[1].split("Options of the method")[0]
     assert "image_size" not in listed and "latent_size" in listed
 
 
 def test_final_samples_have_a_row_a_class(whole, made):
-    gan, _ = session.load_gan(made.cgan)
+    gan, _ = load_gan(made.cgan)
     sampler = generation.Sampler.from_gan(gan)
     latents = sampler.latents(8, 0)
     rows = np.stack([sampler.images(latents, [label] * 8) for label in (0, 1)])
@@ -179,13 +184,13 @@ def test_sample_grids_through_time(whole, made):
 
 
 def test_many_grids_are_thinned_and_large_ones_compressed(run, monkeypatch):
-    monkeypatch.setattr(report, "MOST_FRAMES", 4)
-    strip = Parsed(report.page(run))
+    monkeypatch.setattr(report_page, "MOST_FRAMES", 4)
+    strip = Parsed(report_page.render(run))
     files = sorted((run / "samples").iterdir())
     assert strip.pictures("Samples after")[1:] == [files[index].read_bytes() for index in (0, 2, 4, 6)]
     assert "4 of 7 grids, evenly spaced" in strip.text
-    monkeypatch.setattr(report, "FRAME_BYTES", sum(files[index].stat().st_size for index in (0, 2, 4, 6)) - 1)
-    compressed = Parsed(report.page(run))
+    monkeypatch.setattr(report_page, "FRAME_BYTES", sum(files[index].stat().st_size for index in (0, 2, 4, 6)) - 1)
+    compressed = Parsed(report_page.render(run))
     assert "under samples. Compressed for this page" in compressed.text
     for content, index in zip(compressed.pictures("Samples after")[1:], (0, 2, 4, 6)):
         original = pixels(files[index].read_bytes())
@@ -196,11 +201,11 @@ def test_many_grids_are_thinned_and_large_ones_compressed(run, monkeypatch):
 @pytest.mark.parametrize("num, most, expected", [
     (0, 4, []), (1, 4, [0]), (4, 4, [0, 1, 2, 3]), (5, 2, [0, 4]), (101, 5, [0, 25, 50, 75, 100])])
 def test_spread(num, most, expected):
-    assert report._spread(num, most) == expected
+    assert report_page._spread(num, most) == expected
 
 
 def test_of_a_method_that_translates(made):
-    found = Parsed(report.page(made.cyclegan))
+    found = Parsed(report_page.render(made.cyclegan))
     files = sorted((made.cyclegan / "samples").iterdir())
     assert found.pictures("Final samples") == [files[-1].read_bytes()]
     assert "cyclegan on fruit" in found.text and "does not look for faults" in found.text
@@ -212,13 +217,13 @@ def test_of_a_method_that_translates(made):
 def test_before_the_first_checkpoint(run):
     shutil.rmtree(run / "checkpoints")
     (run / "evaluation.json").write_text(evaluation())
-    found = Parsed(report.page(run))
+    found = Parsed(report_page.render(run))
     assert "The run has no checkpoint yet" in found.text and not found.pictures("Final samples")
     assert len(found.pictures("Samples after")) == 8 and "Of other weights" in found.text
     for path in (run / "metrics.jsonl", run / "evaluation.json"):
         path.unlink()
     shutil.rmtree(run / "samples")
-    found = Parsed(report.page(run))
+    found = Parsed(report_page.render(run))
     for words in ("Images seen0", "no sample grid yet", "Nothing has been logged yet", "not at its end: 0 of 24"):
         assert words in found.text, words
     assert not found.of("img")
@@ -226,7 +231,7 @@ def test_before_the_first_checkpoint(run):
 
 def test_figures_with_protocol_and_anchors(run):
     (run / "evaluation.json").write_text(evaluation())
-    found = Parsed(report.page(run))
+    found = Parsed(report_page.render(run))
     assert [each["data-column"] for each in found.of("td") if "data-column" in each] == 2 * [
         "this model", "training data", "other"]
     for words in (f"fid ↓{FIGURE}", "12.35", "0.5", "is ↑is100_x", "8.5 ± 0.25", "20,000", "cl<b>", "0.9948",
@@ -234,23 +239,23 @@ def test_figures_with_protocol_and_anchors(run):
         assert words in found.text, words
     assert "Of other weights" not in found.text and "/secret" not in found.source
     (run / "evaluation.json").write_text(evaluation(images_seen=20))
-    assert "measured with the averaged weights after 20 images, while" in Parsed(report.page(run)).text
+    assert "measured with the averaged weights after 20 images, while" in Parsed(report_page.render(run)).text
     (run / "evaluation.json").write_text(evaluation(weights="raw"))
-    assert "by the averaged ones of the newest checkpoint, after 24" in Parsed(report.page(run)).text
+    assert "by the averaged ones of the newest checkpoint, after 24" in Parsed(report_page.render(run)).text
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"protocol": {}}', evaluation(figures=[1]), evaluation(protocol=1)])
 def test_damaged_figures(run, text):
     (run / "evaluation.json").write_text(text)
     with pytest.raises(UserError, match="evaluation.json: cannot be read .* tools/evaluate.py") as caught:
-        report.page(run)
+        report_page.render(run)
     assert "\n" not in str(caught.value)
 
 
 def test_nearest_neighbours(run):
     for name in ("pixels", "features"):
         images.write_image(run / f"nearest_{name}.png", np.full([3, 5, 3], len(name), np.uint8))
-    found = Parsed(report.page(run))
+    found = Parsed(report_page.render(run))
     for name in ("pixels", "features"):
         (content,) = found.pictures(f"Samples beside the training images nearest by {name}")
         assert content == (run / f"nearest_{name}.png").read_bytes()
@@ -265,12 +270,12 @@ def test_faults_at_any_time_are_told(run, monkeypatch):
         lines = [{**line, "step": step, "images": 4 * step, "diversity": diversities[(step - 1) // 600]}
                  for step in range(50, 600 * len(diversities) + 1, 50)]
         (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-        return Parsed(report.page(run)).text
+        return Parsed(report_page.render(run)).text
 
     assert "No faults of training were found." in text(0.8, 0.8)
     assert "mode collapse, first seen at step 1,100, and to the end: for 500 steps" in text(0.8, 0.01)
     assert "mode collapse, first seen at step 1,100, gone at the end: for 500 steps" in text(0.8, 0.01, 0.8)
-    monkeypatch.setattr(report, "MOST_JUDGED", 20)  # of the 36 log lines
+    monkeypatch.setattr(report_page, "MOST_JUDGED", 20)  # of the 36 log lines
     assert "mode collapse, first seen at step 1,1" in text(0.8, 0.01, 0.8)
 
 
@@ -283,6 +288,6 @@ def test_a_run_that_watched_its_figures(run):
     info.write_text(json.dumps({**json.loads(info.read_text()), "watch": {"best": best, "since": 2, "step": 6}}))
     with open(run / "metrics.jsonl", "a") as file:  # a line of its own, without what steps log
         file.write(json.dumps({"step": 6, "images": 24, "epoch": 2.0, "seconds": 1.0, FIGURE: 14.25}) + "\n")
-    found = Parsed(report.page(run)).text
+    found = Parsed(report_page.render(run)).text
     for words in ("It was stopped early at step 6", "Best fid12.5at step 2", f"{FIGURE} last 14.25", "keep_best fid"):
         assert words in found, words

@@ -5,7 +5,8 @@ import shutil
 import pytest
 import tool
 
-from tf2gan import images, report
+from tf2gan.core import images
+from tf2gan.report import page as report_page
 
 selenium = pytest.importorskip("selenium", reason="the browser is driven with selenium")
 from selenium import webdriver  # noqa: E402
@@ -48,7 +49,7 @@ def page(tmp_path_factory):
                      "values": {"model": 123.4, "untrained": 345.6, "input": 45.67, "real_train": 0.1234}}]}))
     picture = images.read_image(min((folder / "run" / "samples").iterdir()))
     images.write_image(folder / "run" / "nearest_pixels.png", picture.repeat(8, axis=1))  # wider than any screen
-    return report.write(folder / "run").as_uri()
+    return report_page.write(folder / "run").as_uri()
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from test_report import Parsed
 
-from tf2gan import report, runs, training
-from tf2gan.errors import UserError
+from tf2gan.core.errors import UserError
 from tf2gan.gans.conditional import CGAN
 from tf2gan.gans.semi_supervised import SGAN
 from tf2gan.metrics.classifier import label_agreement
+from tf2gan.report import page as report_page
+from tf2gan.runs import run_folder
+from tf2gan.training.options import Options
 
 NAMES = ("<i>zero", "a white dog", "2")
 TRUE, READ = np.repeat([0, 1, 2], [10, 4, 6]), np.array([0] * 9 + [1] + [0, 1, 1, 2] + [2] * 6)
@@ -34,12 +36,12 @@ def made(tmp_path):
     """A function that makes a run without any training, and what an evaluation of it wrote; its page."""
     def page(gan_class, config, evaluation=None):
         name = gan_class.__name__.lower()
-        folder = runs.create(tmp_path / "run", {
+        folder = run_folder.create(tmp_path / "run", {
             "model": name, "preset": None, "config": dataclasses.asdict(config), "total_images": 4,
-            "options": dataclasses.asdict(training.Options()), "data": {"train": 20}})
+            "options": dataclasses.asdict(Options()), "data": {"train": 20}})
         if evaluation is not None:
             folder.evaluation_file.write_text(json.dumps(evaluation))
-        return Parsed(report.page(folder.path))
+        return Parsed(report_page.render(folder.path))
 
     return page
 
@@ -141,7 +143,7 @@ def test_cells_can_be_read_and_nothing_is_wider_than_the_screen(made, browser, t
     columns = {"model": label_agreement(labels, read, 20)}
     columns["baseline"] = columns["fully_supervised"] = columns["model"]
     made(*sgan(), {**ACCURACY, "confusion": {"names": [f"a long name {i}" for i in range(20)], "columns": columns}})
-    path = report.write(tmp_path / "run")
+    path = report_page.write(tmp_path / "run")
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia",
                             {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
     for width in (320, 400, 800, 1280):

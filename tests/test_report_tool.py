@@ -5,10 +5,11 @@ import pathlib
 import pytest
 import tool
 
-from tf2gan import cli, report
-from tf2gan.errors import UserError
+from tf2gan.cli.parser import run_tool
+from tf2gan.core.errors import UserError
+from tf2gan.report import page as report_page
 
-OLD = f"<html>\n{report._MARK}\nold"
+OLD = f"<html>\n{report_page._MARK}\nold"
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def main():
 def run(tmp_path, monkeypatch):
     """A run's folder in the current one; its page, which other tests look at, takes no time."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(report, "page", lambda run_dir: f"the page of {run_dir}")
+    monkeypatch.setattr(report_page, "page", lambda run_dir: f"the page of {run_dir}")
     pathlib.Path("run").mkdir()
     record = {"model": "gan", "config": {}, "options": {}, "data": {}}
     pathlib.Path("run", "config.json").write_text(json.dumps(record))
@@ -50,9 +51,9 @@ def test_elsewhere(main, run, capsys):
 def test_a_failure_leaves_the_old_page(run, monkeypatch):
     (run / "report.html").write_text(OLD)
     before = tool.contents(run)
-    monkeypatch.setattr(report, "page", lambda run_dir: 1 / 0)
+    monkeypatch.setattr(report_page, "page", lambda run_dir: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        report.write(run)
+        report_page.write(run)
     assert tool.contents(run) == before
 
 
@@ -72,10 +73,10 @@ def test_refused(main, run, monkeypatch, capsys, arguments, words):
     pathlib.Path("folder.html").mkdir()
     pathlib.Path("mine.html").write_text("<html>")
     pathlib.Path("late.html").write_text("<html>" + 1000 * " " + OLD)  # no report: it only speaks of one
-    monkeypatch.setattr(report, "page", lambda run_dir: pytest.fail("has begun to work"))
+    monkeypatch.setattr(report_page, "page", lambda run_dir: pytest.fail("has begun to work"))
     before = tool.contents(pathlib.Path.cwd())
     with pytest.raises(SystemExit) as end:
-        cli.run(lambda: main(arguments.split()))
+        run_tool(lambda: main(arguments.split()))
     out, err = capsys.readouterr()
     assert end.value.code == 2 and out == "" and len(err.splitlines()) == 1
     for word in words.split():
@@ -87,8 +88,8 @@ def test_a_run_that_cannot_be_drawn_from_is_told_in_one_line(main, run, capsys, 
     def page(run_dir):
         raise UserError("a checkpoint cannot be read")
 
-    monkeypatch.setattr(report, "page", page)
+    monkeypatch.setattr(report_page, "page", page)
     with pytest.raises(SystemExit) as end:
-        cli.run(lambda: main(["--run", "run"]))
+        run_tool(lambda: main(["--run", "run"]))
     assert end.value.code == 2 and capsys.readouterr().err.endswith(": a checkpoint cannot be read\n")
     assert not (run / "report.html").exists()

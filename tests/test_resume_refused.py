@@ -7,8 +7,14 @@ import shutil
 import pytest
 import tool
 
-from tf2gan import configuration, runs, session, training
-from tf2gan.errors import UserError
+from tf2gan.cli import train
+from tf2gan.core.errors import UserError
+from tf2gan.core.versions import versions
+from tf2gan.runs import run_folder
+from tf2gan.runs.restore import load_gan
+from tf2gan.training.devices import make_strategy
+from tf2gan.training.loop import build_gan
+from tf2gan.training.options import Options
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +33,8 @@ def finished(straight, tmp_path):
 @pytest.fixture(scope="module")
 def gan(straight):
     """A GAN for its checkpoints."""
-    request = configuration.parse(["--resume", str(straight)])
-    return training.build(request.gan_class, request.config, 30, training.make_strategy(training.Options()))
+    request = train.parse(["--resume", str(straight)])
+    return build_gan(request.gan_class, request.config, 30, make_strategy(Options()))
 
 
 # Nothing to do.
@@ -132,7 +138,7 @@ def test_a_damaged_checkpoint(finished, gan, file, damage):
     damage(newest / file)
     before = tool.contents(finished)
     with pytest.raises(UserError) as caught:
-        run = runs.Run(finished)
+        run = run_folder.Run(finished)
         run.restore(gan, run.checkpoints()[-1])
     message = str(caught.value)
     assert "\n" not in message
@@ -142,7 +148,7 @@ def test_a_damaged_checkpoint(finished, gan, file, damage):
 
 def test_going_on_from_the_older_checkpoint(finished, gan):
     shutil.rmtree(finished / "checkpoints" / "0000000030")  # as the message says
-    run = runs.Run(finished)
+    run = run_folder.Run(finished)
     run.restore(gan, run.checkpoints()[-1])
     assert gan.images_seen.numpy() == 24
 
@@ -158,31 +164,31 @@ def test_the_only_checkpoint_damaged(finished):
 def test_a_checkpoint_that_another_generation_of_keras_wrote(finished):
     file = finished / "checkpoints" / "0000000030" / "info.json"
     info = json.loads(file.read_text())
-    assert info["versions"] == runs.versions()
+    assert info["versions"] == versions()
     major, minor = info["versions"]["keras"].split(".", 1)
     info["versions"].update(keras=f"{5 - int(major)}.77.0", tensorflow="2.99.1")
     file.write_text(json.dumps(info))
     line = refused(finished, "--steps", "20")
     with pytest.raises(UserError) as caught:  # what all other tools call
-        session.load_gan(finished)
+        load_gan(finished)
     assert line == f"train.py: {caught.value}\n"
     for words in (str(file.parent), f"Keras {5 - int(major)}.77.0", "2.99.1", f"Keras {major}.{minor}", "export"):
         assert words in line
     assert "remove" not in line and "older" not in line
-    session.load_gan(finished, "24")
+    load_gan(finished, "24")
 
 
 def test_a_checkpoint_of_another_release_of_the_same_keras(finished, gan):
-    run = runs.Run(finished)
+    run = run_folder.Run(finished)
     newest = run.newest()
     major = newest.info["versions"]["keras"].split(".")[0]
     for written in ({"keras": f"{major}.77.0", "tensorflow": "2.99.1"}, {}):  # {}: from before they were kept
-        run.restore(gan, runs.Checkpoint(newest.path, {**newest.info, "versions": written}))
+        run.restore(gan, run_folder.Checkpoint(newest.path, {**newest.info, "versions": written}))
     assert gan.images_seen.numpy() == 30
 
 
 def test_a_second_process_at_the_same_time(finished):
-    with runs.Run(finished).locked():
+    with run_folder.Run(finished).locked():
         line = refused(finished, "--steps", "20")
         assert str(finished) in line and "another process" in line
 

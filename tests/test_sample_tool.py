@@ -13,9 +13,13 @@ import pytest
 import tool
 from PIL import Image
 
-from tf2gan import export, generation, images, session
+from tf2gan.core import images
+from tf2gan.core.errors import UserError
 from tf2gan.data import folders
-from tf2gan.errors import UserError
+from tf2gan.export import exporter
+from tf2gan.models import generation
+from tf2gan.runs.restore import load_gan
+from tf2gan.training import job
 
 SAMPLE = tool.ROOT / "tools" / "sample.py"
 CLASSES = ["bar", "disc"]
@@ -36,8 +40,8 @@ def made(tmp_path_factory):
                          ("gan", "--generator-widths", "4", "--latent-distribution", "uniform")):
         done = tool.run_here("--model", model, "--dataset", folder / "data", "--run-dir", folder / model, *TINY, *more)
         assert done.returncode == 0, done.stderr
-    gan, record = session.load_gan(folder / "cgan")
-    export.export(gan, folder / "savedmodel", card=record)
+    gan, record = load_gan(folder / "cgan")
+    exporter.export(gan, folder / "savedmodel", card=record)
     return types.SimpleNamespace(**{name: folder / name for name in ("cgan", "gan", "savedmodel")})
 
 
@@ -65,7 +69,7 @@ def sample(main, tmp_path, monkeypatch):
 @pytest.fixture
 def sampler(made):
     """{name of a run: its Sampler}."""
-    return {name: generation.Sampler.from_gan(session.load_gan(getattr(made, name))[0]) for name in ("cgan", "gan")}
+    return {name: generation.Sampler.from_gan(load_gan(getattr(made, name))[0]) for name in ("cgan", "gan")}
 
 
 @pytest.fixture
@@ -74,7 +78,7 @@ def refusal(sample, monkeypatch):
     def refused(*arguments):
         before = tool.contents(pathlib.Path.cwd())
         with pytest.raises(UserError) as caught, monkeypatch.context() as patched:
-            patched.setattr(session, "load_gan", lambda *chosen: pytest.fail("has begun to work"))
+            patched.setattr(job, "load_gan", lambda *chosen: pytest.fail("has begun to work"))
             patched.setattr(generation.Sampler, "from_savedmodel", lambda path: pytest.fail("has begun to work"))
             sample(*arguments)
         assert "\n" not in str(caught.value)

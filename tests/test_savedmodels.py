@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf2gan import savedmodel
+from tf2gan.core import savedmodel
 from tf2gan.data.synthetic import render_digit, render_scene
-from tf2gan.generation import Sampler
-from tf2gan.translation import Translator
+from tf2gan.models.generation import Sampler
+from tf2gan.models.translation import Translator
 
 FOLDER = pathlib.Path(__file__).parent.parent / "savedmodels"
 OF_DIGITS = ("cgan-mnist", "dcgan-mnist", "progan-mnist")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan.seeds import fold
+from tf2gan.core.seeds import fold
 
 
 def key(*args):

@@ -14,8 +14,12 @@ import tool
 from PIL import Image
 
 import tf2gan
-from tf2gan import configuration, session, training
+from tf2gan.cli import train
+from tf2gan.core import errors
 from tf2gan.gans import cyclegan
+from tf2gan.runs.restore import load_gan
+from tf2gan.training import job, loop
+from tf2gan.training.options import Options
 
 SAMPLED, LOGGED = [0, 5, 10, 15], [2, 4, 6, 8, 10, 12, 14, 15]  # steps, from tool.EVERY; the last step always
 
@@ -59,7 +63,7 @@ def test_config_json_tells_all_that_the_numbers_depend_on(trained, data):
     assert record["config"] == {**dataclasses.asdict(cyclegan.Config()), "dataset": str(data), "image_size": "32",
                                 "batch_size": 2, "generator_filters": 4, "discriminator_filters": 4, "dropout": 0.5,
                                 "pool_size": 3, "learning_rate_decay": True, "steps": tool.STEPS, "epochs": None}
-    assert record["options"] == {**dataclasses.asdict(training.Options()), "run_dir": str(folder),
+    assert record["options"] == {**dataclasses.asdict(Options()), "run_dir": str(folder),
                                  "deterministic": True, "log_every": 2, "checkpoint_every": 3, "sample_every": 5}
     assert record["versions"]["tf2gan"] == tf2gan.__version__
     assert record["versions"]["tensorflow"] == tf.__version__
@@ -146,7 +150,7 @@ def test_a_checkpoint_holds_weights_optimizers_averages_pools_and_clock(trained)
     assert clock == tool.STEPS * tool.BATCH_SIZE
     # A weight that was not saved would have its initial value here, which is nowhere in the checkpoint.
     saved = {value.tobytes() for value in tensors.values()}
-    gan, _ = session.load_gan(trained[0])
+    gan, _ = load_gan(trained[0])
     networks = [*(network for network, _ in gan.networks.values()), gan.average_xy, gan.average_yx]
     assert len(networks) == 6
     for network in networks:
@@ -193,9 +197,9 @@ def test_version():
 def test_help_has_a_line_and_the_default_of_each_option(preset):
     process = tool.run_here("--help", "--model", "cyclegan", "--preset", preset)
     assert process.returncode == 0 and process.stderr == ""
-    for defaults in (configuration.Arguments(), training.Options(), cyclegan.CycleGAN.presets[preset]):
+    for defaults in (train.Arguments(), Options(), cyclegan.CycleGAN.presets[preset]):
         for field in dataclasses.fields(defaults):
-            flag = configuration.flag(field.name)
+            flag = errors.flag(field.name)
             line, = [line for line in process.stdout.splitlines() if re.match(rf" +{flag}\b(?!-)", line)]
             text, default = re.match(r" +--\S+.*? {2,}(\S.*) \(default: (.*)\)$", line).groups()
             assert len(text) > 6, line
@@ -237,18 +241,18 @@ def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path):
     file = tmp_path / "options.json"
     file.write_text(json.dumps({"model": "cyclegan", "preset": "paper", "cycle_weight": 3.0, "batch_size": 4,
                                 "identity_weight": 0.5, "log_every": 9, "mirror": False}))
-    request = configuration.parse(["--config", str(file), "--batch-size", "2", "--identity-weight=0.25"])
+    request = train.parse(["--config", str(file), "--batch-size", "2", "--identity-weight=0.25"])
     assert request.preset == "paper"
     assert request.config == dataclasses.replace(cyclegan.CycleGAN.presets["paper"], cycle_weight=3.0, batch_size=2,
                                                  identity_weight=0.25, mirror=False)
-    assert request.options == training.Options(log_every=9)
+    assert request.options == Options(log_every=9)
 
 
 @pytest.mark.parametrize("there", [{"preset": "paper"}, {"epochs": 7}, {"images": 90}])
 def test_steps_on_the_command_line_replace_the_length_of_file_and_preset(tmp_path, there):
     file = tmp_path / "options.json"
     file.write_text(json.dumps({"model": "cyclegan", **there}))
-    config = configuration.parse(["--config", str(file), "--steps", "5"]).config
+    config = train.parse(["--config", str(file), "--steps", "5"]).config
     assert (config.steps, config.images, config.epochs) == (5, None, None)
 
 
@@ -267,8 +271,8 @@ def test_dry_run_tells_what_would_be_and_writes_nothing(tmp_path, monkeypatch, d
 
 def test_runs_are_numbered(tmp_path, monkeypatch, data):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(session, "_train", lambda *args: session.Outcome("not trained"))
-    monkeypatch.setattr(training, "build", lambda *args: None)
+    monkeypatch.setattr(job, "_train", lambda *args: job.Outcome("not trained"))
+    monkeypatch.setattr(loop, "build", lambda *args: None)
     for expected in ("cyclegan-fruit-001", "cyclegan-fruit-002"):
         assert tool.run_here(*tool.SMALL, "--dataset", data, "--steps", 1).returncode == 0
         assert (tmp_path / "runs" / expected / "config.json").exists()

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan import summary, training
-from tf2gan.errors import UserError
-from tf2gan.gans import gan
+from tf2gan.core.errors import UserError
+from tf2gan.gans import base
 from tf2gan.gans.cyclegan import CycleGAN
-from tf2gan.pool import ImagePool
+from tf2gan.gans.image_pool import ImagePool
+from tf2gan.training import summary
+from tf2gan.training.devices import make_strategy
+from tf2gan.training.loop import build_gan, compile_steps
+from tf2gan.training.options import Options, check_options
+from tf2gan.training.plan import check_data, epoch_images, total_images
 
 NETWORKS = ["generator_xy", "generator_yx", "discriminator_x", "discriminator_y"]
 
@@ -36,9 +40,9 @@ class Compiled:
     """A tiny CycleGAN on some replicas, with its steps compiled, and a way back to its beginning."""
 
     def __init__(self, config, replicas, folder):
-        self.strategy = training.make_strategy(training.Options(replicas=replicas))
-        self.gan = training.build(CycleGAN, config, 100, self.strategy)
-        self.steps = training.compile_steps(self.gan, self.strategy, self.gan.phase())
+        self.strategy = make_strategy(Options(replicas=replicas))
+        self.gan = build_gan(CycleGAN, config, 100, self.strategy)
+        self.steps = compile_steps(self.gan, self.strategy, self.gan.phase())
         self.start = tf.train.Checkpoint(gan=self.gan).write(str(folder / f"start-{replicas}"))
 
     def run(self, values, steps_per_call):
@@ -85,7 +89,7 @@ def test_many_steps_in_a_call_are_the_same_as_one_by_one(compiled):
 
 # The steps of something simpler.
 
-class Toy(gan.GAN):
+class Toy(base.GAN):
     """One layer, which learns to hand on less; it logs what it is given."""
 
     def __init__(self, config, total_images=None, channels=4, size=2, optimizer="SGD"):
@@ -118,10 +122,10 @@ class Toy(gan.GAN):
 
 def toy_steps(values, replicas=1):
     """(Toy, its steps, an iterator over batches of two constant images of these values)."""
-    strategy = training.make_strategy(training.Options(replicas=replicas))
-    toy = training.build(Toy, gan.Config(batch_size=2), None, strategy)
+    strategy = make_strategy(Options(replicas=replicas))
+    toy = build_gan(Toy, base.Config(batch_size=2), None, strategy)
     source = iterator(strategy, [np.full([2, 2, 2, 4], value, np.float32) for value in values])
-    return toy, training.compile_steps(toy, strategy, toy.phase()), source
+    return toy, compile_steps(toy, strategy, toy.phase()), source
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
@@ -136,10 +140,10 @@ def test_logs_are_the_mean_over_the_steps_of_a_call(replicas):
 
 
 def test_logs_are_the_mean_over_replicas():
-    strategy = training.make_strategy(training.Options(replicas=2))
-    toy = training.build(Toy, gan.Config(batch_size=2), None, strategy)
+    strategy = make_strategy(Options(replicas=2))
+    toy = build_gan(Toy, base.Config(batch_size=2), None, strategy)
     batch = np.stack([np.full([2, 2, 4], value, np.float32) for value in (1, 4)])
-    steps = training.compile_steps(toy, strategy, toy.phase())
+    steps = compile_steps(toy, strategy, toy.phase())
     assert steps(iterator(strategy, [batch]), tf.constant(1))["mean"] == 2.5
 
 
@@ -175,8 +179,8 @@ def test_another_number_of_steps_does_not_trace_again():
 
 
 def test_initial_weights_are_a_function_of_the_seed(tiny_config):
-    strategy = training.make_strategy(training.Options(replicas=1))
-    first, again, other = (training.build(Toy, tiny_config(seed=seed), None, strategy).network.get_weights()[0]
+    strategy = make_strategy(Options(replicas=1))
+    first, again, other = (build_gan(Toy, tiny_config(seed=seed), None, strategy).network.get_weights()[0]
                            for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
@@ -195,11 +199,11 @@ SPLITS = splits(trainA=100, trainB=250, testA=1000)
     ({"steps": 7}, 28), ({"images": 40}, 40), ({"images": 41}, 44), ({"epochs": 2}, 500), ({"epochs": 1}, 252)])
 def test_total_images(tiny_config, changes, expected):
     config = tiny_config(batch_size=4, **{"epochs": None, **changes})
-    assert training.total_images(config, SPLITS) == expected
+    assert total_images(config, SPLITS) == expected
 
 
 def test_an_epoch_is_of_the_larger_training_split():
-    assert training.epoch_images(SPLITS) == 250
+    assert epoch_images(SPLITS) == 250
 
 
 @pytest.mark.parametrize("batch_size, replicas, message", [
@@ -208,20 +212,20 @@ def test_an_epoch_is_of_the_larger_training_split():
 ])
 def test_check_data(tiny_config, batch_size, replicas, message):
     with pytest.raises(UserError, match=message):
-        training.check_data(tiny_config(batch_size=batch_size), SPLITS, replicas)
+        check_data(tiny_config(batch_size=batch_size), SPLITS, replicas)
 
 
 def test_check_data_takes_what_fits(tiny_config):
-    training.check_data(tiny_config(batch_size=100), SPLITS, 2)
+    check_data(tiny_config(batch_size=100), SPLITS, 2)
 
 
 @pytest.mark.parametrize("name, value, least", [
     ("sample_every", -1, 0), ("checkpoint_every", -1, 0), ("log_every", 0, 1), ("num_samples", 0, 1),
     ("replicas", 0, 1)])
 def test_check_options(name, value, least):
-    training.check_options(training.Options(**{name: least}))
+    check_options(Options(**{name: least}))
     with pytest.raises(UserError, match=f"--{name.replace('_', '-')} {value}: must be at least {least}"):
-        training.check_options(training.Options(**{name: value}))
+        check_options(Options(**{name: value}))
 
 
 # Summaries.
@@ -241,9 +245,9 @@ def test_layers_add_up(compiled):
 
 def memory_of(optimizer="Adam", batch_size=8, ema_decay=None, replicas=1):
     """(total, variables, gradients, activations) in MiB of a Toy: a layer of 1 MiB, a pool of two images of 1/2 MiB."""
-    strategy = training.make_strategy(training.Options(replicas=replicas))
+    strategy = make_strategy(Options(replicas=replicas))
     with strategy.scope():
-        toy = Toy(gan.Config(batch_size=batch_size, ema_decay=ema_decay), channels=512, size=16, optimizer=optimizer)
+        toy = Toy(base.Config(batch_size=batch_size, ema_decay=ema_decay), channels=512, size=16, optimizer=optimizer)
     text = summary.memory(toy, strategy)
     assert "\n" not in text
     return [int(number) for number in re.findall(r"(\d+)(?= MiB|,|\))", text)]

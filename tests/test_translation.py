@@ -10,10 +10,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tf2gan import images, translation
+from tf2gan.core import images
+from tf2gan.core.errors import UserError
 from tf2gan.data import folders
-from tf2gan.errors import UserError
 from tf2gan.gans import cyclegan
+from tf2gan.models import translation
 
 TOOL = pathlib.Path(__file__).parent.parent / "tools" / "translate.py"
 

@@ -13,7 +13,8 @@ import tensorflow as tf
 import tool
 from PIL import Image
 
-from tf2gan import export
+from tf2gan.core import savedmodel
+from tf2gan.export import exporter
 from tf2gan.gans import conditional, cyclegan, dcgan, progressive, semi_supervised
 
 DIGITS = {"image_size": "28", "channels": 1, "latent_size": 6}
@@ -69,7 +70,7 @@ def exports(tmp_path_factory):
         for variable in gan.averaged_variables:
             noise = random.normal(0, 0.1, variable.shape)
             variable.assign(variable + (np.abs(noise) if "variance" in variable.name else noise))
-        export.export(gan, folder / name)
+        exporter.export(gan, folder / name)
     return folder
 
 
@@ -86,7 +87,7 @@ def inputs(signature):
 def test_an_export_gives_the_same_numbers_there(exports, other):
     given, expected = {}, {}
     for name in MAKERS:
-        signatures = export.load(exports / name).signatures
+        signatures = savedmodel.load(exports / name).signatures
         for key in {"a2b", "b2a", "latents", "classify"} & set(signatures):
             values = inputs(signatures[key])
             given.update({f"{name}/{key}/{argument}": value for argument, value in values.items()})

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan.upsampling import UpsamplingConv2D
+from tf2gan.networks.upsampling import UpsamplingConv2D
 
 SHAPES = ((2, 16, 16, 5), (1, 20, 14, 3), (2, 2, 3, 4))  # the last has too few pixels to gain anything
 

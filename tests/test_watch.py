@@ -15,9 +15,16 @@ import tensorflow as tf
 import tool
 from PIL import Image
 
-from tf2gan import configuration, evaluation, images, progress, runs, session, training, watching
-from tf2gan.errors import UserError
-from tf2gan.metrics.figures import Figure
+from tf2gan.cli import train
+from tf2gan.core import images, progress
+from tf2gan.core.errors import UserError
+from tf2gan.evaluation import during_training
+from tf2gan.metrics.values import Figure
+from tf2gan.runs import run_folder
+from tf2gan.runs.restore import load_gan
+from tf2gan.training import early_stopping, job
+from tf2gan.training.options import Options
+from tf2gan.training.reporter import Reporter
 
 STEPS, BATCH = 12, 4
 EVERY = ("--log-every", "2", "--checkpoint-every", "3", "--sample-every", "5", "--num-samples", "2")
@@ -41,17 +48,17 @@ def scripted(monkeypatch):
             asked.append(int(gan.images_seen.numpy()) // BATCH)
             return [Figure(metric, name, values[asked[-1]], deviation), Figure("precision", "precision_name", 0.5)]
 
-        monkeypatch.setattr(evaluation, "make_watcher", lambda *args: evaluate, raising=False)
+        monkeypatch.setattr(during_training, "make", lambda *args: evaluate, raising=False)
         return asked
 
-    monkeypatch.setattr(evaluation, "check_watch", lambda gan_class, options: ("fid", "is", "precision", "shares"),
+    monkeypatch.setattr(during_training, "check", lambda gan_class, options: ("fid", "is", "precision", "shares"),
                         raising=False)
     return script
 
 
 def test_a_network_that_still_grows_is_no_reason_to_stop():
     """Its figures become worse whenever new layers come in; they can become better, too."""
-    watch = watching.Watch(training.Options(evaluate_every=1, keep_best="fid", stop_after=2))
+    watch = early_stopping.EarlyStopping(Options(evaluate_every=1, keep_best="fid", stop_after=2))
     told = [watch.update(step, [Figure("fid", NAME, value)], grown) for step, (value, grown) in enumerate([
         (50.0, False), (60.0, False), (70.0, False), (40.0, False), (45.0, True)])]
     assert told == [True, False, False, True, False] and watch.since == 1 and not watch.stopped
@@ -139,7 +146,7 @@ def test_evaluating_does_not_change_training(tmp_path, data, monkeypatch, script
     scripted({})
     values = []
 
-    def make_watcher(gan, splits, record, options, show_progress):
+    def make(gan, splits, record, options, show_progress):
         generate = tf.function(gan.generate)
 
         def evaluate(gan):  # throws all kinds of dice, and reads the data
@@ -153,7 +160,7 @@ def test_evaluating_does_not_change_training(tmp_path, data, monkeypatch, script
         assert options.evaluate_num == 7 and show_progress is False
         return evaluate
 
-    monkeypatch.setattr(evaluation, "make_watcher", make_watcher)
+    monkeypatch.setattr(during_training, "make", make)
     dice = ("--generator-dropout", "0.3", "--instance-noise", "0.2")
     finished(*arguments(data, *dice), "--run-dir", tmp_path / "plain")
     finished(*arguments(data, *dice, *WATCHED), "--evaluate-num", 7, "--run-dir", tmp_path / "watched")
@@ -175,18 +182,18 @@ def test_values_that_are_not_finite_are_told_and_never_the_best(tmp_path, data, 
 
 
 def test_broken_weights_end_training_as_ever_and_not_in_the_evaluation(tmp_path, data, monkeypatch, scripted):
-    def make_watcher(gan, *args):
+    def make(gan, *args):
         def advance(self, step, num_images, logs):
             if step == 4:
                 gan.generator.trainable_variables[0].assign_add(tf.fill(gan.generator.trainable_variables[0].shape,
                                                                         math.inf))
 
-        monkeypatch.setattr(progress.Reporter, "advance", advance)
+        monkeypatch.setattr(Reporter, "advance", advance)
         return evaluate
 
     scripted(VALUES)
-    evaluate = evaluation.make_watcher()
-    monkeypatch.setattr(evaluation, "make_watcher", make_watcher)
+    evaluate = during_training.make()
+    monkeypatch.setattr(during_training, "make", make)
     process = tool.run_here(*arguments(data, *WATCHED), "--run-dir", tmp_path / "run")
     assert process.returncode == 1
     assert "is no longer finite at step 4" in process.stderr and "evaluated at step 4" not in process.stderr
@@ -201,8 +208,8 @@ def test_an_evaluation_does_not_slow_training_down(tmp_path, monkeypatch, termin
     shown = io.StringIO()
     shown.isatty = lambda: terminal
     monkeypatch.setattr(sys, "stderr", shown)
-    run = runs.create(tmp_path / "run", {"model": "gan", "config": {}, "options": {}, "data": {}})
-    reporter = progress.Reporter(run, 0, 100, 100)
+    run = run_folder.create(tmp_path / "run", {"model": "gan", "config": {}, "options": {}, "data": {}})
+    reporter = Reporter(run, 0, 100, 100)
     reporter.evaluated(5, 5, 0.5, [Figure("swd_28", "full", 123.456), Figure("shares", "s", 0.01234)], None, 100.0)
     reporter.log(20, 20, 2.0, {"loss": 1.0})
     reporter.close()
@@ -223,7 +230,7 @@ def test_a_stop_is_an_end_and_a_resume_says_the_same(tmp_path, data, scripted):
     assert process.stdout.splitlines()[:2] == ["trained on 32 images", verdict]
     assert checkpoints(folder) == [3, 6, 8] and best(folder)[0] == 4
     assert max(tool.samples(folder)) == "0000000032.png"
-    assert [line["step"] for line in runs.Run(folder).logs()] == [5, 8], "the last steps are logged at any end"
+    assert [line["step"] for line in run_folder.Run(folder).logs()] == [5, 8], "the last steps are logged at any end"
     before = tool.contents(folder)
     for more in ([], ["--evaluate-every", 3], ["--stop-after", 1], ["--steps", 20]):
         process = finished("--resume", folder, *more)
@@ -255,10 +262,10 @@ def test_a_stop_at_the_last_step_is_none(tmp_path, data, scripted):
     ("is", [3.0, 3.0, 2.5, 3.5, 2.6], [1, 0, 0, 1, 0], "not improved on 3.50 (step 3) for 1 evaluation"),
     ("kid_a2b", [-0.001, math.nan, -0.002], [1, 0, 1], None)])
 def test_a_watch_goes_on_from_its_state(metric, values, improved, verdict):
-    options = training.Options(keep_best=metric, stop_after=1)
-    watch = watching.Watch(options)
+    options = Options(keep_best=metric, stop_after=1)
+    watch = early_stopping.EarlyStopping(options)
     for step, (value, better) in enumerate(zip(values, improved)):
-        watch = watching.Watch(options, json.loads(json.dumps(watch.state())))
+        watch = early_stopping.EarlyStopping(options, json.loads(json.dumps(watch.state())))
         assert watch.update(step, [Figure("other", "o", -9.0), Figure(metric, "n", np.float64(value))]) == bool(better)
         assert watch.stopped != better
     if verdict:
@@ -323,7 +330,7 @@ def test_killed_and_gone_on_with(tmp_path, tmp_path_factory, data, monkeypatch, 
     assert checkpoints(folder) == ordinary
     assert sorted(int(path.name[5:]) // BATCH for path in folder.glob("checkpoints/best-*")) == bests
     if bests:
-        assert session.load_gan(folder, "best")[1]["checkpoint"]["step"] == bests[-1]
+        assert load_gan(folder, "best")[1]["checkpoint"]["step"] == bests[-1]
     process = finished("--resume", folder)
     tool.assert_same_end(folder, expected)
     assert tool.logged(folder) == tool.logged(expected)
@@ -346,7 +353,7 @@ def test_killed_while_the_older_best_is_removed(tmp_path, data, monkeypatch, scr
         with pytest.raises(tool.Killed):
             tool.run_here(*arguments(data, *WATCHED), "--run-dir", tmp_path / "run")
     assert best(tmp_path / "run")[0] == 4
-    session.load_gan(tmp_path / "run", "best")
+    load_gan(tmp_path / "run", "best")
     finished("--resume", tmp_path / "run")
     assert not list(tmp_path.glob("run/checkpoints/.*"))
 
@@ -356,11 +363,11 @@ def test_kill_9(tmp_path, data, scripted):
     start = f"""
 import runpy, sys
 import tf2gan
-from tf2gan import evaluation
-from tf2gan.metrics.figures import Figure
+from tf2gan.evaluation import during_training
+from tf2gan.metrics.values import Figure
 values = {FALLING}
-evaluation.check_watch = lambda *args: ("fid",)
-evaluation.make_watcher = lambda *args: lambda gan: [
+during_training.check = lambda *args: ("fid",)
+during_training.make = lambda *args: lambda gan: [
     Figure("fid", "{NAME}", values[int(gan.images_seen.numpy()) // {BATCH}]),
     Figure("precision", "precision_name", 0.5)]
 sys.argv = sys.argv[1:]
@@ -393,8 +400,8 @@ def watched(tmp_path_factory):
     """A run of 4 steps whose best checkpoint is that of step 2. Not to be changed."""
     folder = tmp_path_factory.mktemp("watched") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation, "check_watch", lambda *args: ("fid",), raising=False)
-        patch.setattr(evaluation, "make_watcher", lambda *args: lambda gan: [
+        patch.setattr(during_training, "check", lambda *args: ("fid",), raising=False)
+        patch.setattr(during_training, "make", lambda *args: lambda gan: [
             Figure("fid", NAME, float(gan.images_seen.numpy()))], raising=False)
         finished(*arguments(tool.shared_class_images(tmp_path_factory), *WATCHED), "--steps", 5,
                  "--generator-learning-rate", 0.01, "--run-dir", folder)
@@ -424,7 +431,7 @@ def test_an_older_run_goes_on_and_may_begin_to_evaluate(tmp_path, data, scripted
     folder = tmp_path / "run"
     finished(*arguments(data), "--steps", 3, "--run-dir", folder)
     record = json.loads((folder / "config.json").read_text())
-    for name in watching.OPTIONS:
+    for name in early_stopping.OPTIONS:
         del record["options"][name]
     (folder / "config.json").write_text(json.dumps(record))
     assert "nothing to do" in finished("--resume", folder).stdout
@@ -434,7 +441,7 @@ def test_an_older_run_goes_on_and_may_begin_to_evaluate(tmp_path, data, scripted
     finished("--resume", folder, "--steps", 8, *WATCHED)
     finished("--resume", folder, "--steps", 10)
     assert asked == [6, 8, 10] and best(folder)[0] == 8
-    assert configuration.parse(["--resume", str(folder)]).options.keep_best == "fid"
+    assert train.parse(["--resume", str(folder)]).options.keep_best == "fid"
 
 
 @pytest.mark.parametrize("flags, words", [
@@ -453,10 +460,10 @@ def test_what_cannot_be_is_refused_before_the_data(tmp_path, scripted, flags, wo
 
 
 def test_an_evaluation_that_cannot_be_prepared_leaves_no_folder(tmp_path, data, monkeypatch, scripted):
-    def make_watcher(*args):
+    def make(*args):
         raise UserError("there is no such extractor here")
 
-    monkeypatch.setattr(evaluation, "make_watcher", make_watcher, raising=False)
+    monkeypatch.setattr(during_training, "make", make, raising=False)
     process = tool.run_here(*arguments(data, *WATCHED), "--run-dir", tmp_path / "run")
     assert process.returncode == 2 and "no such extractor" in process.stderr
     assert not (tmp_path / "run").exists()
@@ -477,19 +484,19 @@ def weights(gan):
 
 
 def test_the_checkpoint_is_chosen(watched):
-    found = {name: session.load_gan(watched, name) for name in ("latest", "best", "8", "12", "20", "0000000012")}
+    found = {name: load_gan(watched, name) for name in ("latest", "best", "8", "12", "20", "0000000012")}
     assert {name: int(gan.images_seen.numpy()) for name, (gan, _) in found.items()} == {
         "latest": 20, "best": 8, "8": 8, "12": 12, "20": 20, "0000000012": 12}
     assert (weights(found["best"][0]) == weights(found["8"][0])).all()
     assert (weights(found["best"][0]) != weights(found["latest"][0])).any()
     assert found["best"][1]["checkpoint"]["best"]["value"] == 8.0
-    assert session.load_gan(watched)[1]["checkpoint"]["images"] == 20
+    assert load_gan(watched)[1]["checkpoint"]["images"] == 20
 
 
 @pytest.mark.parametrize("name", ["16", "lastest", "-8", "", "8.0"])
 def test_a_checkpoint_that_is_not_there(watched, name):
     with pytest.raises(UserError) as caught:
-        session.load_gan(watched, name)
+        load_gan(watched, name)
     assert str(caught.value) == (f"--checkpoint {name}: the run {watched} has no such checkpoint; possible: latest, "
                                  "best, 8, 12, 20")
 
@@ -498,36 +505,36 @@ def test_a_run_without_a_best_says_how_to_have_one(tmp_path, watched):
     folder = shutil.copytree(watched, tmp_path / "run")
     shutil.rmtree(folder / "checkpoints" / "best-0000000008")
     with pytest.raises(UserError, match="kept none; training does with --evaluate-every and --keep-best"):
-        session.load_gan(folder, "best")
+        load_gan(folder, "best")
     with pytest.raises(UserError, match="possible: latest, 12, 20"):
-        session.load_gan(folder, "8")
+        load_gan(folder, "8")
 
 
 def test_raw_weights_are_the_trained_ones(tmp_path, watched, data):
-    averaged, record = session.load_gan(watched)
-    raw, raw_record = session.load_gan(watched, weights="raw")
+    averaged, record = load_gan(watched)
+    raw, raw_record = load_gan(watched, weights="raw")
     assert (record["weights"], raw_record["weights"]) == ("averaged", "raw")
     latents = np.linspace(-1, 1, 10, dtype=np.float32).reshape(2, 5)
     trained = averaged.generator(latents, training=False).numpy()
     assert (raw.generate(latents).numpy() == trained).all()
     assert np.abs(averaged.generate(latents).numpy() - trained).max() > 1e-4
     with pytest.raises(UserError, match="unknown weights 'rwa': did you mean 'raw'?"):
-        session.load_gan(watched, weights="rwa")
+        load_gan(watched, weights="rwa")
     finished(*arguments(data, "--ema-decay", "none"), "--steps", 1, "--run-dir", tmp_path / "run")
     for which in ("averaged", "raw"):
-        assert session.load_gan(tmp_path / "run", weights=which)[1]["weights"] == "raw"
+        assert load_gan(tmp_path / "run", weights=which)[1]["weights"] == "raw"
 
 
 def test_figures_belong_to_the_weights_they_are_of(tmp_path, watched):
     folder = shutil.copytree(watched, tmp_path / "run")
     measured = {"protocol": {"images_seen": 8, "weights": "averaged"}, "table": "fid 1"}
     (folder / "evaluation.json").write_text(json.dumps(measured))
-    assert "evaluation" in session.load_gan(folder, "best")[1]
-    assert "evaluation" not in session.load_gan(folder, "latest")[1]
-    assert "evaluation" not in session.load_gan(folder, "best", "raw")[1]
+    assert "evaluation" in load_gan(folder, "best")[1]
+    assert "evaluation" not in load_gan(folder, "latest")[1]
+    assert "evaluation" not in load_gan(folder, "best", "raw")[1]
     for older in ({"protocol": measured["protocol"]}, {"protocol": {"images_seen": 8}, "table": ""}, []):
         (folder / "evaluation.json").write_text(json.dumps(older))
-        assert "evaluation" not in session.load_gan(folder, "best")[1]
+        assert "evaluation" not in load_gan(folder, "best")[1]
 
 
 # The tools.
@@ -539,9 +546,9 @@ def use(name, *args):
 
 def test_sample_takes_the_checkpoint(tmp_path, watched):
     use("sample", "--run", watched, "--checkpoint", "best", "--num", 2, "--output", tmp_path / "best")
-    from tf2gan import generation
+    from tf2gan.models import generation
     for name, same in (("best", True), ("latest", False)):
-        sampler = generation.Sampler.from_gan(session.load_gan(watched, name)[0])
+        sampler = generation.Sampler.from_gan(load_gan(watched, name)[0])
         first = sampler.images(sampler.latents(2, 0))[0]
         found = images.read_image(tmp_path / "best" / "000000.png")[..., :first.shape[-1]]
         assert (np.abs(found.astype(int) - first).max() <= 1) == same
@@ -561,7 +568,7 @@ def test_the_tools_hand_on_which_checkpoint(tmp_path, watched, monkeypatch, name
         chosen.append(args)
         raise UserError("enough")
 
-    monkeypatch.setattr(session, "load_gan", load_gan)
+    monkeypatch.setattr(job, "load_gan", load_gan)
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     more = ["--direction", "a2b", "--input", tmp_path / "a.png"] if name == "translate" else []
     for flags, expected in (([], "latest"), (["--checkpoint", "8"], "8")):

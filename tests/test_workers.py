@@ -15,9 +15,9 @@ import pytest
 import tensorflow as tf
 import tool
 
-from tf2gan import workers
+from tf2gan.core.errors import UserError
 from tf2gan.data import load, pipeline
-from tf2gan.errors import UserError
+from tf2gan.training import cluster
 
 # SGD, since Adam hides wrong factors. No dropout, whose dice differ between replicas.
 PLAIN = {"cyclegan": (*tool.SMALL, "--optimizer", "sgd", "--learning-rate", "0.001", "--batch-size", "2"),
@@ -225,17 +225,17 @@ def test_a_signal_to_one_worker_ends_all_with_a_checkpoint(pairs):
 ])
 def test_bad_tf_config(text, message):
     with pytest.raises(UserError, match=re.escape(message)) as error:
-        workers.team({"TF_CONFIG": text})
+        cluster.team({"TF_CONFIG": text})
     assert "\n" not in str(error.value)
 
 
 def test_tf_config_of_one_worker_changes_nothing():
-    assert workers.team({}) is workers.team({"TF_CONFIG": tf_config(0, ports=(7,))}) is workers.ALONE
+    assert cluster.team({}) is cluster.team({"TF_CONFIG": tf_config(0, ports=(7,))}) is cluster.ALONE
 
 
 @pytest.mark.parametrize("kind, index, expected", [("chief", 0, 0), ("worker", 0, 1), ("worker", "1", 2)])
 def test_the_chief_comes_first(kind, index, expected):
-    team = workers.team({"TF_CONFIG": tf_config(0, cluster={"chief": ["a:1"], "worker": ["b:1", "c:1"]},
+    team = cluster.team({"TF_CONFIG": tf_config(0, cluster={"chief": ["a:1"], "worker": ["b:1", "c:1"]},
                                                 task={"type": kind, "index": index})})
     assert (team.share, team.number, team.is_chief) == ((expected, 3), 3, expected == 0)
     assert team.name == f"worker {expected} of 3 ({'abc'[expected]}:1)"
@@ -258,7 +258,7 @@ def test_a_port_that_is_taken():
     with socket.socket() as other:
         other.bind(("", 0))
         other.listen()
-        team = workers.team({"TF_CONFIG": tf_config(0, ports=(other.getsockname()[1], 1))})
+        team = cluster.team({"TF_CONFIG": tf_config(0, ports=(other.getsockname()[1], 1))})
         with pytest.raises(UserError, match=r"TF_CONFIG: worker 0 of 2 \(localhost:\d+\) cannot listen on its port: "):
             team.connect()
 
@@ -273,7 +273,7 @@ def watched(addresses, patience=600.0):
         found.append(args)
         called.set()
 
-    watch = workers.Watch(addresses, end, period=0.02, patience=patience)
+    watch = cluster.PeerWatch(addresses, end, period=0.02, patience=patience)
     watch.start()
     return watch, found, called
 

@@ -2,7 +2,7 @@
 import contextlib
 import functools
 import hashlib
-import importlib.util
+import importlib
 import io
 import json
 import os
@@ -18,7 +18,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tf2gan import cli, progress
+from tf2gan.cli.parser import run_tool
+from tf2gan.training.reporter import Reporter
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SMALL = ("--model", "cyclegan", "--image-size", "32", "--generator-filters", "4", "--discriminator-filters", "4")
@@ -137,7 +138,7 @@ def run_here(*args):
     tf.config.experimental.enable_op_determinism = lambda: None  # there is no way back for the tests that follow
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            cli.run(main("train"))
+            run_tool(main("train"), "train.py")
     except SystemExit as end:
         return types.SimpleNamespace(returncode=end.code or 0, stdout=out.getvalue(), stderr=err.getvalue())
     finally:
@@ -154,7 +155,7 @@ def run_here_until(step, *args):
         if reached >= step:
             raise Killed
 
-    with unittest.mock.patch.object(progress.Reporter, "advance", advance):
+    with unittest.mock.patch.object(Reporter, "advance", advance):
         try:
             process = run_here(*args)
         except Killed:
@@ -162,13 +163,9 @@ def run_here_until(step, *args):
     raise AssertionError(f"ended before step {step}: {process}")
 
 
-@functools.lru_cache(maxsize=None)
 def main(name):
     """The `main` of tools/NAME.py, in this process."""
-    spec = importlib.util.spec_from_file_location(f"{name}_tool", ROOT / "tools" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return importlib.import_module(f"tf2gan.cli.{name}").main
 
 
 class Held:

@@ -5,7 +5,8 @@ import shlex
 import subprocess
 import sys
 
-from tf2gan import cli, images
+from tf2gan.cli.parser import run_tool
+from tf2gan.core import images
 from tf2gan.data import load
 
 DATASET = "synthetic_apple2orange/128"
@@ -48,4 +49,4 @@ def write_held_out(folder):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run_tool(main)

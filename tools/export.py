@@ -1,46 +1,4 @@
 #!/usr/bin/env python
-"""Writes the generators of a run as a SavedModel for TensorFlow Serving, with warm-up requests and a model card."""
-import dataclasses
-import sys
-from typing import Optional
+from tf2gan.cli.main import run
 
-from tf2gan import cli
-
-
-@dataclasses.dataclass
-class Options:
-    """What to export, and where to."""
-
-    run: str  # folder of a run, as tools/train.py writes it
-    output: str  # folder of the model's versions, such as savedmodels/apple2orange; made if needed
-    version: Optional[int] = None  # number of the version; default: the one after the highest there is
-    checkpoint: str = "latest"  # of the run: latest, best (of --keep-best), or its number of images seen
-    data_license: Optional[str] = None  # terms of the training data, for the model card
-
-
-def main(argv=None):
-    """Parses `argv`, exports, and prints the new folder and its signatures."""
-    argv = sys.argv[1:] if argv is None else argv
-    if list(argv) == ["--version"]:  # alone it asks, as with every tool, for the version of tf2gan
-        cli.Parser().parse_args(argv)
-    parser = cli.Parser(description=__doc__, conflict_handler="resolve")
-    parser.add_arguments(Options, "options")
-    options = parser.parse_args(argv).options
-
-    from tf2gan import export, session  # --help needs no networks
-
-    export.check_target(options.output, options.version)
-    gan, record = session.load_gan(options.run, options.checkpoint)
-    folder = export.export(gan, options.output, options.version, {**record, "data_license": options.data_license})
-    print(folder)
-    for name, signature in export.load(folder).signatures.items():
-        print(f"  {name}: {_fields(signature.structured_input_signature[1])} -> "
-              f"{_fields(signature.structured_outputs)}")
-
-
-def _fields(specs):
-    return ", ".join(f"{name} {spec.dtype.name} {spec.shape.as_list()}" for name, spec in specs.items())
-
-
-if __name__ == "__main__":
-    cli.run(main)
+run("export")

@@ -1,35 +1,4 @@
 #!/usr/bin/env python
-"""Writes a report of a run: one page of HTML with its samples, curves, figures and options, to look at or hand on."""
-import dataclasses
-import sys
-from typing import Optional
+from tf2gan.cli.main import run
 
-from tf2gan import cli
-from tf2gan.errors import UserError
-
-
-@dataclasses.dataclass
-class Options:
-    """What to report on, and where to"""
-
-    run: str  # folder of a run, as tools/train.py writes it
-    output: Optional[str] = None  # the page, a name that ends in .html; none: report.html in the run's folder
-    overwrite: bool = False  # replace an output file that is no report
-
-
-def main(argv=None):
-    """Parses `argv`, writes the report, and prints where it is and how large."""
-    parser = cli.Parser(description=__doc__)
-    parser.add_arguments(Options, "options")
-    options = parser.parse_args(sys.argv[1:] if argv is None else argv).options
-    if options.output == "":
-        raise UserError("--output: is empty; needed: a file's name that ends in .html")
-
-    from tf2gan import report  # --help needs no networks
-
-    path = report.write(options.run, options.output, options.overwrite)
-    print(f"{path}: {path.stat().st_size / 2 ** 20:.1f} MiB")
-
-
-if __name__ == "__main__":
-    cli.run(main)
+run("report")

@@ -1,11 +1,11 @@
-"""tools/benchmark.py end to end, shrunk, and what it refuses before any work. No test is of a time."""
+"""benchmarks/benchmark.py end to end, shrunk, and what it refuses before any work. No test is of a time."""
 import json
 
 import pytest
 import tool
 
-from tf2gan.benchmark import comparing, looking, process, report, running
-from tf2gan.errors import UserError
+from benchmarks import comparing, looking, process, report, running
+from tf2gan.core.errors import UserError
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_bad_input_is_one_line_before_any_work(args, message, monkeypatch):
 
 
 def test_who_cannot_take_part_is_told_why(monkeypatch):
-    from tf2gan.benchmark.options import Options
+    from benchmarks.options import Options
 
     monkeypatch.setattr(process, "torch_version", lambda python: None)
     options = Options()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan.benchmark import book, contestants, options
+from benchmarks import book, contestants, options
 
 TINY = {"generator_filters": 4, "discriminator_filters": 4}
 

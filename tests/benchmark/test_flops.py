@@ -2,7 +2,7 @@
 import pytest
 import tensorflow as tf
 
-from tf2gan.benchmark import flops
+from benchmarks import flops
 
 # Batch 3, 10x8 pixels, 5 channels to 7, a kernel of 3x4, strides of 2: 5x4 pixels come out.
 FORWARD = 2 * 3 * 4 * 5 * 7 * 5 * 4 * 3

@@ -1,7 +1,7 @@
 """Medians, ranges and paired ratios."""
 import pytest
 
-from tf2gan.benchmark import timing
+from benchmarks import timing
 
 
 def test_a_range_is_from_the_tenth_to_the_ninetieth_percentile():

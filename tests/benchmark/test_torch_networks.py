@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf2gan.networks import dcgan, patchgan, resnet, unet
 
 torch = pytest.importorskip("torch")
-torch_networks = importlib.import_module("tf2gan.benchmark.torch_networks")
+torch_networks = importlib.import_module("benchmarks.torch_networks")
 
 
 def pairs(network, twin):

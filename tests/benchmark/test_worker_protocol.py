@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tf2gan.benchmark import process, worker
-from tf2gan.errors import Failure
+from benchmarks import process, worker
+from tf2gan.core.errors import Failure
 
 
 class Counting:

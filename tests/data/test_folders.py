@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan import images
+from tf2gan.core import images
+from tf2gan.core.errors import UserError
 from tf2gan.data import folders
-from tf2gan.errors import UserError
 
 
 def write(path, value=100):

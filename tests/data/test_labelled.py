@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tf2gan import images
+from tf2gan.core import images
+from tf2gan.core.errors import UserError
 from tf2gan.data import labelled, load, pipeline
-from tf2gan.errors import UserError
 
 CLASSES = ("ant", "bee", "cow")
 # 20 ants, 12 bees and 9 cows, one among the other.

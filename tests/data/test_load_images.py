@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from tf2gan import images
+from tf2gan.core import images
+from tf2gan.core.errors import UserError
 from tf2gan.data import load, pipeline
-from tf2gan.errors import UserError
 
 
 def write(path, colour, size=(8, 8)):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan import images
+from tf2gan.core import images
+from tf2gan.core.errors import UserError
 from tf2gan.data import load, padding, pipeline
 from tf2gan.data.synthetic import SyntheticDigits, render_digit
-from tf2gan.errors import UserError
 
 
 def split_of(height, width, channels, **changes):

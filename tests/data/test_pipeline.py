@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf2gan.core.seeds import fold
 from tf2gan.data import pipeline
 from tf2gan.data.load import Split
-from tf2gan.seeds import fold
 
 
 def split_of(num, name="trainA", size=12):

@@ -3,8 +3,14 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from tf2gan.data.synthetic import (SyntheticDigits, SyntheticHouseNumbers, SyntheticObjects, render_digit,
-                                   render_house_number, render_object)
+from tf2gan.data.synthetic import (
+    SyntheticDigits,
+    SyntheticHouseNumbers,
+    SyntheticObjects,
+    render_digit,
+    render_house_number,
+    render_object,
+)
 
 # {name: (builder, what draws its pictures, size, channels, least accuracy of the nearest neighbour)}; the accuracy was
 # 0.87, 0.31 and 0.58, where chance is 0.1.

@@ -2,7 +2,7 @@
 import pytest
 import shades
 
-from tf2gan.evaluation import sources
+from tf2gan.evaluation import image_sets
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -19,4 +19,4 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def real(data):
-    return sources.load_real(str(data))
+    return image_sets.load_real(str(data))

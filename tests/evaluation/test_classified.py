@@ -10,11 +10,15 @@ import shades
 import tensorflow as tf
 import tool
 
-from tf2gan import evaluation, export, session, training
+from tf2gan.core.errors import UserError
 from tf2gan.data import labelled, load, pipeline
-from tf2gan.errors import UserError
-from tf2gan.evaluation import classified, generated, sources
+from tf2gan.evaluation import classified, during_training, generated, image_sets, results
+from tf2gan.evaluation.evaluate import evaluate_images, evaluate_run, evaluate_savedmodel
+from tf2gan.export import exporter
 from tf2gan.gans.semi_supervised import SGAN
+from tf2gan.runs.restore import load_gan
+from tf2gan.training import job
+from tf2gan.training.options import Options
 
 SMALL = ("--generator", "strided", "--discriminator", "strided", "--generator-filters", "2", "--discriminator-filters",
          "2", "--discriminator-normalization", "batch", "--latent-size", "5", "--image-size", shades.SIZE,
@@ -34,22 +38,22 @@ def trained(data, tmp_path_factory):
     process = train(data, folder, *COMPARED)
     assert process.returncode == 0, process.stderr
     at_end = json.loads((folder / "evaluation.json").read_text())
-    gan, record = session.load_gan(folder)
+    gan, record = load_gan(folder)
     shades.shake(dict.fromkeys([*gan.classifiers.values(), gan.average]), 0.5)
     gan.images_seen.assign_add(shades.BATCH_SIZE)
-    session.runs.Run(folder).save(gan, {"step": shades.STEPS + 1, "replicas": 1})
+    job.runs.Run(folder).save(gan, {"step": shades.STEPS + 1, "replicas": 1})
     return types.SimpleNamespace(run=folder, process=process, at_end=at_end, gan=gan)
 
 
 @pytest.fixture(scope="module")
 def measured(trained):
-    return evaluation.evaluate_run(trained.run)
+    return evaluate_run(trained.run)
 
 
 @pytest.fixture(scope="module")
 def exported(trained, tmp_path_factory):
-    gan, record = session.load_gan(trained.run)
-    return export.export(gan, tmp_path_factory.mktemp("exports") / "shades", None, record)
+    gan, record = load_gan(trained.run)
+    return exporter.export(gan, tmp_path_factory.mktemp("exports") / "shades", None, record)
 
 
 def read_by(gan, which, images):
@@ -78,7 +82,7 @@ def test_confusion_has_a_row_for_each_true_class(cuts, seed):
     counted = []
     batches = list(zip(np.split(images, cuts), np.split(TRUE[order], cuts)))
     found = classified.confusion({which: classified.reader(Answers(), which) for which in EXPECTED},
-                                 sources.ImageSet("some", 8, (2, 3, 1), lambda: iter(batches)), ("a", "b", "c"),
+                                 image_sets.ImageSet("some", 8, (2, 3, 1), lambda: iter(batches)), ("a", "b", "c"),
                                  counted.append)
     assert found["names"] == ["a", "b", "c"] and counted == [len(part) for part, _ in batches]
     assert {which: part["confusion"] for which, part in found["columns"].items()} == EXPECTED
@@ -129,8 +133,8 @@ def test_the_table_of_accuracies(measured):
 
 
 def test_no_features_are_needed(trained, monkeypatch):
-    monkeypatch.setattr("tf2gan.evaluation.extracting.classifier_for", lambda *args, **kwargs: pytest.fail("trained"))
-    found = evaluation.evaluate_run(trained.run, shades.settings(num=7, seed=3), split="train")
+    monkeypatch.setattr("tf2gan.evaluation.extractors.classifier_for", lambda *args, **kwargs: pytest.fail("trained"))
+    found = evaluate_run(trained.run, shades.settings(num=7, seed=3), split="train")
     (figure,) = found["figures"]
     images, labels = shades.drawn(load_folder(trained), "train", 7, 3)
     assert figure["name"].startswith("accuracy7_shades-train")
@@ -143,8 +147,8 @@ def load_folder(trained):
 
 def test_the_generator_is_measured_too_where_that_is_asked_for(trained, measured):
     settings = shades.settings(metrics="ms-ssim,accuracy", num=NUM_TEST)
-    both = evaluation.evaluate_run(trained.run, settings)
-    alone = evaluation.evaluate_run(trained.run, shades.settings(metrics="ms-ssim", num=NUM_TEST))
+    both = evaluate_run(trained.run, settings)
+    alone = evaluate_run(trained.run, shades.settings(metrics="ms-ssim", num=NUM_TEST))
     assert "confusion" not in alone and [figure["metric"] for figure in alone["figures"]] == ["ms_ssim"]
     assert both["figures"] == [*measured["figures"], *alone["figures"]]
     assert both["confusion"] == measured["confusion"]
@@ -154,7 +158,7 @@ def test_the_generator_is_measured_too_where_that_is_asked_for(trained, measured
 
 
 def test_an_export_has_the_model_alone(exported, measured, data):
-    found = evaluation.evaluate_savedmodel(exported, against=str(data))
+    found = evaluate_savedmodel(exported, against=str(data))
     (figure,), (other,) = found["figures"], measured["figures"]
     assert figure["name"] == other["name"] and list(figure["values"]) == ["model"]
     assert figure["values"]["model"] == pytest.approx(other["values"]["model"], abs=1 / NUM_TEST)
@@ -166,9 +170,9 @@ def test_an_export_has_the_model_alone(exported, measured, data):
 def test_many_classes_are_told_one_by_one():
     names = [f"kind {i}" for i in range(21)]
     confusion = np.diag(np.arange(21)) + np.eye(21, k=1, dtype=int)
-    part = evaluation.classified.label_agreement(*(np.repeat(side, confusion[confusion > 0]) for side in
+    part = classified.label_agreement(*(np.repeat(side, confusion[confusion > 0]) for side in
                                                    np.nonzero(confusion)), 21)
-    record = evaluation.results.record({}, [], confusion={"names": names, "columns": {"model": part}})
+    record = results.record({}, [], confusion={"names": names, "columns": {"model": part}})
     lines = record["table"].splitlines()
     assert lines[0].split() == ["read", "right", "measured"] and len(lines) == 22
     assert lines[1].split()[-1] == "0.0%" and lines[10].split()[-1] == "90.0%"
@@ -177,13 +181,13 @@ def test_many_classes_are_told_one_by_one():
 # In a training, and at its end.
 
 def options(**changes):
-    return training.Options(**{"evaluate_every": 1, "evaluate_num": 20, "evaluate_metrics": "accuracy", **changes})
+    return Options(**{"evaluate_every": 1, "evaluate_num": 20, "evaluate_metrics": "accuracy", **changes})
 
 
 def watcher(trained, **changes):
-    gan, record = session.load_gan(trained.run)
+    gan, record = load_gan(trained.run)
     splits = load.load(gan.config.dataset, gan.splits)
-    return gan, evaluation.make_watcher(gan, splits, record, options(**changes))
+    return gan, during_training.make(gan, splits, record, options(**changes))
 
 
 def test_images_whose_labels_training_uses_are_not_looked_at(trained, data):
@@ -220,9 +224,9 @@ def test_watching(trained, data):
 
 
 def test_the_names_of_figures_that_can_be_watched():
-    assert evaluation.check_watch(SGAN, options()) == ("accuracy",)
-    assert evaluation.check_watch(SGAN, options(evaluate_metrics="fid,accuracy")) == ("accuracy", "fid")
-    assert evaluation.check_watch(SGAN, options(evaluate_metrics="fid")) == ("fid",)
+    assert during_training.check(SGAN, options()) == ("accuracy",)
+    assert during_training.check(SGAN, options(evaluate_metrics="fid,accuracy")) == ("accuracy", "fid")
+    assert during_training.check(SGAN, options(evaluate_metrics="fid")) == ("fid",)
 
 
 def test_a_training_that_watches_its_accuracy_keeps_the_best(data, tmp_path):
@@ -260,10 +264,10 @@ def test_without_a_test_split_nothing_is_said(data, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "accuracy on" not in done.stdout and not (tmp_path / "run" / "evaluation.json").exists()
     with pytest.raises(UserError) as caught:
-        evaluation.evaluate_run(tmp_path / "run")
+        evaluate_run(tmp_path / "run")
     assert str(caught.value) == ("--metrics accuracy: alone has no split test or validation; --split train measures on "
                                  "the images of the training")
-    assert evaluation.evaluate_run(tmp_path / "run", split="train")["protocol"]["split"] == "train"
+    assert evaluate_run(tmp_path / "run", split="train")["protocol"]["split"] == "train"
 
 
 def test_labels_that_end_a_training_badly_do_not_hide_it(trained, monkeypatch):
@@ -289,10 +293,10 @@ def test_a_training_that_uses_all_labels_cannot_be_watched(data, tmp_path):
 def test_models_that_do_not_classify(tmp_path_factory, data):
     settings = shades.settings(metrics="accuracy")
     settings.check()
-    for measure in (lambda: evaluation.evaluate_run(shades.gan_run(tmp_path_factory), settings),
-                    lambda: evaluation.evaluate_run(shades.cyclegan_run(tmp_path_factory), settings),
-                    lambda: evaluation.evaluate_savedmodel(shades.gan_export(tmp_path_factory), settings, str(data)),
-                    lambda: evaluation.evaluate_images(str(data / "test"), str(data), settings)):
+    for measure in (lambda: evaluate_run(shades.gan_run(tmp_path_factory), settings),
+                    lambda: evaluate_run(shades.cyclegan_run(tmp_path_factory), settings),
+                    lambda: evaluate_savedmodel(shades.gan_export(tmp_path_factory), settings, str(data)),
+                    lambda: evaluate_images(str(data / "test"), str(data), settings)):
         with pytest.raises(UserError, match="--metrics accuracy: is of models that classify images, such as sgan"):
             measure()
 
@@ -311,7 +315,7 @@ def test_labels_that_do_not_fit(trained, monkeypatch, change, words):
     load_all = load.load
     monkeypatch.setattr(load, "load", loaded)
     with pytest.raises(UserError) as caught:
-        evaluation.evaluate_run(trained.run)
+        evaluate_run(trained.run)
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -325,7 +329,7 @@ def relabelled(split, label):
 
 def test_no_neighbours_of_what_is_not_generated(trained, tmp_path):
     with pytest.raises(UserError, match="--nearest: is for generated images, of which nothing is measured here"):
-        evaluation.evaluate_run(trained.run, nearest=tmp_path)
+        evaluate_run(trained.run, nearest=tmp_path)
 
 
 def test_images_are_read_as_training_reads_them(trained, data):

@@ -11,13 +11,17 @@ import pytest
 import shades
 import tensorflow as tf
 
-from tf2gan import configuration, evaluation, export, session, training
-from tf2gan.errors import UserError
-from tf2gan.evaluation import comparing, sources
-from tf2gan.metrics import classifier, measures, similarity, sliced_wasserstein, statistics
+from tf2gan.core.errors import UserError
+from tf2gan.evaluation import comparison, image_sets
+from tf2gan.evaluation.evaluate import evaluate_images, evaluate_run, evaluate_savedmodel
+from tf2gan.export import exporter
+from tf2gan.metrics import classifier, registry, similarity, sliced_wasserstein, statistics
+from tf2gan.runs.record import from_record
+from tf2gan.runs.restore import load_gan
+from tf2gan.training.loop import build_gan
 
 NUM, SEED = 40, 5
-ALL = ",".join(measures.METRICS)
+ALL = ",".join(registry.METRICS)
 COLUMNS = ("model", "untrained", "real_train")
 
 
@@ -25,7 +29,7 @@ COLUMNS = ("model", "untrained", "real_train")
 def evaluated(request, readers, data, tmp_path_factory):
     """A run that was measured: `model`, `run`, `result`, and the `reader` that was used."""
     run = shades.RUNS[request.param](tmp_path_factory)
-    result = evaluation.evaluate_run(run, shades.settings(num=NUM, seed=SEED, metrics=ALL))
+    result = evaluate_run(run, shades.settings(num=NUM, seed=SEED, metrics=ALL))
     return types.SimpleNamespace(model=request.param, run=run, result=result, reader=readers[-1])
 
 
@@ -36,11 +40,11 @@ def gan_run(tmp_path_factory):
 
 def untrained(model, data):
     """The GAN that a training begins with."""
-    gan_class, config = configuration.from_record({"model": model, "config": {
+    gan_class, config = from_record({"model": model, "config": {
         "dataset": str(data), "image_size": "16", "latent_size": 5, "seed": shades.SEED, "channels": 1,
         **({"num_classes": 3, "generator_filters": 2, "discriminator_filters": 2} if model == "cgan" else
            {"generator_widths": "4", "discriminator_widths": "4"})}})
-    return training.build(gan_class, config, 8, tf.distribute.get_strategy())
+    return build_gan(gan_class, config, 8, tf.distribute.get_strategy())
 
 
 def by_hand(reader, real, fake):
@@ -64,7 +68,7 @@ def by_hand(reader, real, fake):
 
 def sets_of(evaluated, data):
     """{column: (images, labels)}, and the reference as one of them."""
-    gan, _ = session.load_gan(evaluated.run)
+    gan, _ = load_gan(evaluated.run)
     return {"model": shades.samples(gan, NUM, SEED),
             "untrained": shades.samples(untrained(evaluated.model, data), NUM, SEED),
             "real_train": shades.drawn(data, "train", NUM, SEED),
@@ -160,9 +164,9 @@ def test_figures_of_a_generator_that_errs_in_a_known_way(evaluated, monkeypatch)
 
         return tf.numpy_function(draw, [latents, *condition], tf.float32)
 
-    gan, _ = session.load_gan(evaluated.run)
+    gan, _ = load_gan(evaluated.run)
     monkeypatch.setattr(type(gan), "generate", generate)
-    result = evaluation.evaluate_run(evaluated.run, shades.settings(num=300, metrics="classes"))
+    result = evaluate_run(evaluated.run, shades.settings(num=300, metrics="classes"))
     latents, asked = gan.latents(300, 0).numpy(), np.random.default_rng(0).permutation(np.arange(300) % 3)
     classes, real = result["classes"], np.array(list(shades.NUM_TEST.values())) / 22
     if evaluated.model == "cgan":
@@ -201,8 +205,8 @@ def classifiers_only(tmp_path, monkeypatch):
 
 def test_batches_change_nothing_but_rounding(evaluated, monkeypatch, tmp_path):
     classifiers_only(tmp_path, monkeypatch)
-    monkeypatch.setattr(sources, "batch_size", lambda shape: 7)
-    result = evaluation.evaluate_run(evaluated.run, shades.settings(num=NUM, seed=SEED, metrics=ALL))
+    monkeypatch.setattr(image_sets, "batch_size", lambda shape: 7)
+    result = evaluate_run(evaluated.run, shades.settings(num=NUM, seed=SEED, metrics=ALL))
     assert_close(result, evaluated.result)
     assert result["protocol"] == evaluated.result["protocol"]
 
@@ -218,7 +222,7 @@ def test_real_images_are_read_once_for_all_evaluations(evaluated, monkeypatch, t
     def evaluate(**changes):
         read.clear()
         settings = shades.settings(**{"num": NUM, "seed": SEED, "metrics": ALL, **changes})
-        return evaluation.evaluate_run(evaluated.run, settings)
+        return evaluate_run(evaluated.run, settings)
 
     assert evaluate() == evaluated.result and sum(read) == 2 * NUM + 22 + 36
     assert evaluate() == evaluated.result and sum(read) == 2 * NUM
@@ -232,7 +236,7 @@ def test_real_images_are_read_once_for_all_evaluations(evaluated, monkeypatch, t
 
 @pytest.mark.parametrize("evaluated", ["gan"], indirect=True)
 def test_raw_weights_have_other_figures_and_say_so(evaluated):
-    result = evaluation.evaluate_run(evaluated.run, shades.settings(num=NUM, seed=SEED, metrics="fid,ms-ssim"),
+    result = evaluate_run(evaluated.run, shades.settings(num=NUM, seed=SEED, metrics="fid,ms-ssim"),
                                      weights="raw")
     assert result["protocol"]["weights"] == "raw"
     for figure, name in zip(result["figures"], (f"fid{NUM}_shades-test_{evaluated.reader.name}_raw",
@@ -246,10 +250,10 @@ def test_raw_weights_have_other_figures_and_say_so(evaluated):
 
 @pytest.mark.parametrize("evaluated", ["gan"], indirect=True)
 def test_a_checkpoint_that_is_chosen(evaluated):
-    result = evaluation.evaluate_run(evaluated.run, shades.settings(num=NUM, metrics="ms-ssim"),
+    result = evaluate_run(evaluated.run, shades.settings(num=NUM, metrics="ms-ssim"),
                                      checkpoint=str(shades.STEPS * shades.BATCH_SIZE))
     assert result["protocol"]["images_seen"] == shades.STEPS * shades.BATCH_SIZE
-    latest = evaluation.evaluate_run(evaluated.run, shades.settings(num=NUM, metrics="ms-ssim"))
+    latest = evaluate_run(evaluated.run, shades.settings(num=NUM, metrics="ms-ssim"))
     assert shades.column(result, "model") != shades.column(latest, "model")
     assert shades.column(result, "untrained") == shades.column(latest, "untrained")
 
@@ -258,7 +262,7 @@ def test_a_checkpoint_that_is_chosen(evaluated):
 def test_the_untrained_anchor_is_the_network_that_the_run_began_with(evaluated, data, tmp_path):
     new = shades.train("gan", data, tmp_path / "new", "--steps", "1", "--ema-decay", "none",
                        "--generator-learning-rate", "0", "--discriminator-learning-rate", "0")
-    result = evaluation.evaluate_run(new, shades.settings(num=NUM, seed=SEED, metrics=ALL))
+    result = evaluate_run(new, shades.settings(num=NUM, seed=SEED, metrics=ALL))
     assert shades.column(result, "model") == shades.column(result, "untrained")
     assert shades.column(result, "untrained") == shades.column(evaluated.result, "untrained")
     assert result["protocol"]["weights"] == "raw" and result["figures"][0]["name"].endswith("_raw")
@@ -270,9 +274,9 @@ def test_an_export_has_the_figures_of_its_run(evaluated, data, tmp_path_factory)
     if evaluated.model == "gan":
         folder = shades.gan_export(tmp_path_factory)
     else:
-        gan, record = session.load_gan(evaluated.run)
-        folder = export.export(gan, tmp_path_factory.mktemp("exports") / "asked", card=record)
-    result = evaluation.evaluate_savedmodel(folder.parent, shades.settings(num=NUM, seed=SEED, metrics=ALL), str(data))
+        gan, record = load_gan(evaluated.run)
+        folder = exporter.export(gan, tmp_path_factory.mktemp("exports") / "asked", card=record)
+    result = evaluate_savedmodel(folder.parent, shades.settings(num=NUM, seed=SEED, metrics=ALL), str(data))
     run = {**evaluated.result, "figures": [figure for figure in evaluated.result["figures"]
                                            if figure["metric"] in {each["metric"] for each in result["figures"]}]}
     assert_close(result, run)
@@ -286,7 +290,7 @@ def test_an_export_whose_options_are_no_more_has_no_untrained_anchor(data, tmp_p
     card = json.loads((folder / "model_card.json").read_text())
     card["config"]["generator_magic"] = 7
     (folder / "model_card.json").write_text(json.dumps(card))
-    result = evaluation.evaluate_savedmodel(folder, shades.settings(num=NUM, metrics="fid"), str(data))
+    result = evaluate_savedmodel(folder, shades.settings(num=NUM, metrics="fid"), str(data))
     assert result["figures"][0]["values"].keys() == {"model", "real_train"}
     assert "generator-magic" in result["protocol"]["untrained"].replace("_", "-")
     assert "untrained" not in result["table"]
@@ -296,7 +300,7 @@ def test_what_is_no_export_is_refused(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"")
     for folder, words in ((tmp_path / "no", "does not exist"), (tmp_path, "no model_card.json")):
         with pytest.raises(UserError, match=words):
-            evaluation.evaluate_savedmodel(folder)
+            evaluate_savedmodel(folder)
 
 
 # Folders.
@@ -311,7 +315,7 @@ def images_of(data, folder, num):
 
 
 def test_a_folder_beside_itself_is_perfect(data):
-    result = evaluation.evaluate_images(str(data / "test"), str(data), shades.settings())
+    result = evaluate_images(str(data / "test"), str(data), shades.settings())
     found, floor = shades.column(result, "model"), shades.column(result, "real_train")
     assert found["fid"] == pytest.approx(0, abs=1e-4) and floor["fid"] > 100 * found["fid"]
     assert found["precision"] == found["recall"] == found["coverage"] == 1
@@ -335,7 +339,7 @@ def test_exchanged_folders_exchange_precision_and_recall(data, tmp_path):
     shades.write(few / "dark" / "black.png", np.zeros([16, 16], np.uint8))
 
     def evaluate(folder, against):
-        return shades.column(evaluation.evaluate_images(str(folder), str(against), shades.settings(
+        return shades.column(evaluate_images(str(folder), str(against), shades.settings(
             metrics="fid,pr", extractor=f"savedmodel:{tmp_path / 'mean'}")), "model")
 
     there, back = evaluate(few, data / "train"), evaluate(data / "train", few)
@@ -352,21 +356,21 @@ def test_probabilities_that_an_extractor_lacks_are_missed_at_any_time(data, tmp_
     extractor = f"savedmodel:{tmp_path / 'mean'}"
     for _ in range(2):
         with pytest.raises(UserError, match="gives no probabilities; --metrics can be fid,kid,pr,dc,swd,ms-ssim"):
-            evaluation.evaluate_images(str(data / "test"), str(data), shades.settings(
+            evaluate_images(str(data / "test"), str(data), shades.settings(
                 metrics="is", extractor=extractor))
-        evaluation.evaluate_images(str(data / "test"), str(data), shades.settings(metrics="fid", extractor=extractor))
+        evaluate_images(str(data / "test"), str(data), shades.settings(metrics="fid", extractor=extractor))
     with pytest.raises(UserError, match="counts the data's own classes, which only --extractor classifier reads"):
-        evaluation.evaluate_images(str(data / "test"), str(data), shades.settings(
+        evaluate_images(str(data / "test"), str(data), shades.settings(
             metrics="classes", extractor=extractor))
 
 
 def test_data_without_labels(data, gan_run, tmp_path):
     flat = shutil.copytree(data / "train" / "dark", tmp_path / "flat")
     with pytest.raises(UserError) as caught:
-        evaluation.evaluate_images(str(data / "test"), str(flat), shades.settings())
+        evaluate_images(str(data / "test"), str(flat), shades.settings())
     assert str(caught.value) == ("--extractor classifier: flat has no labels to learn from; possible: --extractor "
                                  "inception or savedmodel:PATH, or figures that need none: --metrics swd,ms-ssim")
-    result = evaluation.evaluate_run(gan_run, shades.settings(metrics="swd,ms-ssim", num=12), str(flat))
+    result = evaluate_run(gan_run, shades.settings(metrics="swd,ms-ssim", num=12), str(flat))
     assert [figure["name"] for figure in result["figures"]] == ["swd12_flat-train", "ms_ssim_12_flat-train"]
     assert result["protocol"]["extractor"] is None and result["protocol"]["floor"] is None
     assert result["protocol"]["num_real"] == 12
@@ -386,7 +390,7 @@ def test_data_without_a_test_split(data, readers, gan_run, tmp_path):
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(classifier, "train_classifier", train_classifier)
-        result = evaluation.evaluate_run(gan_run, shades.settings(metrics="fid"), str(alone))
+        result = evaluate_run(gan_run, shades.settings(metrics="fid"), str(alone))
     assert result["figures"][0]["values"].keys() == {"model", "untrained"}
     assert result["protocol"]["split"] == "train" and result["protocol"]["floor"] is None
     assert result["figures"][0]["name"].startswith("fid36_alone-train_classifier-alone-16x16x1-")
@@ -399,7 +403,7 @@ def test_data_without_a_test_split(data, readers, gan_run, tmp_path):
 
 
 def test_the_reference_can_be_chosen(data, gan_run):
-    result = evaluation.evaluate_run(gan_run, shades.settings(metrics="fid"), split="train")
+    result = evaluate_run(gan_run, shades.settings(metrics="fid"), split="train")
     assert result["figures"][0]["name"].startswith("fid36_shades-train_")
     assert result["protocol"]["floor"] == {"split": "test", "num": 22}
 
@@ -411,34 +415,34 @@ def test_the_reference_can_be_chosen(data, gan_run):
     ({"num": 3, "metrics": "ms-ssim"}, "--metrics ms-ssim: needs at least 4 images, samples has 3")])
 def test_too_few_images(gan_run, changes, words):
     with pytest.raises(UserError) as caught:
-        evaluation.evaluate_run(gan_run, shades.settings(**changes))
+        evaluate_run(gan_run, shades.settings(**changes))
     assert str(caught.value) == words
 
 
 def test_too_few_real_images(data, gan_run, tmp_path):
     images_of(data, tmp_path / "few", 1)
     with pytest.raises(UserError, match="--metrics ms-ssim: needs at least 4 images, few train has 3"):
-        evaluation.evaluate_run(gan_run, shades.settings(metrics="ms-ssim"), str(tmp_path / "few"))
+        evaluate_run(gan_run, shades.settings(metrics="ms-ssim"), str(tmp_path / "few"))
 
 
 def test_images_too_small_for_a_metric(data, readers):
-    chosen = comparing.chosen(shades.settings(), (10, 40, 1))
+    chosen = comparison.chosen(shades.settings(), (10, 40, 1))
     assert "swd" not in chosen and "ms-ssim" not in chosen and "fid" in chosen
-    assert "ms-ssim" in comparing.chosen(shades.settings(), (16, 16, 1))
-    assert comparing.chosen(shades.settings(metrics="swd,ms-ssim"), (16, 16, 1)) == ("swd", "ms-ssim")
+    assert "ms-ssim" in comparison.chosen(shades.settings(), (16, 16, 1))
+    assert comparison.chosen(shades.settings(metrics="swd,ms-ssim"), (16, 16, 1)) == ("swd", "ms-ssim")
     for metric, size in (("swd", (15, 15)), ("ms-ssim", (10, 40))):
         with pytest.raises(UserError, match=f"--metrics {metric}: images of {size[0]}x{size[1]} are too small for it"):
-            evaluation.evaluate_images(str(data / "test"), str(data), shades.settings(metrics=metric), size)
+            evaluate_images(str(data / "test"), str(data), shades.settings(metrics=metric), size)
 
 
 def test_what_can_be_measured_depends_on_the_extractor():
     def names(extractor):
-        return comparing.chosen(shades.settings(extractor=extractor), (32, 32, 3))
+        return comparison.chosen(shades.settings(extractor=extractor), (32, 32, 3))
 
     assert names("classifier") == ("fid", "kid", "is", "pr", "dc", "ms-ssim", "classes")
     assert set(names("classifier")) - set(names("inception")) == {"classes"}
     assert set(names("classifier")) - set(names("savedmodel:x")) == {"classes", "is"}
-    assert comparing.chosen(shades.settings(metrics="swd, FID,swd"), (32, 32, 3)) == ("swd", "fid")
+    assert comparison.chosen(shades.settings(metrics="swd, FID,swd"), (32, 32, 3)) == ("swd", "fid")
 
 
 # What has changed since training.
@@ -458,7 +462,7 @@ def test_other_data_than_in_training_are_refused(data, tmp_path, change, monkeyp
                 shutil.rmtree(split / name)
     monkeypatch.setattr(classifier, "train_classifier", lambda *args: pytest.fail("has begun to work"))
     with pytest.raises(UserError, match="changed") as caught:
-        evaluation.evaluate_run(run, shades.settings())
+        evaluate_run(run, shades.settings())
     assert "\n" not in str(caught.value)
     assert not (run / "evaluation.json").exists()
 
@@ -466,6 +470,6 @@ def test_other_data_than_in_training_are_refused(data, tmp_path, change, monkeyp
 def test_split_and_nearest_are_not_for_translations(tmp_path_factory, tmp_path):
     run = shades.cyclegan_run(tmp_path_factory)
     with pytest.raises(UserError, match="--split: translations are measured on testA and testB"):
-        evaluation.evaluate_run(run, split="test")
+        evaluate_run(run, split="test")
     with pytest.raises(UserError, match="--nearest: is for images made from latents"):
-        evaluation.evaluate_run(run, nearest=str(tmp_path))
+        evaluate_run(run, nearest=str(tmp_path))

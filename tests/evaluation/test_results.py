@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tf2gan.evaluation import results
-from tf2gan.metrics import measures, statistics
+from tf2gan.metrics import registry, statistics
 
 EXTRACTOR = types.SimpleNamespace(name="classifier-mnist-28x28x1-81ac2b")
 
@@ -36,7 +36,7 @@ def test_entries_are_figures_of_each_column():
     assert [figure["better"] for figure in found] == ["lower", "lower", "lower", None]
     for column, fake in columns.items():
         assert found[0]["values"][column] == statistics.frechet_distance(real["features"], fake["features"])
-        kid = statistics.kernel_distance(real["features"], fake["features"], measures.SUBSETS, 10, 7)
+        kid = statistics.kernel_distance(real["features"], fake["features"], registry.SUBSETS, 10, 7)
         assert (found[1]["values"][column], found[1]["deviations"][column]) == kid
     assert "deviations" not in found[0] and found[0]["values"]["model"] < found[0]["values"]["untrained"]
 

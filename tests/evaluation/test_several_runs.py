@@ -5,28 +5,28 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from tf2gan.errors import UserError
-from tf2gan.evaluation import several
+from tf2gan.core.errors import UserError
+from tf2gan.evaluation import over_runs
 
 
 @pytest.mark.parametrize("degrees", [*range(1, 36), 100, 1001])
 def test_the_quantile_of_students_distribution(degrees):
-    assert several.t_quantile(degrees) == pytest.approx(scipy.stats.t.ppf(0.975, degrees), rel=1e-12)
-    assert several.t_quantile(degrees, 0.5) == pytest.approx(scipy.stats.t.ppf(0.75, degrees), rel=1e-12)
+    assert over_runs.t_quantile(degrees) == pytest.approx(scipy.stats.t.ppf(0.975, degrees), rel=1e-12)
+    assert over_runs.t_quantile(degrees, 0.5) == pytest.approx(scipy.stats.t.ppf(0.75, degrees), rel=1e-12)
 
 
 def test_the_spread_of_a_few_numbers():
     values = [0.91, 0.87, 0.95, 0.9]
-    found = several.spread(values)
+    found = over_runs.spread(values)
     low, high = scipy.stats.t.interval(0.95, 3, np.mean(values), scipy.stats.sem(values))
     assert found["mean"] == pytest.approx(0.9075) and found["deviation"] == pytest.approx(np.std(values, ddof=1))
     assert found["interval"] == pytest.approx([low, high], rel=1e-12)
-    assert several.spread([3.0, 3.0]) == {"mean": 3.0, "deviation": 0.0, "interval": [3.0, 3.0]}
+    assert over_runs.spread([3.0, 3.0]) == {"mean": 3.0, "deviation": 0.0, "interval": [3.0, 3.0]}
 
 
 def test_the_interval_holds_the_mean_as_often_as_it_says():
     draws = np.random.default_rng(0).normal(5.0, 2.0, [4000, 3])
-    ends = np.array([several.spread(row)["interval"] for row in draws])
+    ends = np.array([over_runs.spread(row)["interval"] for row in draws])
     assert np.mean((ends[:, 0] <= 5.0) & (5.0 <= ends[:, 1])) == pytest.approx(0.95, abs=0.01)
 
 
@@ -39,19 +39,19 @@ def record(accuracy, baseline=None, name="accuracy9_x-test", **others):
 
 def test_each_column_by_itself_in_whatever_order():
     records = [record(0.9, 0.7, fid=10.0), record(0.8, 0.75, fid=30.0), record(0.94, 0.71, fid=11.0)]
-    found = several.summary(records)
+    found = over_runs.summary(records)
     figures = {figure["metric"]: figure for figure in found["figures"]}
-    assert figures["accuracy"]["values"] == {"model": several.spread([0.9, 0.8, 0.94]),
-                                             "baseline": several.spread([0.7, 0.75, 0.71])}
-    assert figures["fid"]["values"] == {"model": several.spread([10.0, 30.0, 11.0])}
+    assert figures["accuracy"]["values"] == {"model": over_runs.spread([0.9, 0.8, 0.94]),
+                                             "baseline": over_runs.spread([0.7, 0.75, 0.71])}
+    assert figures["fid"]["values"] == {"model": over_runs.spread([10.0, 30.0, 11.0])}
     assert [(figure["num"], figure["better"]) for figure in found["figures"]] == [(3, "higher"), (3, "lower")]
     assert found["others"] == []
     for order in ([2, 1, 0], [1, 2, 0]):
-        assert json.dumps(several.summary([records[i] for i in order])) == json.dumps(found)
+        assert json.dumps(over_runs.summary([records[i] for i in order])) == json.dumps(found)
 
 
 def test_the_table():
-    table = several.summary([record(0.9, 0.7), record(0.8)])["table"].splitlines()
+    table = over_runs.summary([record(0.9, 0.7), record(0.8)])["table"].splitlines()
     half = scipy.stats.t.ppf(0.975, 1) * 0.05
     assert table[0].split() == ["measured"] and len(table) == 5  # not all have the baseline
     assert table[1] == f"accuracy ^  0.8500 ±0.0707 [{0.85 - half:.4f}, {0.85 + half:.4f}]"
@@ -59,14 +59,14 @@ def test_the_table():
 
 
 def test_figures_that_not_all_have_are_told():
-    found = several.summary([record(0.9, fid=1.0), record(0.8)])
+    found = over_runs.summary([record(0.9, fid=1.0), record(0.8)])
     assert [figure["metric"] for figure in found["figures"]] == ["accuracy"] and found["others"] == ["fid9_x-test"]
     assert found["table"].splitlines()[-2:] == ["not compared, since not all runs have them:", "  fid9_x-test"]
 
 
 def test_nothing_in_common():
     with pytest.raises(UserError) as caught:
-        several.summary([record(0.9), record(0.8, name="accuracy9_y-test")])
+        over_runs.summary([record(0.9), record(0.8, name="accuracy9_y-test")])
     assert str(caught.value).endswith("are accuracy9_x-test, accuracy9_y-test") and "\n" not in str(caught.value)
 
 
@@ -84,11 +84,11 @@ def run(tmp_path):
 
 def test_runs_are_checked_before_they_are_measured(run, tmp_path):
     a, b, c = run("a", train="1", labelled="5"), run("b", train="1", labelled="6"), run("c", train="2")
-    several.check([a, b], same_data=True)
-    several.check([a, b, c], same_data=False)
+    over_runs.check([a, b], same_data=True)
+    over_runs.check([a, b, c], same_data=False)
     for paths, words in (([a, b, f"{tmp_path}/b/../a"], f"--run {tmp_path}/b/../a: is there twice"),
                          ([a, c], f"--run {c}: trained on other data than {a}"),
                          ([a, f"{tmp_path}/no"], f"{tmp_path}/no: no such run folder")):
         with pytest.raises(UserError) as caught:
-            several.check(paths, same_data=True)
+            over_runs.check(paths, same_data=True)
         assert words in str(caught.value) and "\n" not in str(caught.value)

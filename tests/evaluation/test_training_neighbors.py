@@ -7,8 +7,9 @@ import pytest
 import shades
 from PIL import Image
 
-from tf2gan import evaluation, images
-from tf2gan.evaluation import extracting, neighbors, sources
+from tf2gan.core import images
+from tf2gan.evaluation import extractors, image_sets, neighbors
+from tf2gan.evaluation.evaluate import evaluate_images
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def root_mean_square(queries, candidates):
 
 def ordered(folder):
     """The images of `sources.folder_images`."""
-    return np.concatenate([batch for batch, _ in sources.folder_images(str(folder)).batches()])
+    return np.concatenate([batch for batch, _ in image_sets.folder_images(str(folder)).batches()])
 
 
 def found_in(picture, image):
@@ -45,8 +46,8 @@ def found_in(picture, image):
 def written(copies, real, readers, tmp_path_factory):
     """(folder of pictures, what `write` returned, the extractor)."""
     folder, settings = tmp_path_factory.mktemp("nearest"), shades.settings()
-    extractor = extracting.of_classes("classifier", real)
-    return folder, neighbors.write(folder, sources.folder_images(str(copies)), real, extractor, settings), extractor
+    extractor = extractors.of_classes("classifier", real)
+    return folder, neighbors.write(folder, image_sets.folder_images(str(copies)), real, extractor, settings), extractor
 
 
 def test_mean_distances_are_those_of_the_nearest_file(written, copies, data):
@@ -89,10 +90,10 @@ def test_pictures_show_the_neighbours_in_their_order(written, copies, data, spac
 
 def test_batches_change_nothing(written, copies, real, tmp_path, monkeypatch):
     folder, expected, extractor = written
-    monkeypatch.setattr(sources, "batch_size", lambda shape: 5)  # fewer than neighbours
+    monkeypatch.setattr(image_sets, "batch_size", lambda shape: 5)  # fewer than neighbours
     monkeypatch.setenv("TF2GAN_CACHE_DIR", str(tmp_path / "cache"))
     (tmp_path / "out").mkdir()
-    found = neighbors.write(tmp_path / "out", sources.folder_images(str(copies)), real, extractor, shades.settings())
+    found = neighbors.write(tmp_path / "out", image_sets.folder_images(str(copies)), real, extractor, shades.settings())
     assert found["pixels"] == expected["pixels"]
     assert found["features"] == pytest.approx(expected["features"], rel=1e-3)
     assert (tmp_path / "out" / "nearest_pixels.png").read_bytes() == (folder / "nearest_pixels.png").read_bytes()
@@ -111,8 +112,8 @@ def test_fewer_training_images_than_are_shown(data, copies, tmp_path):
     for i in range(3):
         (tmp_path / "few").mkdir(exist_ok=True)
         shutil.copy(data / "train" / "dark" / f"{i}.png", tmp_path / "few")
-    real = sources.load_real(str(tmp_path / "few"))
-    found = neighbors.write(tmp_path, sources.folder_images(str(copies)), real, None, shades.settings())
+    real = image_sets.load_real(str(tmp_path / "few"))
+    found = neighbors.write(tmp_path, image_sets.folder_images(str(copies)), real, None, shades.settings())
     assert found.keys() == {"pixels"} and found["pixels"].keys() == {"model"}  # train itself is the reference
     expected = root_mean_square(ordered(copies), shades.files(tmp_path / "few")[0]).min(axis=1).mean()
     assert found["pixels"]["model"] == pytest.approx(expected)
@@ -120,7 +121,7 @@ def test_fewer_training_images_than_are_shown(data, copies, tmp_path):
 
 
 def test_what_an_evaluation_says_of_them(data, copies, tmp_path):
-    result = evaluation.evaluate_images(str(copies), str(data), shades.settings(metrics="ms-ssim"),
+    result = evaluate_images(str(copies), str(data), shades.settings(metrics="ms-ssim"),
                                         nearest=str(tmp_path))
     distance = result["nearest"]["pixels"]
     assert (f"mean distance to the nearest training image, in pixels: {distance['model']:.4g} (measured), "

@@ -9,10 +9,13 @@ import shades
 import tensorflow as tf
 from PIL import Image
 
-from tf2gan import evaluation, export, session, training
+from tf2gan.core.errors import UserError
 from tf2gan.data import load, pipeline
-from tf2gan.errors import UserError
+from tf2gan.evaluation.evaluate import evaluate_run, evaluate_savedmodel
+from tf2gan.export import exporter
 from tf2gan.metrics import similarity, statistics
+from tf2gan.runs.restore import load_gan
+from tf2gan.training.loop import build_gan
 
 WAYS = (("a2b", "b2a", "A", "B"), ("b2a", "a2b", "B", "A"))
 COLUMNS = ("model", "untrained", "input", "real_train")
@@ -27,7 +30,7 @@ def data(tmp_path_factory):
 def evaluated(readers, tmp_path_factory):
     """A run that was measured: `run`, `result`, and the `reader` that was used."""
     run = shades.cyclegan_run(tmp_path_factory)
-    result = evaluation.evaluate_run(run, shades.settings())
+    result = evaluate_run(run, shades.settings())
     return types.SimpleNamespace(run=run, result=result, reader=readers[-1])
 
 
@@ -53,7 +56,7 @@ def values(result, metric):
 
 def begun(data):
     """The network that a training with the run's seed begins with."""
-    return training.build(type(session.load_gan(data)[0]), session.load_gan(data)[0].config, 40,
+    return build_gan(type(load_gan(data)[0]), load_gan(data)[0].config, 40,
                           tf.distribute.get_strategy())
 
 
@@ -65,7 +68,7 @@ def colors(images):
 
 @pytest.mark.parametrize("there, back, source, target", WAYS)
 def test_every_figure_is_that_of_these_images_and_features(evaluated, data, there, back, source, target):
-    gan, _ = session.load_gan(evaluated.run)
+    gan, _ = load_gan(evaluated.run)
     real, aim = pictures(data, f"test{source}"), pictures(data, f"test{target}")
     sets = {"input": real}
     for column, network in (("model", gan), ("untrained", begun(evaluated.run))):
@@ -129,7 +132,7 @@ def test_names_and_protocol(evaluated, data):
 
 
 def test_raw_weights_are_others(evaluated):
-    raw = evaluation.evaluate_run(evaluated.run, shades.settings(metrics="fid"), weights="raw")
+    raw = evaluate_run(evaluated.run, shades.settings(metrics="fid"), weights="raw")
     for there in ("a2b", "b2a"):
         cycle, averaged = values(raw, f"cycle_l1_{there}"), values(evaluated.result, f"cycle_l1_{there}")
         assert cycle["untrained"] == averaged["untrained"]
@@ -139,10 +142,10 @@ def test_raw_weights_are_others(evaluated):
 
 
 def test_an_export_has_the_figures_of_its_run(evaluated, data, tmp_path):
-    gan, record = session.load_gan(evaluated.run)
-    folder = export.export(gan, tmp_path / "fruit", card=record)
+    gan, record = load_gan(evaluated.run)
+    folder = exporter.export(gan, tmp_path / "fruit", card=record)
     del gan
-    result = evaluation.evaluate_savedmodel(folder, shades.settings(), str(data))
+    result = evaluate_savedmodel(folder, shades.settings(), str(data))
     assert [figure["name"] for figure in result["figures"]] == [
         figure["name"] for figure in evaluated.result["figures"]]
     for figure, other in zip(result["figures"], evaluated.result["figures"]):
@@ -155,15 +158,15 @@ def test_an_export_has_the_figures_of_its_run(evaluated, data, tmp_path):
 def test_files_of_other_names_are_no_pairs(evaluated, data, tmp_path):
     other = shutil.copytree(data, tmp_path / "tints")
     (other / "testB" / "3.png").rename(other / "testB" / "33.png")
-    result = evaluation.evaluate_run(evaluated.run, shades.settings(metrics="fid"), str(other))
+    result = evaluate_run(evaluated.run, shades.settings(metrics="fid"), str(other))
     assert {figure["metric"][:-4] for figure in result["figures"]} == {
         "fid", "cycle_l1", "identity_l1", "color_distance"}
 
 
 def test_as_many_pairs_as_are_asked_for(evaluated, data):
     """Of 2 images each with the first of as many in the other folder."""
-    result = evaluation.evaluate_run(evaluated.run, shades.settings(metrics="fid", num=2))
-    gan, _ = session.load_gan(evaluated.run)
+    result = evaluate_run(evaluated.run, shades.settings(metrics="fid", num=2))
+    gan, _ = load_gan(evaluated.run)
     for there, _, source, target in WAYS:
         made = to_bytes(generated(gan, pictures(data, f"test{source}")[:2], there))
         assert values(result, f"psnr_{there}")["model"] == pytest.approx(
@@ -181,13 +184,13 @@ def test_as_many_pairs_as_are_asked_for(evaluated, data):
     ({"metrics": "classes"}, "--metrics classes: translations have none; possible: fid,kid,is,pr,dc,swd,ms-ssim")])
 def test_what_cannot_be_measured(evaluated, changes, words):
     with pytest.raises(UserError) as caught:
-        evaluation.evaluate_run(evaluated.run, shades.settings(**changes))
+        evaluate_run(evaluated.run, shades.settings(**changes))
     assert str(caught.value) == words
 
 
 def test_data_of_one_kind_are_refused(evaluated, tmp_path_factory):
     with pytest.raises(UserError, match="is laid out for models that make images of one kind"):
-        evaluation.evaluate_run(evaluated.run, shades.settings(), str(shades.shared_data(tmp_path_factory)))
+        evaluate_run(evaluated.run, shades.settings(), str(shades.shared_data(tmp_path_factory)))
 
 
 def test_changed_data_are_refused(data, tmp_path):
@@ -195,7 +198,7 @@ def test_changed_data_are_refused(data, tmp_path):
     run = shades.make_cyclegan_run(tmp_path / "run", changed)
     (changed / "testA" / "0.png").unlink()
     with pytest.raises(UserError, match="the data have changed"):
-        evaluation.evaluate_run(run, shades.settings())
+        evaluate_run(run, shades.settings())
 
 
 def test_the_classifier_tells_the_domains_apart(evaluated, data):

@@ -7,26 +7,29 @@ import pytest
 import shades
 import tool
 
-from tf2gan import evaluation, session, training
+from tf2gan.evaluation import during_training
+from tf2gan.core.errors import UserError
 from tf2gan.data import load, pipeline
-from tf2gan.errors import UserError
+from tf2gan.evaluation.evaluate import evaluate_run
 from tf2gan.gans.conditional import CGAN
 from tf2gan.gans.cyclegan import CycleGAN
 from tf2gan.gans.vanilla import GAN
 from tf2gan.metrics import similarity, statistics
+from tf2gan.runs.restore import load_gan
+from tf2gan.training.options import Options
 
 NUM = 20
 
 
 def options(**changes):
-    return training.Options(**{"evaluate_every": 1, "evaluate_num": NUM, **changes})
+    return Options(**{"evaluate_every": 1, "evaluate_num": NUM, **changes})
 
 
 def watcher(run, **changes):
     """(GAN of a run, the function that measures it)."""
-    gan, record = session.load_gan(run)
+    gan, record = load_gan(run)
     splits = load.load(gan.config.dataset, gan.splits)
-    return gan, evaluation.make_watcher(gan, splits, record, options(**changes))
+    return gan, during_training.make(gan, splits, record, options(**changes))
 
 
 @pytest.mark.parametrize("model", list(shades.RUNS))
@@ -56,7 +59,7 @@ def test_figures_of_samples_beside_the_training_images(model, readers, tmp_path_
 
 def test_the_training_images_are_read_once(tmp_path_factory, monkeypatch):
     read = []
-    gan, record = session.load_gan(shades.gan_run(tmp_path_factory))
+    gan, record = load_gan(shades.gan_run(tmp_path_factory))
 
     class Reader:
         name, hash, info = "counted", "0" * 64, {"run": str(tmp_path_factory.mktemp("other"))}  # never in the cache
@@ -65,8 +68,8 @@ def test_the_training_images_are_read_once(tmp_path_factory, monkeypatch):
             read.append(len(images))
             return {"features": images.reshape(len(images), -1).astype(np.float32)}
 
-    monkeypatch.setattr("tf2gan.evaluation.extracting.classifier_for", lambda *args, **kwargs: Reader())
-    watch = evaluation.make_watcher(gan, {}, record, options())
+    monkeypatch.setattr("tf2gan.evaluation.extractors.classifier_for", lambda *args, **kwargs: Reader())
+    watch = during_training.make(gan, {}, record, options())
     assert sum(read) == 36
     for _ in range(3):
         watch(gan)
@@ -106,7 +109,7 @@ def test_both_directions_and_their_mean(readers, tmp_path_factory):
                                         "density_b2a", "coverage_a2b", "coverage_b2a")),
     (GAN, "swd", "savedmodel:/nowhere", ("swd",))])
 def test_the_names_of_figures(gan_class, metrics, extractor, expected):
-    assert evaluation.check_watch(gan_class, options(evaluate_metrics=metrics, extractor=extractor)) == expected
+    assert during_training.check(gan_class, options(evaluate_metrics=metrics, extractor=extractor)) == expected
 
 
 @pytest.mark.parametrize("gan_class, changes, words", [
@@ -117,7 +120,7 @@ def test_the_names_of_figures(gan_class, metrics, extractor, expected):
     (CycleGAN, {"extractor": "clasifier"}, "unknown extractor 'clasifier'")])
 def test_what_cannot_be_measured_is_refused_before_any_data(gan_class, changes, words):
     with pytest.raises(UserError, match=words):
-        evaluation.check_watch(gan_class, options(**changes))
+        during_training.check(gan_class, options(**changes))
 
 
 @pytest.mark.parametrize("changes, words", [
@@ -161,8 +164,8 @@ def test_a_training_logs_figures_and_keeps_the_best(trained, readers):
 
 
 def test_the_figure_of_the_best_checkpoint_is_that_of_its_weights(trained, readers):
-    _, record = session.load_gan(trained.run, "best")
-    result = evaluation.evaluate_run(trained.run, shades.settings(num=NUM, metrics="fid"), split="train",
+    _, record = load_gan(trained.run, "best")
+    result = evaluate_run(trained.run, shades.settings(num=NUM, metrics="fid"), split="train",
                                      checkpoint="best")
     assert result["figures"][0]["name"] == record["checkpoint"]["best"]["name"]
     assert shades.column(result, "model")["fid"] == pytest.approx(record["checkpoint"]["best"]["value"], rel=1e-4)
@@ -184,7 +187,7 @@ def test_training_ends_when_figures_improve_no_more(tmp_path, tmp_path_factory):
     lines = [line for line in tool.logged(folder) if any(name.startswith("fid") for name in line)]
     assert [line["step"] for line in lines] == [2, 4]
     assert len({line[name] for line in lines for name in line if name.startswith("fid")}) == 1
-    assert session.load_gan(folder)[1]["checkpoint"]["step"] == 4
+    assert load_gan(folder)[1]["checkpoint"]["step"] == 4
 
 
 def test_data_without_labels_are_refused_before_the_folder_is_made(tmp_path):

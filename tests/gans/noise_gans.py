@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan import training
 from tf2gan.gans import GANS
-
+from tf2gan.training.devices import make_strategy
+from tf2gan.training.loop import build_gan
+from tf2gan.training.options import Options
 
 NOISE_GANS = [name for name in GANS if name != "cyclegan"]
 PRESETS = [(name, preset) for name in NOISE_GANS for preset in GANS[name].presets]
@@ -56,8 +57,8 @@ def make(name="gan", preset=None, replicas=1, total=1000, **changes):
     gan_class = GANS[name]
     config = gan_class.presets[preset or next(iter(gan_class.presets))]
     values = {"image_size": "8", "channels": 1, "latent_size": 5, "batch_size": 8, **tiny(name, preset), **changes}
-    strategy = training.make_strategy(training.Options(replicas=replicas))
-    gan = training.build(gan_class, dataclasses.replace(config, **values), total, strategy, num_epoch=EPOCH)
+    strategy = make_strategy(Options(replicas=replicas))
+    gan = build_gan(gan_class, dataclasses.replace(config, **values), total, strategy, num_epoch=EPOCH)
     return gan, lambda function, *args, **kwargs: strategy.run(function, args=args, kwargs=kwargs)
 
 

@@ -3,9 +3,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan import training
-from tf2gan.errors import UserError
+from tf2gan.core.errors import UserError
 from tf2gan.gans.conditional import CGAN, Config
+from tf2gan.training.devices import make_strategy
+from tf2gan.training.loop import build_gan
+from tf2gan.training.options import Options
 
 CLASSES = 3
 
@@ -13,8 +15,8 @@ CLASSES = 3
 def make(**changes):
     values = {"image_size": "8", "channels": 1, "latent_size": 5, "batch_size": 8, "generator_filters": 2,
               "discriminator_filters": 2, "num_classes": CLASSES, **changes}
-    strategy = training.make_strategy(training.Options())
-    gan = training.build(CGAN, Config(**values), 1000, strategy)
+    strategy = make_strategy(Options())
+    gan = build_gan(CGAN, Config(**values), 1000, strategy)
     return gan, lambda function, *args: strategy.run(function, args=args)
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan.errors import UserError
+from tf2gan.core.errors import UserError
 from tf2gan.gans.cyclegan import Config, CycleGAN
-from tf2gan.gans.decays import LinearDecay
+from tf2gan.gans.schedules import LinearDecay
 
 TERMS = ["adversarial_xy", "adversarial_yx", "cycle_x", "cycle_y", "identity_x", "identity_y"]
 NETWORKS = ["generator_xy", "generator_yx", "discriminator_x", "discriminator_y"]

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan import training
 from tf2gan.gans import GANS
-from tf2gan.gans.noise_to_image import NoiseToImage
+from tf2gan.gans.latent_gan import LatentGAN
+from tf2gan.training.devices import make_strategy
+from tf2gan.training.loop import build_gan, compile_steps
+from tf2gan.training.options import Options
 
 COLLAPSE, ZERO = "mode collapse", "discriminator at zero"
 EVERY = 50  # steps between log lines
@@ -18,7 +20,7 @@ class Judge:
     """`diagnose` with a configuration and nothing else: no network is needed for it."""
 
     num_classes = None
-    diagnose, _zero_loss = NoiseToImage.diagnose, NoiseToImage._zero_loss
+    diagnose, zero_loss = LatentGAN.diagnose, LatentGAN.zero_loss
 
     def __init__(self, name="gan", **changes):
         self.config = GANS[name].Config(batch_size=10, **changes)
@@ -145,12 +147,12 @@ def trained(steps, blind_after=None, **changes):
     """History of a tiny GAN on noise images, logged every 50 steps; then its generator becomes blind to its latents."""
     config = dataclasses.replace(GANS["gan"].Config(), image_size="4", channels=1, latent_size=4, batch_size=8,
                                  generator_widths="8", discriminator_widths="8", ema_decay=None, **changes)
-    strategy = training.make_strategy(training.Options())
-    gan = training.build(GANS["gan"], config, 8 * steps, strategy)
+    strategy = make_strategy(Options())
+    gan = build_gan(GANS["gan"], config, 8 * steps, strategy)
     data = np.random.default_rng(0).uniform(-1, 1, [64, 4, 4, 1]).astype(np.float32)
     dataset = tf.data.Dataset.from_tensor_slices({"images": data}).repeat().batch(8, drop_remainder=True)
     iterator = iter(strategy.experimental_distribute_dataset(dataset))
-    run, history = training.compile_steps(gan, strategy, gan.phase()), []
+    run, history = compile_steps(gan, strategy, gan.phase()), []
     for step in range(0, steps, EVERY):
         if step == blind_after:
             kernel = gan.generator.hidden[0].kernel

@@ -5,12 +5,25 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from noise_gans import (EPOCH, PRESETS, SGD, tiny, images_of, batch_of, make, copies, state, distance, Recorder,
-                        mean_logits)
+from noise_gans import (
+    EPOCH,
+    PRESETS,
+    SGD,
+    Recorder,
+    batch_of,
+    copies,
+    distance,
+    images_of,
+    make,
+    mean_logits,
+    state,
+    tiny,
+)
 
-from tf2gan import losses, training
-from tf2gan.gans import GANS
-
+from tf2gan.gans import GANS, losses
+from tf2gan.training.devices import make_strategy
+from tf2gan.training.loop import build_gan
+from tf2gan.training.options import Options
 
 # Latents.
 
@@ -106,11 +119,11 @@ def test_samples_are_a_grid_as_square_as_can_be(num, rows, columns):
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 def test_every_preset_makes_a_step(name, preset, precision):
     changes = {"image_size": "24" if preset in ("dcgan-transpose", "sgan-features") else "8", "batch_size": 4}
-    strategy = training.make_strategy(training.Options(precision=precision.replace("mixed_", "")))
+    strategy = make_strategy(Options(precision=precision.replace("mixed_", "")))
     try:
         config = dataclasses.replace(GANS[name].presets[preset], channels=3, latent_size=5,
                                      **tiny(name, preset), **changes)
-        gan = training.build(GANS[name], config, 100, strategy, num_epoch=EPOCH)
+        gan = build_gan(GANS[name], config, 100, strategy, num_epoch=EPOCH)
     finally:
         tf.keras.mixed_precision.set_global_policy("float32")
     logs = strategy.run(gan.train_step, args=[batch_of(gan, seed=i) for i in range(config.n_critic)])

@@ -2,10 +2,9 @@
 import pytest
 from noise_gans import NOISE_GANS, PRESETS
 
-from tf2gan.errors import UserError
+from tf2gan.core.errors import UserError
 from tf2gan.gans import GANS
-from tf2gan.gans.noise_options import Config
-
+from tf2gan.gans.configs.latent import Config
 
 # Bad values.
 

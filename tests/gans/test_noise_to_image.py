@@ -4,11 +4,26 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from noise_gans import (NOISE_GANS, NO_DROPOUT, SGD, images_of, batch_of, check_same, make, batches, steps, copies,
-                        state, changed, distance, Recorder, mean_logits)
+from noise_gans import (
+    NO_DROPOUT,
+    NOISE_GANS,
+    SGD,
+    Recorder,
+    batch_of,
+    batches,
+    changed,
+    check_same,
+    copies,
+    distance,
+    images_of,
+    make,
+    mean_logits,
+    state,
+    steps,
+)
 
-from tf2gan import losses, training
-
+from tf2gan.gans import losses
+from tf2gan.training.loop import compile_steps
 
 # Who is updated.
 
@@ -60,7 +75,7 @@ def test_every_update_of_the_critic_has_fresh_real_images_latents_and_dice():
     data = np.repeat(np.arange(1, 10, dtype=np.float32), 2).reshape([18, 1, 1, 1]) * np.ones([1, 8, 8, 1], np.float32)
     dataset = tf.data.Dataset.from_tensor_slices({"images": data}).batch(2)
     iterator = iter(strategy.experimental_distribute_dataset(dataset))
-    compiled = training.compile_steps(gan, strategy, gan.phase())
+    compiled = compile_steps(gan, strategy, gan.phase())
     assert [compiled(iterator, tf.constant(1))["seen"] for _ in range(3)] == [321, 654, 987]
 
 
@@ -100,7 +115,7 @@ def test_pretraining_leaves_the_generator_alone():
     strategy, iterator, start = gan.images_seen.distribute_strategy, batches(gan, 4), state(gan)
 
     def run(num):
-        return training.compile_steps(gan, strategy, gan.phase())(iterator, tf.constant(num))
+        return compile_steps(gan, strategy, gan.phase())(iterator, tf.constant(num))
 
     assert gan.phase() == {"pretraining": True} and gan.phase_end() == 12
     logs = run(2)  # 12 images are more than one step of 8

@@ -5,12 +5,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tool
-from noise_gans import SGD, batch_of, changed, check_same, copies, make, steps, state
+from noise_gans import SGD, batch_of, changed, check_same, copies, make, state, steps
 
-from tf2gan import evaluation, generation, training
-from tf2gan.errors import UserError
+from tf2gan.evaluation import during_training
+from tf2gan.core.errors import UserError
 from tf2gan.gans import GANS
 from tf2gan.gans.progressive import Config, ProGAN
+from tf2gan.models import generation
+from tf2gan.training.options import Options
+from tf2gan.training.plan import total_images
 
 # 4x4 from 0 on, 8x8 from 100, faded in until 150, 16x16 from 198, faded in until 298.
 SCHEDULE = {"image_size": "16", "channels": 1, "batch_size": 10, "batch_sizes": "8:7,16:20", "group_size": 7,
@@ -40,8 +43,8 @@ def test_steps_and_images_are_counted_with_each_levels_batch_size():
     assert config.steps_in(101) == 11 and config.steps_in(199) == 25  # begun ones count
     critic = dataclasses.replace(config, n_critic=3)
     assert critic.changes() == [0, 120, 225] and critic.images_in(5) == 141
-    assert training.total_images(dataclasses.replace(config, images=199), {}) == 218
-    assert training.total_images(dataclasses.replace(config, images=None, steps=25), {}) == 218
+    assert total_images(dataclasses.replace(config, images=199), {}) == 218
+    assert total_images(dataclasses.replace(config, images=None, steps=25), {}) == 218
 
 
 @pytest.mark.parametrize("images_seen, level, alpha", [
@@ -283,14 +286,14 @@ def test_figures_in_training_are_of_the_level_of_the_moment(tmp_path, monkeypatc
     for i in range(40):
         Image.fromarray(rng.integers(0, 256, [16, 16], np.uint8)).save(tmp_path / "data" / f"{i}.png")
     gan, _ = make("progan", **{**SCHEDULE, "dataset": str(tmp_path / "data")})
-    options = training.Options(evaluate_every=1, evaluate_metrics="swd", evaluate_num=32)
+    options = Options(evaluate_every=1, evaluate_metrics="swd", evaluate_num=32)
     from tf2gan.data import load
     splits = load.load(gan.config.dataset, ("train",))
-    watch = evaluation.make_watcher(gan, splits, {}, options)
+    watch = during_training.make(gan, splits, {}, options)
     figures = {}
     for seen in (0, 300):
         figures[seen] = {figure.metric: figure.value for figure in watch(at(gan, seen))}
-        anew = evaluation.make_watcher(gan, splits, {}, options)(gan)
+        anew = during_training.make(gan, splits, {}, options)(gan)
         assert figures[seen] == {figure.metric: figure.value for figure in anew}
     assert figures[0] != figures[300]
 

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from noise_gans import EPOCH, NO_DROPOUT, SGD, Recorder, batch_of, changed, check_same, copies, steps
 
-from tf2gan import losses
-from tf2gan.gans.decays import EpochDecay
+from tf2gan.gans import losses
+from tf2gan.gans.schedules import EpochDecay
 
 BOTH = {"baseline": True, "fully_supervised": True}
 AVERAGES = {"ema_decay": 0.9, "classifier_ema_decay": 0.2}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan.errors import Failure, UserError
+from tf2gan.core.errors import Failure, UserError
 from tf2gan.metrics import classifier
 from tf2gan.metrics.classifier import BLOCKS, Classifier, Recipe, classifier_for, label_agreement, train_classifier
 

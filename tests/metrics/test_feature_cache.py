@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from tf2gan.errors import UserError
+from tf2gan.core.errors import UserError
 from tf2gan.metrics import cache
 from tf2gan.metrics.feature_cache import cached
 

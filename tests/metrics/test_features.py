@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan import downloads
-from tf2gan.errors import UserError
+from tf2gan.core import downloads
+from tf2gan.core.errors import UserError
 from tf2gan.metrics import features, inception
 from tf2gan.metrics.classifier import Classifier, Reader
 

@@ -2,9 +2,9 @@
 import numpy as np
 import pytest
 
-from tf2gan.errors import UserError
-from tf2gan.metrics import measures, similarity, sliced_wasserstein, statistics
-from tf2gan.metrics.figures import Figure, better
+from tf2gan.core.errors import UserError
+from tf2gan.metrics import registry, similarity, sliced_wasserstein, statistics
+from tf2gan.metrics.values import Figure, better
 
 
 class Fake:
@@ -30,7 +30,7 @@ def pictures(num=24, seed=0, size=16):
 
 def observe(images, reads, extractor=None, batch=7, **changes):
     batches = (images[start:start + batch] for start in range(0, len(images), batch))
-    return measures.observe(batches, reads, extractor, images.shape[1:], **changes)
+    return registry.observe(batches, reads, extractor, images.shape[1:], **changes)
 
 
 def test_one_pass_keeps_what_is_read():
@@ -58,11 +58,11 @@ def test_an_extractor_without_probabilities():
 
 
 def test_figures_are_those_of_the_arrays():
-    reads = {metric.reads for metric in measures.METRICS.values()}
+    reads = {metric.reads for metric in registry.METRICS.values()}
     extractor = Fake(certain=False)
     real, fake = (observe(pictures(num, seed), reads, extractor) for num, seed in ((30, 1), (24, 2)))
-    found = measures.compute(list(measures.METRICS), real, fake, seed=4)
-    assert list(found) == [figure for metric in measures.METRICS.values() for figure in metric.gives]
+    found = registry.compute(list(registry.METRICS), real, fake, seed=4)
+    assert list(found) == [figure for metric in registry.METRICS.values() for figure in metric.gives]
     features = real["features"], fake["features"]
     assert found["fid"] == (statistics.frechet_distance(*features), None)
     assert found["kid"] == statistics.kernel_distance(*features, 100, 12, 4)
@@ -74,15 +74,15 @@ def test_figures_are_those_of_the_arrays():
                for num, seed in ((30, 1), (24, 2))]
     assert found["swd"] == (sliced_wasserstein.sliced_wasserstein(*as_many, seed=4)["swd"], None)
     counts = [np.bincount(pictures(num, seed)[:, 0, 0, 0] % 3, minlength=3) / num for num, seed in ((30, 1), (24, 2))]
-    np.testing.assert_array_equal(measures.class_shares(real), counts[0])
+    np.testing.assert_array_equal(registry.class_shares(real), counts[0])
     assert found["class_distance"][0] == pytest.approx(np.abs(counts[0] - counts[1]).sum() / 2)
     assert found["sure"] == (0.0, None)  # 0.5 for one class, 0.25 for two others
 
 
 def test_figures_of_a_set_beside_itself():
-    reads = {metric.reads for metric in measures.METRICS.values()}
+    reads = {metric.reads for metric in registry.METRICS.values()}
     arrays = observe(pictures(40), reads, Fake())
-    found = {name: value for name, (value, _) in measures.compute(list(measures.METRICS), arrays, arrays).items()}
+    found = {name: value for name, (value, _) in registry.compute(list(registry.METRICS), arrays, arrays).items()}
     assert found["fid"] == pytest.approx(0, abs=1e-9) and found["swd"] == found["class_distance"] == 0
     assert found["precision"] == found["recall"] == found["coverage"] == found["sure"] == 1
     # Ten splits of four images, whose one-hot rows show k classes in c_i images each: exp of the entropy.
@@ -95,7 +95,7 @@ def test_figures_of_a_set_beside_itself():
 @pytest.mark.parametrize("size, figures", [(16, ["swd"]), (32, ["swd_32", "swd_16", "swd"])])
 def test_levels_are_told_where_there_are_several(size, figures):
     arrays = [observe(pictures(6, seed, size), {"descriptors"}) for seed in range(2)]
-    found = measures.compute(["swd"], *arrays)
+    found = registry.compute(["swd"], *arrays)
     assert list(found) == figures
     if size == 32:
         assert found["swd"][0] == pytest.approx((found["swd_32"][0] + found["swd_16"][0]) / 2)
@@ -104,41 +104,41 @@ def test_levels_are_told_where_there_are_several(size, figures):
 @pytest.mark.parametrize("nums, size", [((2, 900), 2), ((5, 5), 2), ((22, 40), 11), ((10 ** 4, 1999), 999),
                                         ((10 ** 4, 10 ** 5), 1000)])
 def test_subsets_of_kid_are_no_more_than_half(nums, size):
-    assert measures.subset_size(*nums) == measures.subset_size(*nums[::-1]) == size
+    assert registry.subset_size(*nums) == registry.subset_size(*nums[::-1]) == size
 
 
 def test_lists_of_metrics():
-    assert measures.parse("fid, KID,swd,fid,") == ("fid", "kid", "swd")
+    assert registry.parse("fid, KID,swd,fid,") == ("fid", "kid", "swd")
     for text in ("", " , "):
         with pytest.raises(UserError, match="needed: one or more of fid,kid,is,pr,dc,swd,ms-ssim,classes"):
-            measures.parse(text)
+            registry.parse(text)
     with pytest.raises(UserError, match="unknown metric 'fdi': did you mean 'fid'"):
-        measures.parse("kid,fdi")
+        registry.parse("kid,fdi")
 
 
 def test_sizes_and_numbers_that_are_too_small():
-    assert [measures.fits("swd", (16, 99, 3)), measures.fits("swd", (99, 15, 3))] == [True, False]
-    assert [measures.fits("ms-ssim", (11, 11, 1)), measures.fits("ms-ssim", (10, 11, 1))] == [True, False]
-    assert measures.fits("fid", (1, 1, 1))
-    measures.check_size(["fid", "swd"], (16, 16))
+    assert [registry.fits("swd", (16, 99, 3)), registry.fits("swd", (99, 15, 3))] == [True, False]
+    assert [registry.fits("ms-ssim", (11, 11, 1)), registry.fits("ms-ssim", (10, 11, 1))] == [True, False]
+    assert registry.fits("fid", (1, 1, 1))
+    registry.check_size(["fid", "swd"], (16, 16))
     with pytest.raises(UserError, match="--metrics ms-ssim: images of 10x12 are too small for it"):
-        measures.check_size(["fid", "ms-ssim"], (10, 12))
-    reads = {metric.reads for metric in measures.METRICS.values()}
-    for name, metric in measures.METRICS.items():  # the least number is enough, and one less is told
+        registry.check_size(["fid", "ms-ssim"], (10, 12))
+    reads = {metric.reads for metric in registry.METRICS.values()}
+    for name, metric in registry.METRICS.items():  # the least number is enough, and one less is told
         arrays = observe(pictures(metric.least), {metric.reads} & reads, Fake())
-        measures.check_num([name], metric.least, "x")
-        assert np.isfinite([value for value, _ in measures.compute([name], arrays, arrays).values()]).all()
+        registry.check_num([name], metric.least, "x")
+        assert np.isfinite([value for value, _ in registry.compute([name], arrays, arrays).values()]).all()
         with pytest.raises(UserError) as caught:
-            measures.check_num(["fid", name], metric.least - 1, "samples")
+            registry.check_num(["fid", name], metric.least - 1, "samples")
         assert "needs at least" in str(caught.value) and f"samples has {metric.least - 1}" in str(caught.value)
 
 
 def test_the_protocol_says_what_its_metrics_take():
-    everything = measures.parameters(list(measures.METRICS), 3000, 500)
+    everything = registry.parameters(list(registry.METRICS), 3000, 500)
     assert everything.keys() == {"kid", "is", "pr", "dc", "swd", "ms-ssim", "classes"}
     assert everything["kid"]["subset_size"] == 250 and everything["swd"]["num"] == 500
     assert everything["ms-ssim"] == {"pairs": 250}
-    assert measures.parameters(["fid", "pr"], 10, 10) == {"pr": {"neighbors": 3}}
+    assert registry.parameters(["fid", "pr"], 10, 10) == {"pr": {"neighbors": 3}}
 
 
 @pytest.mark.parametrize("metric, end", [

@@ -4,8 +4,13 @@ import math
 import numpy as np
 import pytest
 
-from tf2gan.metrics.sliced_wasserstein import (Descriptors, laplacian_pyramid, level_sizes, projected_distances,
-                                               sliced_wasserstein)
+from tf2gan.metrics.sliced_wasserstein import (
+    Descriptors,
+    laplacian_pyramid,
+    level_sizes,
+    projected_distances,
+    sliced_wasserstein,
+)
 
 
 def textures(num, shape, seed, grain=3):

@@ -7,12 +7,12 @@ import pytest
 import tensorflow as tf
 from parameter_counts import conv, dense, norm
 
-from tf2gan.errors import UserError
+from tf2gan.core.errors import UserError
 from tf2gan.gans import conditional, dcgan, vanilla
 from tf2gan.networks.conditional import ConditionalDiscriminator, ConditionalGenerator
 from tf2gan.networks.dcgan import StridedDiscriminator, UpsamplingGenerator
 from tf2gan.networks.mlp import MLPDiscriminator, MLPGenerator
-from tf2gan.networks.svhn import HouseNumberDiscriminator, TransposedGenerator
+from tf2gan.networks.transposed import HouseNumberDiscriminator, TransposedGenerator
 
 LATENTS, CLASSES = 5, 3
 

@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 from parameter_counts import conv, dense
 
+from tf2gan.core.seeds import fold
 from tf2gan.networks import progressive
 from tf2gan.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator, blended, doubled, halved
-from tf2gan.seeds import fold
 
 LATENTS, CHANNELS, BASE, MOST = 5, 3, 32, 6
 WIDTHS = [6, 6, 4, 2]  # of levels of 4, 8, 16 and 32 pixels

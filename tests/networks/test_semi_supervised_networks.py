@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 from parameter_counts import conv, dense, norm
 
-from tf2gan.layers import WeightNormalized
 from tf2gan.networks.conditional import ConditionalGenerator
+from tf2gan.networks.layers import WeightNormalized
 from tf2gan.networks.semi_supervised import DenseClassifier, SoftplusGenerator, StridedClassifier
-from tf2gan.networks.svhn import HouseNumberDiscriminator, TransposedGenerator
+from tf2gan.networks.transposed import HouseNumberDiscriminator, TransposedGenerator
 
 LOGITS, SIZE, SEED = 4, 24, tf.constant([0, 1])
 

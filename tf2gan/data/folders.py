@@ -7,8 +7,8 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from tf2gan import images
-from tf2gan.errors import UserError
+from tf2gan.core import images
+from tf2gan.core.errors import UserError
 
 UNPAIRED_SPLITS = ("trainA", "trainB", "testA", "testB")
 _MOST_NAMES = 20  # of a folder's contents in one message

@@ -5,9 +5,9 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
-from tf2gan.data.load import NO_LABEL
-from tf2gan.errors import UserError
-from tf2gan.seeds import fold
+from tf2gan.core.errors import UserError
+from tf2gan.core.seeds import fold
+from tf2gan.data.split import NO_LABEL
 
 
 def divided(splits, config):

@@ -7,7 +7,7 @@ import os
 import pathlib
 import sys
 import urllib.parse
-from typing import Callable, Dict, Optional, Sequence, Tuple
+from typing import Dict, Sequence
 
 import absl.logging
 import numpy as np
@@ -15,36 +15,14 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 import tqdm
 
-from tf2gan import downloads
-from tf2gan.data import folders, padding, synthetic
-from tf2gan.errors import UserError, unknown
+from tf2gan.core import downloads
+from tf2gan.core.errors import UserError, unknown
+from tf2gan.data import folders, memory, padding, synthetic
+from tf2gan.data.split import NO_LABEL, Split
 
 # {name: builder}; `synthetic_apple2orange/64` is that set at 64 pixels.
 BUILT_IN = {builder.name: builder for builder in (synthetic.SyntheticApple2orange, synthetic.SyntheticDigits,
                                                   synthetic.SyntheticHouseNumbers, synthetic.SyntheticObjects)}
-
-NO_LABEL = -1  # the label of an image that has none, as tensorflow-datasets has it
-
-
-@dataclasses.dataclass(frozen=True)
-class Split:
-    """A finite split: `records` yields undecoded examples in a fixed order, `decode` makes one a dict of tensors.
-
-    `decode(record)` has "image", uint8 [height, width, channels], and where there are class names also "label", an
-    int64 scalar, NO_LABEL for none. `record_bytes` is the mean size of a record.
-    """
-
-    name: str
-    num_examples: int
-    records: tf.data.Dataset
-    decode: Callable
-    record_bytes: int
-    fingerprint: str = ""  # changes with the examples or their order, as far as names and sizes tell
-    image_shape: Tuple[Optional[int], Optional[int], int] = (None, None, 3)  # of all images; None where they differ
-    class_names: Optional[Tuple[str, ...]] = None  # the label is a position in it; None: no labels
-    version: str = ""  # changes with the content too, as far as names, sizes and times of change tell
-    names: Tuple[str, ...] = ()  # of the files of an unpaired split, below its folder, without their suffixes
-
 
 def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=False, optional=(),
          unlabelled=()) -> Dict[str, Split]:
@@ -65,6 +43,8 @@ def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=Fal
 
     Raises UserError where the data cannot be had, lack a split or cannot be read.
     """
+    if memory.is_name(dataset) and "@" not in dataset:
+        return memory.splits(dataset, splits, optional, unlabelled)
     if _is_path(dataset):
         there = [name for name in optional if (pathlib.Path(dataset).expanduser() / name).is_dir()]
         return _load_folder(dataset, (*splits, *there), skip_unreadable, unlabelled)
@@ -90,7 +70,9 @@ def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=Fal
 
 
 def load_flat(folder: str, skip_unreadable=False) -> Split:
-    """All images in a folder, at any depth, as one split without labels. Raises UserError."""
+    """All images in a folder, at any depth, as one split without labels; of images in memory "train". UserError."""
+    if memory.is_name(folder):
+        return dataclasses.replace(memory.splits(folder, ["train"])["train"], name="images")
     root = folders.existing(folder, "a folder of images")
     return _checked_splits(root, {"images": folders.some_images(root)}, None, {}, skip_unreadable)["images"]
 

@@ -3,7 +3,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from tf2gan.errors import UserError
+from tf2gan.core.errors import UserError
 
 
 def parted(dataset):
@@ -21,7 +21,7 @@ def parted(dataset):
 
 
 def padded(split, size, dataset):
-    """The `load.Split` with its images in the middle of `size` x `size` black pixels.
+    """The `split.Split` with its images in the middle of `size` x `size` black pixels.
 
     Raises UserError for images that are larger, or of different sizes.
     """

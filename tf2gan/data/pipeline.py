@@ -1,7 +1,7 @@
 """Endless streams of examples whose order and augmentation are pure functions of (seed, epoch) and of the position."""
 import tensorflow as tf
 
-from tf2gan.seeds import fold
+from tf2gan.core.seeds import fold
 
 _SHUFFLE_BYTES = 2 ** 30  # of undecoded examples held for shuffling; smaller splits are shuffled as a whole
 _HELD_BYTES = 2 ** 30  # of decoded images; a split of no more is decoded once and held, not anew in each epoch
@@ -11,7 +11,7 @@ def stream(split, seed, start=0, augment=None, wanted=None):
     """Endless dataset of decoded examples of `split`, from position `start` of the sequence that begins at 0.
 
     Args:
-        split: a `load.Split`.
+        split: a `split.Split`.
         seed: int; it gives the order of each epoch. Streams of different splits have different orders.
         start: number of examples already taken.
         augment: function of (example, seed of this position: int64 tensor [2]) to example.
@@ -155,7 +155,7 @@ def image_batches(split, config, batch_size, start=0, share=(0, 1)):
     no such crops and has room in memory is decoded and resized once, before this function returns.
 
     Args:
-        split: a `load.Split`.
+        split: a `split.Split`.
         config: has seed, image_shape (height, width), channels (1 or 3) and mirror (whether to mirror at random).
         start: number of examples already taken.
         share: see `batches`.

@@ -8,15 +8,18 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from tf2gan import classification, progress, runs, session
+from tf2gan.core import progress
+from tf2gan.core.errors import UserError
+from tf2gan.core.seeds import fold
 from tf2gan.data import labelled, pipeline
-from tf2gan.data.load import NO_LABEL
-from tf2gan.errors import UserError
-from tf2gan.evaluation import comparing, generated, results, sources
+from tf2gan.data.split import NO_LABEL
+from tf2gan.evaluation import comparison, generated, image_sets, results
 from tf2gan.metrics.accuracy import wilson_interval
 from tf2gan.metrics.classifier import label_agreement
-from tf2gan.metrics.measures import ACCURACY, parse
-from tf2gan.seeds import fold
+from tf2gan.metrics.registry import ACCURACY, parse
+from tf2gan.models import classification
+from tf2gan.runs import run_folder
+from tf2gan.runs.restore import load_gan
 
 
 def parted(settings, classifies) -> tuple:
@@ -65,15 +68,15 @@ def of_finished_run(path) -> list:
     Without a split test nothing is measured or told; of labels that are not as they should be it is told only, since
     the training itself is done.
     """
-    gan, record = session.load_gan(path)
+    gan, record = load_gan(path)
     try:
         data = generated.data_of_run(gan, record)
         if data.reference != "test":
             return []
-        result = of_run(gan, record, comparing.Settings(show_progress=True), data)
+        result = of_run(gan, record, comparison.Settings(show_progress=True), data)
     except UserError as error:
         return [f"accuracy:    not measured: {error}"]
-    results.write(result, runs.Run(path).evaluation_file)
+    results.write(result, run_folder.Run(path).evaluation_file)
     (figure,) = result["figures"]
     return results.lines_by_column(figure, f"accuracy on {data.label} test, [95 % confidence]:")
 
@@ -96,7 +99,7 @@ def reader(gan, which="model"):
 
 def accuracy(read, images, labels) -> float:
     """The share of uint8 images [n, height, width, channels] that are read as their labels int [n]."""
-    size = sources.batch_size(images.shape[1:])
+    size = image_sets.batch_size(images.shape[1:])
     return float(np.mean(np.concatenate([read(images[start:start + size])
                                          for start in range(0, len(images), size)]) == labels))
 

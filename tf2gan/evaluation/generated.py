@@ -3,13 +3,14 @@ import os
 
 import tensorflow as tf
 
-from tf2gan import configuration, generation, session
-from tf2gan.errors import UserError
-from tf2gan.evaluation import comparing, extracting, neighbors, results, sources
-from tf2gan.metrics import measures
+from tf2gan.core.errors import UserError
+from tf2gan.evaluation import comparison, extractors, image_sets, neighbors, results
+from tf2gan.metrics import registry
+from tf2gan.models import generation
+from tf2gan.runs.record import check_same_data, from_record
 
 
-def data_of_run(gan, record, against=None, split=None, data_dir=None) -> sources.RealData:
+def data_of_run(gan, record, against=None, split=None, data_dir=None) -> image_sets.RealData:
     """The real images for a GAN from `session.load_gan`, at its image shape.
 
     Args:
@@ -17,10 +18,10 @@ def data_of_run(gan, record, against=None, split=None, data_dir=None) -> sources
         split: of it; None: the first there is of test, validation, train.
     """
     options = record["options"]
-    data = sources.load_real(against or gan.config.dataset, generation.traits(gan).image_shape,
+    data = image_sets.load_real(against or gan.config.dataset, generation.traits(gan).image_shape,
                              data_dir or options.get("data_dir"), options.get("skip_unreadable", False), split)
     if against is None:
-        session.check_same_data(gan.config.dataset, record, data.splits)
+        check_same_data(gan.config.dataset, record, data.splits)
     return data
 
 
@@ -43,16 +44,16 @@ def source_of_savedmodel(card) -> dict:
     return {"source": f"export {card['name']}, version {card['version']}", "images_seen": card["images_seen"]}
 
 
-def data_of_savedmodel(path, card, against=None, split=None, data_dir=None) -> sources.RealData:
+def data_of_savedmodel(path, card, against=None, split=None, data_dir=None) -> image_sets.RealData:
     """The real images for an export with the card `card`: by default of the data that this names."""
-    return sources.load_real(against or card["data"], generation.traits_of_savedmodel(path).image_shape, data_dir,
+    return image_sets.load_real(against or card["data"], generation.traits_of_savedmodel(path).image_shape, data_dir,
                              reference=split)
 
 
 def of_savedmodel(path, card, settings, data, nearest=None) -> dict:
     """The record of an evaluation of an export, beside `data_of_savedmodel`."""
     try:
-        gan_class, config = configuration.from_record(card)
+        gan_class, config = from_record(card)
         anchor, protocol = new_gan(gan_class, config), {}
     except UserError as error:  # an export outlives the options that its method has today
         anchor, protocol = None, {"untrained": f"not to be had: {error}"}
@@ -64,13 +65,13 @@ def of_savedmodel(path, card, settings, data, nearest=None) -> dict:
 def _of_samplers(sampler, untrained, data, settings, protocol, weights, nearest):
     """`untrained`: a GAN with its initial weights, or None."""
     names, extractor = how(data, settings)
-    num = settings.num or min(data.splits[data.reference].num_examples, measures.MOST_IMAGES)
-    columns = {"model": sources.generated(sampler, num, settings.seed, "samples")}
+    num = settings.num or min(data.splits[data.reference].num_examples, registry.MOST_IMAGES)
+    columns = {"model": image_sets.generated(sampler, num, settings.seed, "samples")}
     if untrained is not None:
-        columns["untrained"] = sources.generated(generation.Sampler.from_gan(untrained), num, settings.seed,
+        columns["untrained"] = image_sets.generated(generation.Sampler.from_gan(untrained), num, settings.seed,
                                                  "samples of the untrained network")
     asked = "classes" in names and bool(sampler.class_names) and tuple(sampler.class_names) == tuple(data.class_names)
-    result = comparing.compare(columns, data, extractor, settings, names, protocol, weights, asked)
+    result = comparison.compare(columns, data, extractor, settings, names, protocol, weights, asked)
     return _with_neighbors(result, nearest, columns["model"], data, extractor, settings)
 
 
@@ -82,12 +83,12 @@ def of_images(folder, against, settings, image_size=None, split=None, data_dir=N
     """
     if not os.path.isdir(folder):
         raise UserError(f"--images {folder}: no such folder")
-    data = sources.load_real(against, image_size, data_dir, skip_unreadable, split)
+    data = image_sets.load_real(against, image_size, data_dir, skip_unreadable, split)
     names, extractor = how(data, settings)
-    images = sources.folder_images(folder, data.image_shape, settings.num or measures.MOST_IMAGES, settings.seed,
+    images = image_sets.folder_images(folder, data.image_shape, settings.num or registry.MOST_IMAGES, settings.seed,
                                    skip_unreadable)
-    result = comparing.compare({"model": images}, data, extractor, settings, names,
-                               {"source": f"folder {sources.label_of(folder)}"})
+    result = comparison.compare({"model": images}, data, extractor, settings, names,
+                               {"source": f"folder {image_sets.label_of(folder)}"})
     return _with_neighbors(result, nearest, images, data, extractor, settings)
 
 
@@ -100,10 +101,10 @@ def _with_neighbors(result, folder, images, data, extractor, settings):
 
 def how(data, settings):
     """(names of the metrics, the extractor or None) for data with or without classes."""
-    names = comparing.chosen(settings, data.image_shape)
-    if not measures.needs_extractor(names):
+    names = comparison.chosen(settings, data.image_shape)
+    if not registry.needs_extractor(names):
         return names, None
-    return names, extracting.of_classes(settings.extractor, data, settings.show_progress)
+    return names, extractors.of_classes(settings.extractor, data, settings.show_progress)
 
 
 def weights_of(gan):

@@ -4,8 +4,8 @@ import pathlib
 
 import numpy as np
 
-from tf2gan import images as pictures
-from tf2gan.evaluation import comparing
+from tf2gan.core import images
+from tf2gan.evaluation import comparison
 from tf2gan.metrics import statistics
 
 QUERIES, SHOWN, NEIGHBORS = 200, 10, 7
@@ -35,8 +35,8 @@ def write(folder, samples, data, extractor, settings) -> dict:
         _, nearest = by_column["model"]
         shown = np.concatenate([queries["model"][:SHOWN, np.newaxis], nearest[:SHOWN]], axis=1)
         titles = ["sample", *(f"nearest {i + 1}" for i in range(nearest.shape[1]))]
-        pictures.write_image(pathlib.Path(folder) / f"nearest_{space}.png",
-                             pictures.grid(pictures.enlarged(shown), column_titles=titles))
+        images.write_image(pathlib.Path(folder) / f"nearest_{space}.png",
+                             images.grid(images.enlarged(shown), column_titles=titles))
     return {space: {column: float(distances[:, 0].mean()) for column, (distances, _) in by_column.items()}
             for space, by_column in found.items()}
 
@@ -72,7 +72,7 @@ def _by_pixels(queries, train):
 
 def _by_features(queries, train, extractor, settings):
     """The same by features, of which those of the training images may come from the cache."""
-    features = comparing.observed(train, ("fid",), extractor, settings)["features"]
+    features = comparison.observed(train, ("fid",), extractor, settings)["features"]
     found = {}
     for column, of_column in queries.items():
         index, distances = statistics.nearest(extractor(of_column)["features"], features,

@@ -1,9 +1,11 @@
 """What an evaluation results in: figures named by their protocol, each beside its anchors, as JSON and as a table."""
 import json
 
-from tf2gan import files, runs
-from tf2gan.evaluation.sources import slug
-from tf2gan.metrics import figures, measures
+from tf2gan.core import files
+from tf2gan.core.versions import versions
+from tf2gan.evaluation.image_sets import slug
+from tf2gan.metrics import registry
+from tf2gan.metrics.values import better
 
 # {column: title}. Of each figure the first is of what is measured; the others, by the same protocol, are anchors.
 # `real_train` is real data of another split than the reference; `reference` is that itself, where this makes sense.
@@ -31,7 +33,7 @@ def entry(metric, name, values, intervals=None) -> dict:
         intervals: {column: (low, high)} of 95 % confidence, where they are known.
     """
     deviations = {column: deviation for column, (_, deviation) in values.items() if deviation is not None}
-    return {"metric": metric, "name": name, "better": figures.better(metric),
+    return {"metric": metric, "name": name, "better": better(metric),
             "values": {column: value for column, (value, _) in values.items()},
             **({"deviations": deviations} if deviations else {}),
             **({"intervals": {column: list(ends) for column, ends in intervals.items()}} if intervals else {})}
@@ -50,9 +52,9 @@ def entries(metrics, real, columns, name, seed, suffix="") -> list:
     computed, reads = {}, {}
     for column, arrays in columns:
         for metric in metrics:
-            found = measures.compute([metric], real, arrays, seed)
+            found = registry.compute([metric], real, arrays, seed)
             computed.setdefault(column, {}).update(found)
-            reads.update(dict.fromkeys(found, measures.METRICS[metric].reads in measures.EXTRACTED))
+            reads.update(dict.fromkeys(found, registry.METRICS[metric].reads in registry.EXTRACTED))
     return [entry(figure + suffix, name(figure, reads[figure]),
                   {column: values[figure] for column, values in computed.items()}) for figure in reads]
 
@@ -65,7 +67,7 @@ def record(protocol, found, classes=None, **more) -> dict:
         classes: shares of classes, and how labels that were asked for were read, which `table` prints.
         more: "confusion" and "nearest", which it prints too; None is left out.
     """
-    result = {"protocol": {**protocol, "versions": runs.versions()}, "figures": found,
+    result = {"protocol": {**protocol, "versions": versions()}, "figures": found,
               **{name: part for name, part in {"classes": classes, **more}.items() if part is not None}}
     return {**result, "table": table(result)}
 

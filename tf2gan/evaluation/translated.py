@@ -4,19 +4,21 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from tf2gan import configuration, savedmodel, session, translation
+from tf2gan.core import savedmodel
+from tf2gan.core.errors import UserError
 from tf2gan.data import load, pipeline
-from tf2gan.errors import UserError
-from tf2gan.evaluation import comparing, extracting, generated, results, sources
-from tf2gan.metrics import measures, similarity
+from tf2gan.evaluation import comparison, extractors, generated, image_sets, results
+from tf2gan.metrics import registry, similarity
 from tf2gan.metrics.translation import ColorHistogram, mean_absolute_error
+from tf2gan.models import translation
+from tf2gan.runs.record import check_same_data, from_record
 
 WAYS = (("a2b", "b2a", "A", "B"), ("b2a", "a2b", "B", "A"))  # direction, back, source, target
 DEFAULT = ("fid", "kid")
 RESIZE = "bilinear, antialiased, middle crop"
 BATCH = 8  # images translated at once
 # Of all metrics those that compare images with real ones of the target.
-POSSIBLE = tuple(name for name in measures.METRICS if name != "classes")
+POSSIBLE = tuple(name for name in registry.METRICS if name != "classes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Data:
     splits: dict
     size: tuple
 
-    def images(self, split, num=None, seed=None) -> sources.ImageSet:
+    def images(self, split, num=None, seed=None) -> image_sets.ImageSet:
         """`num` images of a split (None: all), the first ones, or those that a seed chooses."""
         chosen, shape = self.splits[split], (*self.size, 3)
         num = min(num or chosen.num_examples, chosen.num_examples)
@@ -38,12 +40,12 @@ class Data:
                     lambda image: {"images": tf.cast(tf.round((image + 1.0) * 127.5), tf.uint8)})
             else:
                 examples = pipeline.drawn(chosen, shape, num, seed)
-            for batch in examples.batch(sources.batch_size(shape)).as_numpy_iterator():
+            for batch in examples.batch(image_sets.batch_size(shape)).as_numpy_iterator():
                 yield batch["images"], None
 
         key = {"dataset": self.label, "split": split, "data": chosen.version, "num": num, "seed": seed,
                "image_shape": list(shape), "resize": RESIZE}
-        return sources.ImageSet(f"{self.label} {split}", num, shape, batches, key if chosen.version else None)
+        return image_sets.ImageSet(f"{self.label} {split}", num, shape, batches, key if chosen.version else None)
 
     def paired(self, kind):
         """Whether image i of A and of B belong together: files of the same names in both folders."""
@@ -63,8 +65,8 @@ class Translation:
         self._there, self._back, self._source, self._targets = functions[there], functions[back], source, targets
         self.errors, self.colors = {}, None
 
-    def image_set(self, name) -> sources.ImageSet:
-        return sources.ImageSet(name, self._source.num, self._source.image_shape, self._batches)
+    def image_set(self, name) -> image_sets.ImageSet:
+        return image_sets.ImageSet(name, self._source.num, self._source.image_shape, self._batches)
 
     def _batches(self):
         sums, count, self.colors = {}, 0, ColorHistogram()
@@ -97,7 +99,7 @@ def of_run(gan, record, settings, against=None, data_dir=None) -> dict:
     data = load_unpaired(against or gan.config.dataset, gan.config.image_shape, data_dir or options.get("data_dir"),
                          options.get("skip_unreadable", False))
     if against is None:
-        session.check_same_data(gan.config.dataset, record, data.splits)
+        check_same_data(gan.config.dataset, record, data.splits)
     return _of_models({"model": translation.functions(gan), "untrained": _untrained(type(gan), gan.config)}, data,
                       settings, {"source": f"run of {record.get('preset') or record['model']}",
                                  "images_seen": int(gan.images_seen.numpy())}, record["weights"])
@@ -110,7 +112,7 @@ def of_savedmodel(path, card, settings, against=None, data_dir=None) -> dict:
     models = {"model": loaded.signatures}
     protocol = {"source": f"export {card['name']}, version {card['version']}", "images_seen": card["images_seen"]}
     try:
-        models["untrained"] = _untrained(*configuration.from_record(card))
+        models["untrained"] = _untrained(*from_record(card))
     except UserError as error:  # an export outlives the options that its method has today
         protocol["untrained"] = f"not to be had: {error}"
     return _of_models(models, data, settings, protocol,
@@ -120,7 +122,7 @@ def of_savedmodel(path, card, settings, against=None, data_dir=None) -> dict:
 def load_unpaired(dataset, size, data_dir=None, skip_unreadable=False) -> Data:
     """Raises UserError where the data cannot be had."""
     splits = load.load(dataset, ("trainA", "trainB", "testA", "testB"), data_dir, skip_unreadable)
-    return Data(sources.label_of(dataset), splits, tuple(size))
+    return Data(image_sets.label_of(dataset), splits, tuple(size))
 
 
 def _untrained(gan_class, config):
@@ -131,10 +133,10 @@ def chosen(settings, size):
     """The names of the metrics. Raises UserError for one that says nothing of translations."""
     if settings.metrics is None:
         return DEFAULT
-    names = measures.parse(settings.metrics)
+    names = registry.parse(settings.metrics)
     if "classes" in names:
         raise UserError(f"--metrics classes: translations have none; possible: {','.join(POSSIBLE)}")
-    measures.check_size(names, size)
+    registry.check_size(names, size)
     return names
 
 
@@ -157,31 +159,31 @@ def _of_models(models, data, settings, protocol, weights):
     return results.record({
         **protocol, "dataset": data.label, "split": "test", "num": num, "floor": "train",
         "image_shape": [*data.size, 3], "resize": RESIZE, "seed": settings.seed, "weights": weights,
-        "extractor": comparing.extractor_record(extractor),
+        "extractor": comparison.extractor_record(extractor),
         "color_distance": "total variation of joint RGB histograms, 8 bins a channel",
-        **measures.parameters(names, *(min(side["target"] for side in num.values()),
+        **registry.parameters(names, *(min(side["target"] for side in num.values()),
                                        min(side["source"] for side in num.values())))}, found)
 
 
 def how(data, settings):
     """(names of the metrics, the extractor or None) for unpaired data."""
     names = chosen(settings, data.size)
-    if not measures.needs_extractor(names):
+    if not registry.needs_extractor(names):
         return names, None
-    return names, extracting.of_domains(settings.extractor, data.splits, data.label, data.size,
+    return names, extractors.of_domains(settings.extractor, data.splits, data.label, data.size,
                                         settings.show_progress)
 
 
 def reference_of(target, sets, extractor, settings, names):
     """What is observed of the real images of a direction; UserError if they, or one of `sets`, are too few."""
     for images in (target, *sets.values()):
-        measures.check_num(names, images.num, images.name)
-    return comparing.observed(target, names, extractor, settings)
+        registry.check_num(names, images.num, images.name)
+    return comparison.observed(target, names, extractor, settings)
 
 
 def figures_of_direction(there, sets, reference, extractor, settings, names, weights, against):
     """Entries of `names` for {column: ImageSet} beside what `reference_of` observed."""
-    arrays = ((column, comparing.observed(images, names, extractor, settings)) for column, images in sets.items())
+    arrays = ((column, comparison.observed(images, names, extractor, settings)) for column, images in sets.items())
     num = sets["model"].num
 
     def name(metric, reads_features):

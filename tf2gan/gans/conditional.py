@@ -5,56 +5,20 @@ Both players are told the label y; D judges whether image and label belong toget
     D:  min  -mean(log D(x, y)) - mean(log(1 - D(G(z, y), y)))
     G:  min  -mean(log D(G(z, y), y))
 """
-import dataclasses
-from typing import Literal, Optional
-
 import tensorflow as tf
 
-from tf2gan.errors import UserError
-from tf2gan.gans import noise_options
-from tf2gan.gans.noise_to_image import NoiseToImage, mean_logs
+from tf2gan.gans.abilities import Abilities
+from tf2gan.gans.configs.conditional import PRESET_OPTIONS, PRESETS, Config
+from tf2gan.gans.latent_gan import LatentGAN, mean_logs
 from tf2gan.networks.conditional import ConditionalDiscriminator, ConditionalGenerator
 
 
-@dataclasses.dataclass(frozen=True)
-class Config(noise_options.Config):
-    """Options of the conditional GAN."""
-
-    batch_size: int = 32  # images that the generator makes in its update, over all replicas together
-    steps: Optional[int] = 12_000  # length of the whole training; give one of steps, images, epochs
-    num_classes: Optional[int] = None  # none: as the data have
-    generator_filters: int = 64  # channels before the image
-    discriminator_filters: int = 64  # channels of the discriminator's first convolution
-    discriminator_normalization: Optional[Literal["batch", "layer"]] = "batch"  # batch is unsound with a penalty
-    discriminator_loss_weight: float = 0.5  # 1: the losses on real and on generated images are added, 0.5: their mean
-    generator_learning_rate: float = 1e-3  # learning rate of the generator
-    discriminator_learning_rate: float = 1e-3  # learning rate of the discriminator
-
-    @property
-    def size_rule(self):
-        return ConditionalGenerator.size_multiple, ConditionalGenerator.size_minimum
-
-    def fitted(self, image_shape, class_names):
-        if class_names is None:
-            raise UserError(f"dataset {self.dataset!r} has no labels, which a conditional GAN needs; possible: a "
-                            "folder with a sub folder for each class, or a set such as mnist or synthetic_digits")
-        if self.num_classes not in (None, len(class_names)):
-            raise UserError(f"--num-classes {self.num_classes}: {self.dataset} has {len(class_names)} classes")
-        fitted = super().fitted(image_shape, class_names)
-        return dataclasses.replace(fitted, num_classes=len(class_names))
-
-    def check(self):
-        super().check()
-        for name in ("generator_filters", "discriminator_filters"):
-            self.check_range(name, 1)
-
-
-class CGAN(NoiseToImage):
+class CGAN(LatentGAN):
     """Convolutions on both sides, each with an embedding of the label."""
 
     Config = Config
-    presets = {"cgan": Config()}
-    preset_options = {"cgan": {"sample_every": 500, "num_samples": 10}}
+    abilities = Abilities(samples=True, takes_labels=True)
+    presets, preset_options = PRESETS, PRESET_OPTIONS
 
     @property
     def num_classes(self):
@@ -70,7 +34,7 @@ class CGAN(NoiseToImage):
         return ConditionalDiscriminator(self.image_shape, config.num_classes, config.discriminator_filters,
                                         config.discriminator_dropout, config.discriminator_normalization)
 
-    def _some_condition(self):
+    def example_condition(self):
         return (tf.zeros([1], tf.int64),)
 
     def batch_spec(self, batch_size):
@@ -81,7 +45,10 @@ class CGAN(NoiseToImage):
         """The discriminator's fakes carry the labels of the real images, the generator's are of random classes."""
         logs = mean_logs([self.update_discriminator(batch["images"], batch["labels"], number=i)
                           for i, batch in enumerate(batches)])
-        return logs if pretraining else {**logs, **self.update_generator(self.random_labels())}
+        if pretraining:
+            return logs
+        real = [batches[-1]["images"], batches[-1]["labels"]]
+        return {**logs, **self.update_generator(self.random_labels(), real=real)}
 
     def random_labels(self):
         """Labels of a generator's batch, int64, each class as likely as the others."""

@@ -11,150 +11,20 @@ trained as it is, until the next. The loss is that of WGAN-GP, with one update o
     discriminator:  min  mean(D(G(z))) - mean(D(x)) + 10 mean((|grad D(x^)| - 1)^2) + 0.001 mean(D(x)^2)
     generator:      min  -mean(D(G(z)))
 """
-import dataclasses
-import re
-from typing import Literal, Optional
-
 import tensorflow as tf
 
-from tf2gan.errors import UserError
-from tf2gan.gans import noise_options
-from tf2gan.gans.noise_to_image import NoiseToImage, mean_logs
+from tf2gan.core.errors import UserError
+from tf2gan.gans.configs.progressive import PRESET_OPTIONS, PRESETS, Config
+from tf2gan.gans.latent_gan import LatentGAN, mean_logs
 from tf2gan.networks import progressive
 from tf2gan.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
 
 
-@dataclasses.dataclass(frozen=True)
-class Config(noise_options.Config):
-    """Options of Progressive GAN."""
-
-    dataset: str = "mnist@32"  # a tensorflow-datasets name, a built-in set, or a folder of images or of class folders
-    images: Optional[int] = 19_000_000  # length of the whole training; give one of steps, images, epochs
-    batch_size: int = 16  # images that the generator makes in its update, over all replicas together
-    batch_sizes: Optional[str] = "256:14,512:6,1024:3"  # RESOLUTION:BATCH_SIZE of resolutions with another one
-    fade_images: str = "800000"  # real images to fade a resolution in: one number, or RESOLUTION:NUMBER,..., or both
-    stable_images: str = "800000"  # and to train it after that, before the next one; the last is trained to the end
-    latent_size: int = 512  # numbers that an image is made from
-    feature_base: int = 8192  # channels of a resolution's maps: 2 feature_base / resolution ...
-    feature_max: int = 512  # ... and no more than this
-    group_size: int = 4  # images over which the discriminator is told how much a batch varies
-    loss: Literal["minimax", "non-saturating", "least-squares", "wasserstein", "hinge"] = "wasserstein"  # of both
-    penalty: Optional[Literal["wgan-gp", "wgan-gp-one-sided", "dragan", "r1"]] = "wgan-gp"  # on the critic's gradient
-    drift_weight: float = 0.001  # of the mean square of the logits of real images, which keeps a critic's near 0
-    generator_learning_rate: float = 1e-3  # learning rate of the generator
-    discriminator_learning_rate: float = 1e-3  # learning rate of the discriminator
-    beta_1: float = 0.0  # of Adam
-    beta_2: float = 0.99  # of Adam
-
-    @property
-    def size_rule(self):
-        return progressive.START, progressive.START
-
-    @property
-    def num_levels(self):
-        """Resolutions from 4x4 to `image_size`."""
-        return progressive.num_levels(self.image_shape[0])
-
-    def check(self):
-        super().check()
-        for name in ("feature_base", "feature_max", "group_size"):
-            self.check_range(name, 1)
-        if self.image_size is None:
-            return
-        size = self.image_shape[0]
-        if size & (size - 1):
-            raise UserError(f"--image-size {size}: growing doubles 4x4 pixels; possible: {self._possible_sizes(size)}; "
-                            "images are resized to it, or padded with black by --dataset NAME@SIZE")
-        for level in range(self.num_levels):
-            self.of_level(level)
-            self.fade_of(level)
-        self.changes()
-
-    def _possible_sizes(self, near=None):
-        below = 2 ** max(2, (near or 0).bit_length() - 1)
-        return "powers of two from 4 on" + (f", the nearest: {below} and {2 * below}" if near else "")
-
-    # The schedule.
-
-    def of_level(self, level):
-        """This config with the batch size and the image size of a level."""
-        size = progressive.START * 2 ** level
-        batch_size = self._by_resolution("batch_sizes", 1).get(size, self.batch_size)
-        if self.half_batches and batch_size % 2:
-            raise UserError(f"--batch-sizes {size}:{batch_size}: must be even for --half-batches")
-        return dataclasses.replace(self, batch_size=batch_size, image_size=str(size))
-
-    def fade_of(self, level):
-        """Images over which a level is faded in."""
-        return self._of("fade_images", level) if level else 0
-
-    def length_of(self, level):
-        """Images of a level that is not the last, whole steps."""
-        size = self.of_level(level).images_per_step
-        return max(1, -(-(self.fade_of(level) + self._of("stable_images", level)) // size)) * size
-
-    def changes(self):
-        starts = [0]
-        for level in range(self.num_levels - 1):
-            starts.append(starts[-1] + self.length_of(level))
-        return starts
-
-    def at(self, images_seen):
-        return dataclasses.replace(self, batch_size=self.of_level(self.level_at(images_seen)).batch_size)
-
-    def grown(self, images_seen):
-        last = self.num_levels - 1
-        return images_seen >= self.changes()[last] + self.fade_of(last)
-
-    def plan(self, total_images):
-        sizes = [self.of_level(level).image_shape[0] for level in range(self.num_levels)]
-        grown = [f"{size}x{size} from {start} on" + (f", faded in until {start + self.fade_of(level)}" if level else "")
-                 for level, (size, start) in enumerate(zip(sizes, self.changes()))]
-        last = self.level_at(max(0, total_images - 1))
-        early = f"; ends with {total_images}, at {sizes[last]}x{sizes[last]}" if last < self.num_levels - 1 else ""
-        return f"{'; '.join(grown)}{early}"
-
-    def level_at(self, images_seen):
-        """The level that the step after so many images trains."""
-        return sum(start <= images_seen for start in self.changes()) - 1
-
-    def _of(self, field, level):
-        size, values = progressive.START * 2 ** level, self._by_resolution(field, 0)
-        if size not in values and None not in values:
-            raise UserError(f"--{field.replace('_', '-')} {getattr(self, field)}: says nothing of {size}; needed: a "
-                            f"number for it ({size}:NUMBER), or one for all others (NUMBER)")
-        return values.get(size, values.get(None))
-
-    def _by_resolution(self, field, least):
-        """{resolution: number} of an option, None for all others."""
-        text, found = getattr(self, field), {}
-        for part in (text or "").split(",") if text else ():
-            match = re.fullmatch(r"(?:([0-9]+):)?([0-9]+(?:_[0-9]+)*)", part.strip())
-            size = match and match[1] and int(match[1])
-            no_size = size is not None and (size < progressive.START or size & (size - 1))
-            if (match is None or int(match[2]) < least or size in found or no_size
-                    or (size is None and field == "batch_sizes")):
-                plain = "" if field == "batch_sizes" else "NUMBER for all, "
-                raise UserError(f"--{field.replace('_', '-')} {text}: {part.strip()!r} is not possible; needed: {plain}"
-                                f"RESOLUTION:NUMBER with commas between, each resolution once and a power of two from "
-                                f"{progressive.START} on, each number at least {least}")
-            found[size] = int(match[2])
-        return found
-
-
-class ProGAN(NoiseToImage):
+class ProGAN(LatentGAN):
     """Both networks have all levels from the start; `phase` says how many of them a step uses."""
 
     Config = Config
-    presets = {"progan": Config(),
-               # The paper's numbers, above, are for days on GPUs; these are for an hour or two on two cores.
-               "progan-mnist": Config(images=400_000, fade_images="20000", stable_images="20000", latent_size=64,
-                                      feature_base=512, feature_max=64),
-               # Those of the authors' published configuration.
-               "progan-cifar10": Config(dataset="cifar10", images=20_000_000, fade_images="400000",
-                                        stable_images="400000", latent_size=128, feature_base=4096, feature_max=128,
-                                        penalty_target=750.0)}
-    preset_options = {name: {"num_samples": 25} for name in presets}
+    presets, preset_options = PRESETS, PRESET_OPTIONS
 
     def __init__(self, config, total_images=None):
         config.check()
@@ -206,17 +76,10 @@ class ProGAN(NoiseToImage):
         seen = self.images_seen - self.config.changes()[level]
         return tf.clip_by_value(tf.cast(seen, tf.float32) / float(fade), 0.0, 1.0)
 
-    def stage(self, level, alpha):
-        return self.config.of_level(level)
-
-    def trained_by(self, network, level, alpha):
-        return network.level_variables(level)
-
-    def twice(self, *condition):
-        return condition
-
     def real_images(self, images, level, alpha):
         """Images [n, *image_shape] as those of a level, as far as it is faded in."""
+        num = self.config.of_level(level).real_batch_size // self.num_replicas
+        images = tf.ensure_shape(images, [num, *self.image_shape])
         for _ in range(self.config.num_levels - 1 - level):
             images = progressive.halved(images)
         if level == 0:
@@ -227,10 +90,16 @@ class ProGAN(NoiseToImage):
         """As the first GAN's, with images and networks of one level; None is the last."""
         level = self.config.num_levels - 1 if level is None else level
         condition = level, self.alpha(level)
-        logs = mean_logs([self.update_discriminator(self.real_images(batch["images"], *condition), *condition, number=i)
-                          for i, batch in enumerate(batches)])
+        at, of_generator = self.config.of_level(level), self.generator.level_variables(level)
+        of_discriminator = self.discriminator.level_variables(level)
+        reals = [self.real_images(batch["images"], *condition) for batch in batches]
+        logs = mean_logs([self.update_discriminator(real, *condition, number=i, variables=of_discriminator)
+                          for i, real in enumerate(reals)])
         logs["resolution"], logs["alpha"] = tf.constant(float(progressive.START * 2 ** level)), condition[1]
-        return logs if pretraining else {**logs, **self.update_generator(*condition)}
+        if pretraining:
+            return logs
+        return {**logs, **self.update_generator(*condition, real=[reals[-1], *condition],
+                                                num=at.batch_size // self.num_replicas, variables=of_generator)}
 
     def generate(self, latents):
         """Images [batch, *image_shape] about [-1, 1], of the level that training has come to, enlarged to full size."""

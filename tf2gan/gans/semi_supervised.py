@@ -10,112 +10,24 @@ Labelled images (x, y) teach the first, unlabelled ones x and generated ones G(z
 
 D is the product; G is there to teach it.
 """
-import dataclasses
-from typing import Literal, Optional
-
 import tensorflow as tf
 
-from tf2gan import layers, losses
-from tf2gan.errors import UserError
-from tf2gan.gans import noise_options
-from tf2gan.gans.noise_to_image import NoiseToImage, mean_logs
+from tf2gan.gans import losses
+from tf2gan.gans.abilities import Abilities
+from tf2gan.gans.configs.semi_supervised import PRESET_OPTIONS, PRESETS, Config
+from tf2gan.gans.latent_gan import LatentGAN, diversity, mean_logs
+from tf2gan.networks import layers
 from tf2gan.networks.conditional import ConditionalGenerator
 from tf2gan.networks.semi_supervised import DenseClassifier, SoftplusGenerator, StridedClassifier
-from tf2gan.networks.svhn import HouseNumberDiscriminator, TransposedGenerator
+from tf2gan.networks.transposed import HouseNumberDiscriminator, TransposedGenerator
 
 
-@dataclasses.dataclass(frozen=True)
-class Config(noise_options.Config):
-    """Options of the semi-supervised GAN."""
-
-    batch_size: int = 32  # images of each kind in a step: labelled, unlabelled, generated
-    steps: Optional[int] = 8_000  # length of the whole training; give one of steps, images, epochs
-    num_labels: Optional[int] = 100  # training images whose labels are used, of all classes alike; none: all labels
-    label_seed: Optional[int] = None  # which ones; none: as --seed
-    exclude_labelled: bool = False  # labelled images are not among the unlabelled ones
-    more_unlabelled: Optional[str] = None  # a split of more images whose labels are not used, such as extra
-    baseline: bool = False  # also train the same network on the labelled images alone, to compare
-    fully_supervised: bool = False  # also train the same network on all labels of the training images, to compare
-    generator: Literal["dense", "strided", "transposed"] = "strided"  # its network
-    discriminator: Literal["dense", "strided", "house-numbers"] = "strided"  # its network, which classifies
-    classes: Optional[int] = None  # how many; none: as the data have
-    fake_class: bool = False  # a logit of "fake" beside those of the classes; the same function up to a constant
-    generator_objective: Literal["adversarial", "l1-features", "squared-features"] = "adversarial"  # by --loss
-    updates: Literal["joint", "separate"] = "joint"  # the discriminator learns of labels and of fakes in one update
-    labelled_loss_weight: float = 1.0  # of the loss on labelled images, in a joint update
-    labelled_shift: int = 2  # pixels that labelled images are moved at random by at most, both ways
-    generator_filters: Optional[int] = None  # channels before the image; none: 64 for strided, 32 for transposed
-    discriminator_filters: Optional[int] = None  # of the first convolution; none: 32 for strided, 64 for house-numbers
-    discriminator_normalization: Optional[Literal["batch", "layer", "weight"]] = "batch"  # dense: weight or none
-    discriminator_dropout: float = 0.5  # rate in the discriminator's hidden layers (strided, house-numbers)
-    discriminator_noise: float = 0.5  # deviation of noise before each of the discriminator's layers (dense)
-    classifier_ema_decay: Optional[float] = 0.9999  # per step, of the averaged discriminator, which classifies
-    generator_learning_rate: float = 1e-3  # learning rate of the generator
-    discriminator_learning_rate: float = 1e-3  # learning rate of the discriminator
-    learning_rate_decay: bool = True  # linear decay to 0 over the second half of training
-    beta_1: float = 0.5  # of Adam
-
-    @property
-    def size_rule(self):
-        generator, discriminator = GENERATORS[self.generator], DISCRIMINATORS[self.discriminator]
-        return generator.size_multiple, max(generator.size_minimum, discriminator.size_minimum)
-
-    def fitted(self, image_shape, class_names):
-        if class_names is None:
-            raise UserError(f"dataset {self.dataset!r} has no labels, of which a semi-supervised GAN needs some; "
-                            "possible: a folder with a sub folder for each class, or a set such as mnist or "
-                            "synthetic_digits")
-        if self.classes not in (None, len(class_names)):
-            raise UserError(f"--classes {self.classes}: {self.dataset} has {len(class_names)} classes")
-        return dataclasses.replace(super().fitted(image_shape, class_names), classes=len(class_names))
-
-    def check(self):
-        super().check()
-        for name in ("generator_filters", "discriminator_filters", "num_labels", "classes"):
-            if getattr(self, name) is not None:
-                self.check_range(name, 1)
-        for name in ("labelled_loss_weight", "labelled_shift", "discriminator_noise"):
-            self.check_range(name, 0)
-        if self.image_size is not None:  # what comes in at an edge is mirrored, and there is no more of it
-            self.check_range("labelled_shift", 0, self.image_shape[0])
-        if self.label_seed is not None:
-            self.check_range("label_seed", 0, 2 ** 32 - 1)
-        if self.classifier_ema_decay is not None:
-            self.check_range("classifier_ema_decay", 0, 1)
-        if (self.more_unlabelled or "").startswith("train"):
-            raise UserError(f"--more-unlabelled {self.more_unlabelled}: needed: another split than those of training")
-        if self.discriminator == "dense" and self.discriminator_normalization not in ("weight", None):
-            raise UserError(f"--discriminator dense: cannot have --discriminator-normalization "
-                            f"{self.discriminator_normalization}; possible: weight, none")
-        for player in ("generator", "discriminator"):
-            filters = getattr(self, f"{player}_filters")
-            if getattr(self, player) == "dense" and filters is not None:
-                raise UserError(f"--{player}-filters {filters}: --{player} dense has none")
-
-
-GENERATORS = {"dense": SoftplusGenerator, "strided": ConditionalGenerator, "transposed": TransposedGenerator}
-DISCRIMINATORS = {"dense": DenseClassifier, "strided": StridedClassifier, "house-numbers": HouseNumberDiscriminator}
-
-
-class SGAN(NoiseToImage):
+class SGAN(LatentGAN):
     """The discriminator is the classifier; `baseline` and `fully_supervised` are the same network without a GAN."""
 
     Config = Config
-    presets = {
-        "sgan": Config(),
-        "sgan-book": Config(updates="separate", labelled_shift=0, discriminator_loss_weight=0.5, beta_1=0.9,
-                            learning_rate_decay=False, ema_decay=None, classifier_ema_decay=None),
-        "sgan-dense": Config(generator="dense", discriminator="dense", generator_objective="squared-features",
-                             discriminator_normalization="weight", labelled_shift=0, discriminator_loss_weight=0.5,
-                             batch_size=100, steps=40_000, generator_learning_rate=3e-3,
-                             discriminator_learning_rate=3e-3, epsilon=1e-4, latent_distribution="uniform"),
-        "sgan-features": Config(dataset="svhn_cropped", num_labels=1000, generator="transposed",
-                                discriminator="house-numbers", fake_class=True, generator_objective="l1-features",
-                                labelled_shift=0, batch_size=128, steps=None, epochs=25,
-                                generator_learning_rate=3e-4, discriminator_learning_rate=3e-4,
-                                learning_rate_decay=False, epoch_decay=0.9),
-    }
-    preset_options = {name: {"sample_every": 1000, "num_samples": 25} for name in presets}
+    abilities = Abilities(samples=True, classifies=True)
+    presets, preset_options = PRESETS, PRESET_OPTIONS
 
     def make_generator(self, name):
         config = self.config
@@ -132,12 +44,13 @@ class SGAN(NoiseToImage):
         if config.discriminator == "dense":
             return DenseClassifier(num_logits, noise=config.discriminator_noise,
                                    weight_norm=config.discriminator_normalization == "weight", name=name)
-        filters = config.discriminator_filters or {"strided": 32, "house-numbers": 64}[config.discriminator]
-        return DISCRIMINATORS[config.discriminator](
-            filters=filters, num_logits=num_logits, dropout=config.discriminator_dropout,
-            normalization=config.discriminator_normalization, name=name)
+        network, filters = {"strided": (StridedClassifier, 32),
+                            "house-numbers": (HouseNumberDiscriminator, 64)}[config.discriminator]
+        return network(filters=config.discriminator_filters or filters, num_logits=num_logits,
+                       dropout=config.discriminator_dropout, normalization=config.discriminator_normalization,
+                       name=name)
 
-    def make_more(self):
+    def make_networks_to_compare(self):
         self.compared, pairs = {}, []  # {name: (network, its optimizer)}
         for name in ("baseline", "fully_supervised"):
             if getattr(self.config, name):
@@ -171,21 +84,34 @@ class SGAN(NoiseToImage):
     # The updates.
 
     def train_step(self, *batches, pretraining=False):
-        """`batches`: what `batch_spec` says; "images" have no labels, "labelled_images" have "labels"."""
-        logs = []
-        for i, batch in enumerate(batches):
-            def labelled_loss(batch=batch, number=i):
-                return self.labelled_loss(self.discriminator, batch["labelled_images"], batch["labels"], number)
+        """Updates of the discriminator, by labels and by fakes, then one of the generator.
 
-            if self.config.updates == "joint":
-                logs.append(self.update_discriminator(batch["images"], number=i, extra_loss=labelled_loss))
-            else:
-                _, of_labels = self.minimize(labelled_loss, self.discriminator_optimizer,
-                                             self.discriminator.trainable_variables, self.config.gradient_clip)
-                logs.append({**of_labels, **self.update_discriminator(batch["images"], number=i)})
-            logs[-1].update(self._update_compared(batch, i))
-        logs = mean_logs(logs)
+        `batches`: what `batch_spec` says; "images" have no labels, "labelled_images" have "labels".
+        """
+        update = self.update_jointly if self.config.updates == "joint" else self.update_separately
+        logs = mean_logs([{**update(batch, i), **self.update_compared(batch, i)} for i, batch in enumerate(batches)])
         return logs if pretraining else {**logs, **self.update_generator(batches[-1]["images"])}
+
+    def update_jointly(self, batch, number):
+        """One update of the discriminator on the sum of its three losses; {name: scalar} to log."""
+        real = self.with_known_number(batch["images"])
+        fake = self.fake_images(real.shape[0], number=number)
+
+        def loss_fn():
+            of_images, logs = self.discriminator_loss(real, fake, number=number)
+            of_labels, more = self.labelled_loss(self.discriminator, batch["labelled_images"], batch["labels"], number)
+            return of_images + of_labels, {**more, **logs}
+
+        return {**self.minimize_discriminator(loss_fn), **diversity(real, fake)}
+
+    def update_separately(self, batch, number):
+        """An update on labelled images, then one on unlabelled and generated ones (the specification's order)."""
+        def labelled_loss():
+            return self.labelled_loss(self.discriminator, batch["labelled_images"], batch["labels"], number)
+
+        _, logs = self.minimize(labelled_loss, self.discriminator_optimizer, self.discriminator.trainable_variables,
+                                self.config.gradient_clip)
+        return {**logs, **self.update_discriminator(batch["images"], number=number)}
 
     def labelled_loss(self, network, images, labels, number, purpose="labelled"):
         """(-mean(log p(y | x)), what to log) of a network, from images [n, *image_shape] and labels int [n]."""
@@ -201,7 +127,8 @@ class SGAN(NoiseToImage):
         weight = self.config.labelled_loss_weight if joint else 1.0
         return weight * loss, {f"{purpose}_loss": loss, f"{purpose}_accuracy": right}
 
-    def _update_compared(self, batch, number):
+    def update_compared(self, batch, number):
+        """One update of each network that is trained to compare with, on its labels alone; {name: scalar} to log."""
         logs = {}
         for name, (network, optimizer) in self.compared.items():
             kind = ("labelled_images", "labels") if name == "baseline" else ("supervised_images", "supervised_labels")
@@ -214,8 +141,9 @@ class SGAN(NoiseToImage):
         return logs
 
     def update_generator(self, real):
+        """Adversarial, or by the features of unlabelled images `real`; {name: scalar} to log."""
         if self.config.generator_objective == "adversarial":
-            return super().update_generator()
+            return super().update_generator(real=[real])
         latents = self.training_latents(self.config.batch_size // self.num_replicas, "generator_latents")
         real_features = self._mean_features(self.with_noise(real, "matched"), "matched")
         loss_of = (losses.mean_absolute_error if self.config.generator_objective == "l1-features"
@@ -241,9 +169,9 @@ class SGAN(NoiseToImage):
         """Logits [n, 1] of images' being real, read off those of the classes."""
         return losses.real_logits(self.discriminator(images, training=training, seed=seed), self.config.classes)
 
-    def _zero_loss(self):
+    def zero_loss(self):
         """A generator that matches features learns from a discriminator that is never wrong."""
-        return super()._zero_loss() if self.config.generator_objective == "adversarial" else None
+        return super().zero_loss() if self.config.generator_objective == "adversarial" else None
 
     # Using it.
 

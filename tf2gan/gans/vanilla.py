@@ -5,60 +5,26 @@ The discriminator D learns to tell real images x from generated ones G(z), and G
     D:  min  -mean(log D(x)) - mean(log(1 - D(G(z))))
     G:  min  -mean(log D(G(z)))                           (sec. 3: the non-saturating form of eq. 1)
 """
-import dataclasses
-from typing import Optional
-
-from tf2gan.errors import UserError
-from tf2gan.gans import noise_options
-from tf2gan.gans.noise_to_image import NoiseToImage
+from tf2gan.gans.configs.vanilla import PRESET_OPTIONS, PRESETS, Config
+from tf2gan.gans.latent_gan import LatentGAN, mean_logs
 from tf2gan.networks.mlp import MLPDiscriminator, MLPGenerator
 
 
-@dataclasses.dataclass(frozen=True)
-class Config(noise_options.Config):
-    """Options of the GAN of dense layers."""
-
-    batch_size: int = 128  # images that the generator makes in its update, over all replicas together
-    steps: Optional[int] = 20_000  # length of the whole training; give one of steps, images, epochs
-    generator_widths: str = "128"  # units of the generator's hidden layers, with commas between
-    discriminator_widths: str = "128"  # units of the discriminator's hidden layers
-    leaky_slope: float = 0.01  # of the leaky ReLUs
-    discriminator_loss_weight: float = 0.5  # 1: the losses on real and on generated images are added, 0.5: their mean
-    generator_learning_rate: float = 1e-3  # learning rate of the generator
-    discriminator_learning_rate: float = 1e-3  # learning rate of the discriminator
-
-    def check(self):
-        super().check()
-        self.check_range("leaky_slope", 0)
-        for name in ("generator_widths", "discriminator_widths"):
-            self.widths(name)
-
-    def widths(self, name):
-        """The field `name` as a list of ints. Raises UserError if it is none."""
-        text = getattr(self, name)
-        if not all(part.strip().isdecimal() and int(part) for part in text.split(",")):
-            raise UserError(f"--{name.replace('_', '-')} {text}: must be numbers from 1 on with commas between, such "
-                            "as 256,512")
-        return [int(part) for part in text.split(",")]
-
-
-class GAN(NoiseToImage):
-    """Dense layers on both sides; the update is algorithm 1 of the paper, `NoiseToImage.train_step`."""
+class GAN(LatentGAN):
+    """Dense layers on both sides."""
 
     Config = Config
-    presets = {
-        "gan": Config(),
-        "gan-smooth": Config(latent_distribution="uniform", real_label=0.9, batch_size=100, steps=None, epochs=100,
-                             discriminator_loss_weight=1.0, generator_learning_rate=2e-3,
-                             discriminator_learning_rate=2e-3),
-        "gan-deep": Config(latent_size=256, latent_distribution="uniform", generator_widths="256,512,1024",
-                           discriminator_widths="256", leaky_slope=0.3, discriminator_dropout=0.3, batches="joint",
-                           real_label=0.9, fake_label=0.1, discriminator_optimizer="sgd", batch_size=100, steps=None,
-                           epochs=400, generator_learning_rate=1e-5, discriminator_learning_rate=1e-2),
-    }
-    preset_options = {"gan": {"sample_every": 1000, "num_samples": 16},
-                      "gan-smooth": {"sample_every": 600, "num_samples": 16},
-                      "gan-deep": {"sample_every": 600, "num_samples": 16}}
+    presets, preset_options = PRESETS, PRESET_OPTIONS
+
+    def train_step(self, *batches, pretraining=False):
+        """Goodfellow et al. 2014, algorithm 1: updates of the discriminator, then one of the generator.
+
+        `batches`: {"images": float32 [n, *image_shape] in [-1, 1]}, one for each update of the discriminator.
+        """
+        logs = mean_logs([self.update_discriminator(batch["images"], number=i) for i, batch in enumerate(batches)])
+        if pretraining:
+            return logs
+        return {**logs, **self.update_generator(real=[batches[-1]["images"]])}
 
     def make_generator(self, name):
         config = self.config

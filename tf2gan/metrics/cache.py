@@ -10,8 +10,8 @@ import uuid
 import zipfile
 import zlib
 
-from tf2gan import files
-from tf2gan.errors import UserError, printable
+from tf2gan.core import files
+from tf2gan.core.errors import UserError, printable
 
 _ELSEWHERE = "TF2GAN_CACHE_DIR names another folder for the cache"
 

@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from tf2gan.errors import Failure, printable
-from tf2gan.layers import shifted
+from tf2gan.core.errors import Failure, printable
+from tf2gan.core.seeds import fold
 from tf2gan.metrics import cache
-from tf2gan.seeds import fold
+from tf2gan.networks.layers import shifted
 
 BLOCKS = ((32,), (64,), (128, 128), (256,))  # widths of the 3x3 convolutions between two halvings
 _FORMAT = 1  # raised with every change here that makes another classifier of the same recipe

@@ -7,8 +7,8 @@ what it is made of), `info` (for JSON: what a figure's protocol should say of it
 """
 import os
 
-from tf2gan import savedmodel
-from tf2gan.errors import UserError, did_you_mean
+from tf2gan.core import savedmodel
+from tf2gan.core.errors import UserError, did_you_mean
 from tf2gan.metrics import inception
 from tf2gan.metrics.saved_features import SavedModelFeatures
 

@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from tf2gan import _quiet, downloads, savedmodel
-from tf2gan.errors import UserError, printable
+from tf2gan.core import downloads, quiet, savedmodel
+from tf2gan.core.errors import UserError, printable
 from tf2gan.metrics.saved_features import check_images, folder_hash, with_channels
 
 HANDLE = "https://tfhub.dev/tensorflow/tfgan/eval/inception/1"  # TF-GAN's, images [batch, 299, 299, 3] in [-1, 1]
@@ -43,7 +43,7 @@ class Inception:
             else:
                 folder = savedmodel.find(path)
                 self._run, self.hash, label = _module(folder), folder_hash(folder), "hub"
-            with _quiet.captured():  # of which TensorFlow warns at the first run too
+            with quiet.captured():  # of which TensorFlow warns at the first run too
                 features, logits = self._run(np.zeros([1, 1, 1, 3], np.uint8))
         except (tf.errors.OpError, ValueError, TypeError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -127,7 +127,7 @@ def _frozen(graph_bytes, path):
     if lacking:
         raise UserError(f"{printable(path)} is not the Inception of 2015: it has no {', '.join(lacking)}")
     fetched = _LOGITS if last == _LOGITS else nodes[_MATMUL].input[1]  # else the weights of the last layer
-    with _quiet.captured(), tf.Graph().as_default() as graph:  # TensorFlow warns of the graph's age
+    with quiet.captured(), tf.Graph().as_default() as graph:  # TensorFlow warns of the graph's age
         images = tf.compat.v1.placeholder(tf.uint8, [None, None, None, 3])
         pool, fetched = tf.graph_util.import_graph_def(
             graph_def, {f"{_INPUT}:0": _prepared(images)}, [f"{_POOL}:0", f"{fetched.split(':')[0]}:0"], name="")

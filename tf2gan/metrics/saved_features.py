@@ -5,8 +5,8 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from tf2gan import savedmodel
-from tf2gan.errors import UserError, printable, unknown
+from tf2gan.core import savedmodel
+from tf2gan.core.errors import UserError, printable, unknown
 from tf2gan.metrics import cache
 
 _NEEDED = "needed: one input, float32 images [batch, height, width, channels] of any batch"

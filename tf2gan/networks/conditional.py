@@ -1,9 +1,9 @@
 """Networks that are told the class: an embedding of the label joins the latents, or the image (Mirza 2014)."""
 import tensorflow as tf
 
-from tf2gan.layers import Conv2DTranspose, Dense, Dropout, batch_normalization
+from tf2gan.core.seeds import fold
 from tf2gan.networks.dcgan import norm_layers
-from tf2gan.seeds import fold
+from tf2gan.networks.layers import Conv2DTranspose, Dense, Dropout, batch_normalization
 
 SLOPE = 0.01
 

@@ -3,9 +3,9 @@ import math
 
 import tensorflow as tf
 
-from tf2gan.layers import Dense, Dropout, WeightNormalized, batch_normalization, layer_normalization
-from tf2gan.seeds import fold
-from tf2gan.upsampling import UpsamplingConv2D
+from tf2gan.core.seeds import fold
+from tf2gan.networks.layers import Dense, Dropout, WeightNormalized, batch_normalization, layer_normalization
+from tf2gan.networks.upsampling import UpsamplingConv2D
 
 MOMENTUM = 0.8  # of the moving statistics
 

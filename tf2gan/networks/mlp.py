@@ -3,8 +3,8 @@ import math
 
 import tensorflow as tf
 
-from tf2gan.layers import Dense, Dropout
-from tf2gan.seeds import fold
+from tf2gan.core.seeds import fold
+from tf2gan.networks.layers import Dense, Dropout
 
 
 class MLPGenerator(tf.keras.Model):

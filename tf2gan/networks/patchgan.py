@@ -1,7 +1,7 @@
 """PatchGAN discriminator (Isola et al. 2016, sec. 3.2.2): one logit for each patch of the image."""
 import tensorflow as tf
 
-from tf2gan.layers import instance_normalization
+from tf2gan.networks.layers import instance_normalization
 from tf2gan.networks.unet import convolution
 
 

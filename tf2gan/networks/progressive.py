@@ -7,8 +7,8 @@ computed.
 """
 import tensorflow as tf
 
-from tf2gan.layers import Dropout, Equalized, MinibatchStdDev, PixelNormalization
-from tf2gan.seeds import fold
+from tf2gan.core.seeds import fold
+from tf2gan.networks.layers import Dropout, Equalized, MinibatchStdDev, PixelNormalization
 
 START = 4  # pixels of level 0
 

@@ -1,7 +1,7 @@
 """The CycleGAN paper's generator: downsample, residual blocks, upsample (Johnson et al. 2016)."""
 import tensorflow as tf
 
-from tf2gan.layers import ReflectionPadding2D, instance_normalization
+from tf2gan.networks.layers import ReflectionPadding2D, instance_normalization
 from tf2gan.networks.unet import convolution, initial_weights
 
 

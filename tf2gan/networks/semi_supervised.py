@@ -4,9 +4,9 @@ import math
 
 import tensorflow as tf
 
-from tf2gan.layers import Dense, Dropout, GaussianNoise, WeightNormalized, batch_normalization
+from tf2gan.core.seeds import fold
 from tf2gan.networks.dcgan import convolution, norm_layers
-from tf2gan.seeds import fold
+from tf2gan.networks.layers import Dense, Dropout, GaussianNoise, WeightNormalized, batch_normalization
 
 
 class SoftplusGenerator(tf.keras.Model):

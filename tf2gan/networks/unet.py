@@ -1,9 +1,9 @@
 """U-Net generator for image translation at any size divisible by 16."""
 import tensorflow as tf
 
-from tf2gan.layers import Dropout, instance_normalization
-from tf2gan.seeds import fold
-from tf2gan.upsampling import UpsamplingConv2D
+from tf2gan.core.seeds import fold
+from tf2gan.networks.layers import Dropout, instance_normalization
+from tf2gan.networks.upsampling import UpsamplingConv2D
 
 WEIGHTS_STDDEV = 0.02  # "Weights are initialized from a Gaussian distribution N(0, 0.02)", Zhu et al. 2017, sec. 7.1
 

@@ -1,0 +1,86 @@
+"""What benchmarks/benchmark.py is told, and the jobs that follow from it."""
+import dataclasses
+import pathlib
+from typing import List, Optional
+
+from benchmarks import data, process
+from tf2gan.core import files
+from tf2gan.core.errors import UserError, unknown
+from tf2gan.gans import GANS
+
+MODELS = ["cyclegan", "dcgan"]
+PRECISIONS = ["float32", "bfloat16"]
+BASELINES = ["book", "plain", "torch"]
+# {model: image sizes, batch sizes} of --growth
+GROWTH = {"cyclegan": (("64", "128", "256"), (1, 4)), "dcgan": (("28", "32", "64"), (32, 128))}
+
+
+def _all(values):
+    return dataclasses.field(default_factory=values.copy)
+
+
+@dataclasses.dataclass
+class Options:
+    """What to measure, beside what, and how long"""
+
+    model: List[str] = _all(MODELS)  # one or more of what --model of tools/train.py can be
+    precision: List[str] = _all(PRECISIONS[:1])  # float32, bfloat16 or both
+    baselines: List[str] = _all(BASELINES)  # beside what; none: tf2gan alone
+    image_size: Optional[str] = None  # N or HEIGHTxWIDTH; none: the model's default
+    batch_size: Optional[int] = None  # images of each kind in a step; none: the model's default
+    rounds: int = 10  # in each of which every contestant has its turn
+    steps: Optional[int] = None  # of a turn; none: as many as take about a second
+    torch_python: Optional[str] = None  # interpreter of another environment that has PyTorch; none: this one
+    growth: bool = False  # instead: the time of a step against batch size and image size
+    memory_steps: Optional[int] = None  # instead: memory in the course of so many steps
+    profile: bool = False  # instead: where the time of a step goes, by type of operation
+    json: Optional[str] = None  # also write all of it to this file
+
+    def check(self):
+        """Raises UserError for what cannot be measured, before anything is."""
+        for name, possible in (("model", GANS.names()), ("precision", PRECISIONS), ("baselines", BASELINES)):
+            if not getattr(self, name) and name != "baselines":
+                raise UserError(f"--{name}: needed: one or more of {', '.join(possible)}")
+            for value in getattr(self, name):
+                if value not in possible:
+                    raise unknown(name.rstrip("s"), value, possible)
+        for name, least in (("rounds", 1), ("steps", 1), ("batch_size", 1), ("memory_steps", 10)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise UserError(f"--{name.replace('_', '-')} {value}: must be at least {least}")
+        modes = [flag for flag, given in (("--growth", self.growth), ("--memory-steps", self.memory_steps is not None),
+                                          ("--profile", self.profile)) if given]
+        if len(modes) > 1:
+            raise UserError(f"give only one of {', '.join(modes)}")
+        if self.growth and (self.image_size or self.batch_size):
+            raise UserError("--growth: has sizes of its own; give no --image-size and no --batch-size")
+        if modes and self.baselines != BASELINES:
+            raise UserError(f"--baselines: are for the comparison, not for {modes[0]}")
+        for model in self.model if self.growth else ():
+            if model not in GROWTH:
+                raise UserError(f"--growth: is there for {', '.join(GROWTH)}, not for {model}")
+        if self.torch_python is not None and not process.is_interpreter(self.torch_python):
+            raise UserError(f"--torch-python {self.torch_python}: no such file")
+        if self.json is not None:
+            if pathlib.Path(self.json).is_dir():
+                raise UserError(f"--json {self.json}: is a folder; needed: a file's name")
+            files.check_writable(pathlib.Path(self.json).absolute().parent)
+        for model in self.model:
+            for precision in self.precision:
+                self.job(model, precision)
+
+    def job(self, model, precision, **sizes):
+        """What a worker builds: see `contestants.Contestant`. `sizes`: image_size and batch_size, if not those given.
+
+        Raises UserError for sizes that the model cannot have.
+        """
+        name, preset = GANS.names()[model]
+        sizes = {"image_size": self.image_size, "batch_size": self.batch_size, **sizes}
+        config = dataclasses.replace(GANS[name].presets[preset],
+                                     **{key: value for key, value in sizes.items() if value is not None})
+        config.check()
+        shape = data.shape_of(GANS[name], config)
+        config = config.fitted(shape, data.CLASS_NAMES)
+        config.check()
+        return {"model": name, "preset": preset, "config": dataclasses.asdict(config), "precision": precision,
+                "image_shape": [*config.image_shape, shape[-1]]}

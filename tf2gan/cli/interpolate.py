@@ -1,0 +1,24 @@
+"""Walks through the latent space of a generator: animations, strips and grids between seeds, steps along a direction,
+the way to the latent of a given image. Without --module the generator is savedmodels/MODULE beside this tool, wherever
+it is called from. Without anything, it is a closed walk through six seeds.
+"""
+import pathlib
+import sys
+
+from tf2gan.cli.parser import Parser, normalized
+from tf2gan.latent_space.walk_options import Options
+
+MODULE = pathlib.Path(__file__).resolve().parent.parent / "savedmodels" / "progan-mnist"
+
+
+def main(argv=None):
+    """Parses `argv`, walks, and prints what was written where."""
+    parser = Parser(description=__doc__.replace("MODULE", MODULE.name))
+    parser.add_arguments(Options, "options")
+    options = parser.parse_args(normalized(sys.argv[1:] if argv is None else argv)).options
+    options.check()
+
+    from tf2gan.latent_space import walks  # --help needs no networks
+
+    for line in walks.run(options, MODULE):
+        print(line)

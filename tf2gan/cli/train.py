@@ -1,0 +1,162 @@
+"""Trains a GAN, or goes on with a run."""
+import dataclasses
+import difflib
+import json
+import pathlib
+import signal
+import sys
+from typing import Optional
+
+from tf2gan.cli.parser import Parser, normalized
+from tf2gan.core.errors import UserError, flag
+from tf2gan.core.options import typed
+from tf2gan.gans import GANS
+
+
+@dataclasses.dataclass
+class Arguments:
+    """What to do"""
+
+    model: Optional[str] = None  # the method, one of those that --list shows
+    preset: Optional[str] = None  # a named set of defaults of the method
+    resume: Optional[str] = None  # go on with the run in this folder
+    config: Optional[str] = None  # JSON file of options, such as a run's config.json; flags win over it
+    print_config: bool = False  # print the resolved configuration as JSON and stop
+    dry_run: bool = False  # print configuration, networks, memory, images and steps, and stop
+    list: bool = False  # list methods, presets and built-in data sets, and stop
+
+
+def main(argv=None):
+    """Parses `argv`, trains, and prints how it ended. Returns the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    if any(word in ("-h", "--help") for word in argv):
+        return _help(argv)
+    request, arguments = parse(argv)
+    from tf2gan.evaluation import during_training  # --help needs no networks
+    from tf2gan.training import job
+
+    if arguments.list:
+        print(listing())
+    elif arguments.print_config:
+        print(job.resolved(request))
+    elif arguments.dry_run:
+        print(job.dry_run(request, during_training))
+    else:
+        outcome = job.run(request, during_training)
+        print(outcome.message)
+        return {None: 0, signal.SIGINT: 130, signal.SIGTERM: 143}[outcome.signal]
+    return 0
+
+
+def listing() -> str:
+    """Methods with their presets, and built-in data sets, for people."""
+    from tf2gan.data import load
+
+    lines = ["models (--model) and their presets (--preset; one that begins with its model's name is a --model too):"]
+    for name in GANS:
+        lines += [f"  {name:12} {GANS.description(name)}",
+                  f"  {'':12} presets: {', '.join(GANS.numbers(name).presets)}"]
+    lines += ["built-in data sets (no download):", *(f"  {name}" for name in load.BUILT_IN),
+              "any data set of tensorflow-datasets, and any folder of images, with a sub folder for each class or",
+              "without; for cyclegan a folder with trainA trainB testA testB"]
+    return "\n".join(lines)
+
+
+def parse(argv):
+    """(Request or None, Arguments) of a command line. Raises UserError for anything that cannot be."""
+    from tf2gan.runs.record import LENGTHS
+    from tf2gan.runs.run_folder import Run
+    from tf2gan.training import request
+    from tf2gan.training.options import Options
+
+    arguments, rest = _arguments(argv)
+    if arguments.list:
+        return None, arguments
+    if arguments.resume and arguments.config:
+        raise UserError("--config cannot be given with --resume: a run keeps its configuration")
+    run, values, source = None, {}, None
+    if arguments.resume:
+        run = Run(arguments.resume)
+        if any(word.split("=")[0] == "--run-dir" for word in argv):
+            raise UserError("--run-dir cannot be given with --resume: a run stays in its folder")
+        values, source = _flat(run.record), run.path / "config.json"
+    elif arguments.config:
+        source = pathlib.Path(arguments.config)
+        values = _flat(_read(source))
+    of_file = {name: values.pop(name, None) for name in ("model", "preset")}
+    typed_model = arguments.model
+    if run is None and arguments.model is None and of_file["model"] is not None:
+        arguments.model, arguments.preset = of_file["model"], arguments.preset or of_file["preset"]
+    elif run is None and of_file["model"] == arguments.model:
+        arguments.preset = arguments.preset or of_file["preset"]
+    if run is None and arguments.model is None and rest and difflib.get_close_matches(
+            rest[0], ["--model", "--resume", "--config"]):
+        _parser().parse_args(argv)  # tells the nearest flag
+    model, preset = request.method_and_preset(arguments.model, arguments.preset, run)
+    del typed_model
+    # Of the lengths the one that is typed counts.
+    lengths_typed = {name for name in LENGTHS if any(word.split("=")[0] == flag(name) for word in argv)}
+    values = {name: value for name, value in values.items() if not (lengths_typed and name in LENGTHS)}
+    values = typed([GANS.numbers(model).Config, Options], values, source)
+    lengths_of_file = {name for name in LENGTHS if values.get(name) is not None}
+    config, options = request.defaults(model, preset, values)
+    parsed = _parser(config, options).parse_args(normalized(argv))
+    return request.made(model, preset, parsed.method, parsed.options, run,
+                        lengths_typed | lengths_of_file), arguments
+
+
+def _help(argv):
+    """--help, with the options of the method if one is named."""
+    arguments, _ = _arguments([word for word in argv if word not in ("-h", "--help")])
+    config = options = None
+    if arguments.model in GANS.names():
+        model, preset = GANS.names()[arguments.model]
+        numbers = GANS.numbers(model)
+        preset = arguments.preset if arguments.preset in numbers.presets else preset
+        config, options = numbers.presets[preset], numbers.preset_options.get(preset, {})
+    _parser(config, options).print_help()
+    return 0
+
+
+def _arguments(argv):
+    """(Arguments, what is left of `argv`)."""
+    parser = Parser(add_help=False)
+    parser.add_arguments(Arguments, "arguments")
+    outer, rest = parser.parse_known_args(normalized(argv))
+    for name in ("model", "preset", "resume", "config"):
+        if flag(name) in argv and getattr(outer.arguments, name) is None:
+            raise UserError(f"{flag(name)}: expected one argument")
+    return outer.arguments, rest
+
+
+def _parser(config=None, options=None):
+    """`config`, `options`: what a method's options and those of the run are where nothing is typed."""
+    from tf2gan.training.options import Options
+
+    parser = Parser(description="Trains a GAN. With --model NAME, --help lists the method's own options too.")
+    parser.add_arguments(Arguments, "arguments")
+    parser.add_arguments(Options, "options", default=Options(**options) if isinstance(options, dict) else
+                         options or Options())
+    if config is not None:
+        parser.add_arguments(type(config), "method", default=config)
+    return parser
+
+
+def _read(path) -> dict:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise UserError(f"--config {path}: {getattr(error, 'strerror', None) or f'not JSON: {error}'}") from error
+    if not isinstance(record, dict):
+        raise UserError(f"--config {path}: a JSON object of options is needed")
+    return record
+
+
+def _flat(record: dict) -> dict:
+    """Options by name, of a run's config.json, of what --print-config prints, or of a plain object of options."""
+    if isinstance(record.get("config"), dict) and isinstance(record.get("options", {}), dict):
+        known = {name: record.get(name) for name in ("model", "preset")}
+        # Where a run lies is not a property to hand on.
+        options = {name: value for name, value in record.get("options", {}).items() if name != "run_dir"}
+        return {**known, **record["config"], **options}
+    return dict(record)

@@ -1,0 +1,59 @@
+"""Options as dataclasses: values from a file, an earlier run or Python, checked against the types of their fields."""
+import dataclasses
+import json
+import typing
+
+from tf2gan.core.errors import UserError, did_you_mean, flag, unknown
+
+_KINDS = {bool: "true or false", int: "an int", float: "a float", str: "a str"}
+
+
+def typed(classes, values: dict, source=None) -> dict:
+    """`values` by field name, each of the type of its field in one of the dataclasses `classes`.
+
+    An int serves for a float, and for a str such as an image size. `source`: the file that the values are from, for
+    messages. Raises UserError for a name that no class has, and for a value of another type.
+    """
+    where = f"{source}: " if source is not None else ""
+    fields = {field.name: field for cls in classes for field in dataclasses.fields(cls)}
+    found = {}
+    for name, value in values.items():
+        if name not in fields:
+            raise UserError(f"{where}{unknown('option', str(name), fields)}")
+        try:
+            found[name] = _converted(fields[name].type, value)
+        except _Refused as error:
+            raise UserError(f"{where}{flag(name)}{error}") from None
+    return found
+
+
+class _Refused(Exception):
+    """The rest of a message that begins with the option."""
+
+
+def _converted(kind, value):
+    optional = typing.get_origin(kind) is typing.Union and type(None) in typing.get_args(kind)
+    if optional:
+        if value is None:
+            return None
+        kind, = (part for part in typing.get_args(kind) if part is not type(None))
+    if typing.get_origin(kind) is typing.Literal:
+        possible = typing.get_args(kind)
+        if value not in possible:
+            raise _Refused(f" {value}: {did_you_mean(str(value), possible)}possible: {', '.join(possible)}"
+                           + (", none" if optional else ""))
+        return value
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return value
+    if is_number and kind is float:
+        return float(value)
+    if isinstance(value, int) and is_number and kind is str:
+        return str(value)
+    try:
+        text = value if isinstance(value, str) else json.dumps(value)
+    except TypeError:  # of Python
+        text = repr(value)
+    if value is None or isinstance(value, (list, dict)):
+        raise _Refused(f": {text} is not possible; needed: {_KINDS[kind]}")
+    raise _Refused(f" {text}: must be {_KINDS[kind]}" + (" or null" if optional else ""))

@@ -1,0 +1,149 @@
+"""Sets of images beside the real ones: observed, the real ones from the cache where they are there, and compared."""
+import contextlib
+import dataclasses
+from typing import Optional
+
+import numpy as np
+
+from tf2gan.core import progress
+from tf2gan.core.errors import UserError
+from tf2gan.evaluation import results
+from tf2gan.metrics import feature_cache, features, registry
+from tf2gan.metrics.classifier import label_agreement
+
+_FORMAT = 1  # of cached features; raised with every change here that makes others of the same key
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How to measure; the same for all sources."""
+
+    metrics: Optional[str] = None  # names with commas between; None: all of these data and extractor but the slow ones
+    extractor: str = "classifier"  # what features come from
+    num: Optional[int] = None  # images of each set; None: as many as the reference has, up to 10 000
+    seed: int = 0  # of latents, and of which real images are taken in which order
+    show_progress: bool = False
+
+    def check(self):
+        """Raises UserError for metrics and extractors that there are not, before anything is loaded."""
+        if self.metrics is not None:
+            registry.parse(self.metrics, classifies=True)
+        features.check(self.extractor)
+
+
+def chosen(settings, image_shape):
+    """The names of the metrics. Raises UserError for those that cannot be had of images of this shape."""
+    kind = settings.extractor.split(":")[0]
+    if settings.metrics is None:
+        lacking = {"classifier": (), "inception": ("classes",)}.get(kind, ("classes", "is"))
+        names = [name for name in registry.METRICS if name not in (*lacking, *registry.SLOW)]
+        return tuple(name for name in names if registry.fits(name, image_shape))
+    names = registry.parse(settings.metrics)
+    registry.check_size(names, image_shape)
+    if "classes" in names and kind != "classifier":
+        raise UserError("--metrics classes: counts the data's own classes, which only --extractor classifier reads")
+    return names
+
+
+def extractor_record(extractor):
+    """What a figure's protocol says of its extractor; None for none."""
+    if extractor is None:
+        return None
+    kept = {name: value for name, value in extractor.info.items() if name not in ("identity", "versions")}
+    return {"name": extractor.name, **kept, "hash": extractor.hash}
+
+
+def observed(images, names, extractor, settings) -> dict:
+    """What `measures.observe` gives of an ImageSet, and its "labels" where it has any.
+
+    What an extractor makes of real images is kept in the cache, under their key and the extractor's hash.
+    """
+    reads = {registry.METRICS[name].reads for name in names}
+    from_extractor = reads & registry.EXTRACTED
+    arrays = {}
+    if from_extractor and images.key is not None:
+        key = {**images.key, "extractor": extractor_record(extractor), "format": _FORMAT}
+        arrays = feature_cache.cached(key, lambda: _read(images, from_extractor, extractor, settings))
+        registry.check_extracted(arrays, reads, extractor)  # they may have been made for figures that read features
+        reads -= registry.EXTRACTED
+    return {**arrays, **_read(images, reads, extractor, settings)} if reads else arrays
+
+
+def _read(images, reads, extractor, settings):
+    labels = []
+
+    def pictures():
+        for batch, of_batch in images.batches():
+            if of_batch is not None:
+                labels.append(of_batch)
+            yield batch
+
+    with contextlib.ExitStack() as stack:
+        counter = None
+        if settings.show_progress:
+            counter = stack.enter_context(progress.Counter(", ".join([images.name, *sorted(reads)]), images.num))
+        arrays = registry.observe(pictures(), reads, extractor, images.image_shape, settings.seed, counter)
+    return {**arrays, "labels": np.concatenate(labels)} if labels else arrays
+
+
+def compare(columns, data, extractor, settings, names, protocol, weights=None, asked=False) -> dict:
+    """The record of an evaluation of sets of images beside the reference split of real ones.
+
+    Args:
+        columns: {"model": ImageSet, and perhaps "untrained"}.
+        data: `sources.RealData`; its floor, as many images as the model's, is added as the column `real_train`.
+        extractor: None where no metric reads features.
+        settings, names: Settings, and its metrics.
+        protocol: what else the record says.
+        weights: "averaged" or "raw", of a model.
+        asked: whether the images' labels are classes that were asked for.
+    """
+    num = columns["model"].num
+    real = data.images(data.reference, max(num, registry.MOST_IMAGES), settings.seed)
+    columns = dict(columns)
+    if data.floor:
+        columns["real_train"] = data.images(data.floor, num, settings.seed)
+    for images in (real, *columns.values()):
+        registry.check_num(names, images.num, images.name)
+    reference = observed(real, names, extractor, settings)
+    readings = {}
+
+    def each():
+        for column, images in columns.items():
+            arrays = observed(images, names, extractor, settings)
+            readings[column] = {part: arrays[part] for part in ("probabilities", "labels") if part in arrays}
+            yield column, arrays
+
+    against = f"{data.label}-{data.reference}"
+
+    def name(figure, reads_features):
+        return results.figure_name(figure, num, against, extractor if reads_features else None, weights)
+
+    found = results.entries(names, reference, each(), name, settings.seed)
+    classes = None
+    if "classes" in names:
+        classes = _classes(data.class_names, readings, reference, asked)
+        if asked:
+            values = {column: (part["overall"], None) for column, part in classes["confusion"].items()}
+            found.append(results.entry("agreement", name("agreement", True), values))
+    full = {**protocol, "dataset": data.label, "split": data.reference, "num_fake": num, "num_real": real.num,
+            "floor": data.floor and {"split": data.floor, "num": columns["real_train"].num},
+            "image_shape": list(data.image_shape), "resize": data.resize, "seed": settings.seed,
+            **({"weights": weights} if weights else {}),
+            "extractor": extractor_record(extractor),
+            **registry.parameters(names, real.num, num)}
+    return results.record(full, found, classes)
+
+
+def _classes(class_names, arrays, reference, asked):
+    """Shares of classes in each column and, where labels were asked for, how they were read."""
+    everything = {**arrays, "reference": reference}
+    classes = {"names": list(class_names),
+               "shares": {column: registry.class_shares(part).tolist() for column, part in everything.items()}}
+    if asked:
+        # Of real images those that the classifier has not learned from.
+        classes["confusion"] = {
+            column: label_agreement(part["labels"], part["probabilities"].argmax(-1), len(class_names))
+            for column, part in everything.items() if column != "real_train"}
+        classes["agreement"] = {column: part["per_class"] for column, part in classes["confusion"].items()}
+    return classes

@@ -1,0 +1,162 @@
+"""Figures in the course of a training.
+
+They are taken beside the training images: a checkpoint that is chosen by them leaves those of the test split unspoilt.
+"""
+import contextlib
+import dataclasses
+import re
+
+from tf2gan.core.errors import UserError
+from tf2gan.evaluation import classified, comparison, extractors, generated, image_sets, results, translated
+from tf2gan.metrics import registry
+from tf2gan.metrics.values import Figure
+from tf2gan.models import generation, translation
+
+
+def check(gan_class, options) -> tuple:
+    """The short names of the figures of the model that a training with these options gives, before data are loaded.
+
+    Raises UserError for metrics that this kind of method cannot be measured by, and for an extractor that there is not.
+    """
+    with _own_flags():
+        return _names(gan_class, _settings(options))
+
+
+def _names(gan_class, settings):
+    large = (1024, 1024)  # the size is not known yet
+    if gan_class.abilities.translates:
+        names = translated.chosen(settings, large)
+        extractors.check(settings.extractor, names)
+        gives = [figure for name in names for figure in registry.METRICS[name].gives]
+        return tuple(gives + [f"{figure}_{there}" for figure in gives for there in gan_class.abilities.directions])
+    accuracy, settings = classified.parted(settings, gan_class.abilities.classifies)
+    gives = (registry.ACCURACY,) if accuracy else ()
+    if settings is None:
+        return gives
+    names = comparison.chosen(settings, large)
+    extractors.check(settings.extractor, names)
+    return gives + tuple(figure for name in names for figure in registry.METRICS[name].gives)
+
+
+def make(gan, splits, record, options, show_progress=False):
+    """A function of the GAN that returns its `Figure`s; the real images are read here, once.
+
+    Args:
+        gan: the one that is trained; it generates with its averaged weights.
+        splits: {name: Split} of the training.
+        record: the run's config.json, for the name of the data.
+        options: `training.Options`.
+
+    Raises UserError for figures that cannot be had of these data.
+    """
+    settings = _settings(options, show_progress)
+    with _own_flags():
+        if gan.abilities.translates:
+            return _translations(gan, splits, settings)
+        accuracy, settings = classified.parted(settings, gan.abilities.classifies)
+        watches = [_accuracies(gan, splits["train"], options.evaluate_num)] if accuracy else []
+        if settings is not None:
+            watches.append(_generated(gan, options, settings))
+        return lambda gan: [figure for watch in watches for figure in watch(gan)]
+
+
+def at_end(gan, path) -> list:
+    """Lines about a run whose training has ended, for people: the accuracies of a GAN that classifies."""
+    return classified.of_finished_run(path) if gan.abilities.classifies else []
+
+
+def _accuracies(gan, train, num):
+    """`accuracy`, and `accuracy_baseline` where that is trained, on training images whose labels training does not use.
+
+    The test split is left unspoilt, but labels are spent that a real application may not have: there it is those of the
+    labelled images that are dear, and a part of them would have to be put aside. The images themselves are among the
+    unlabelled ones that the GAN learns from. The network that learns from all labels knows these, and is left out.
+    """
+    images, labels = classified.unused(train, gan.config, num)
+    against = f"{image_sets.label_of(gan.config.dataset)}-train-unlabelled"
+    figures = {}  # {short name: (name, function)}
+    for which in gan.classifiers.keys() - {"fully_supervised"}:
+        metric = registry.ACCURACY if which == "model" else f"{registry.ACCURACY}_{which}"
+        name = results.figure_name(metric, len(labels), against, weights=classified.weights_of(
+            dataclasses.asdict(gan.config), generated.weights_of(gan)))
+        figures[metric] = name, classified.reader(gan, which)
+
+    def watch(gan):
+        return [Figure(metric, name, classified.accuracy(read, images, labels))
+                for metric, (name, read) in sorted(figures.items())]
+
+    return watch
+
+
+def _generated(gan, options, settings):
+    config = gan.config
+    data = image_sets.load_real(config.dataset, generation.traits(gan).image_shape, options.data_dir,
+                             options.skip_unreadable, "train")
+    names, extractor = generated.how(data, settings)
+    real = data.images("train", max(settings.num, registry.MOST_IMAGES), settings.seed)
+
+    def fake():
+        # With a sampler of its own each time: the graph of a GAN that grows is that of one of its levels.
+        return image_sets.generated(generation.Sampler.from_gan(gan), settings.num, settings.seed)
+
+    for images in (real, fake()):
+        registry.check_num(names, images.num, images.name)
+    reference = comparison.observed(real, names, extractor, settings)
+    quiet = dataclasses.replace(settings, show_progress=False)
+
+    def name(figure, reads_features):
+        return results.figure_name(figure, settings.num, f"{data.label}-train", extractor if reads_features else None,
+                                   generated.weights_of(gan))
+
+    def watch(gan):
+        arrays = comparison.observed(fake(), names, extractor, quiet)
+        return _figures(results.entries(names, reference, [("model", arrays)], name, settings.seed))
+
+    return watch
+
+
+def _translations(gan, splits, settings):
+    data = translated.Data(image_sets.label_of(gan.config.dataset), splits, tuple(gan.config.image_shape))
+    names, extractor = translated.how(data, settings)
+    functions, weights = translation.functions(gan), generated.weights_of(gan)
+    ways = []
+    for there, _, source_domain, target_domain in translated.WAYS:
+        source = data.images(f"train{source_domain}", settings.num, settings.seed)
+        target = data.images(f"train{target_domain}", max(settings.num, registry.MOST_IMAGES), settings.seed)
+        sets = {"model": image_sets.translated(functions[there], source, there)}
+        reference = translated.reference_of(target, sets, extractor, settings, names)
+        ways.append((there, sets, reference, f"{data.label}-train{target_domain}"))
+    quiet = dataclasses.replace(settings, show_progress=False)
+
+    def watch(gan):
+        found = []
+        for there, sets, reference, against in ways:
+            found += translated.figures_of_direction(there, sets, reference, extractor, quiet, names, weights, against)
+        figures = _figures(found)
+        num = min(sets["model"].num for _, sets, _, _ in ways)
+        for metric in dict.fromkeys(figure.metric.rsplit("_", 1)[0] for figure in figures):
+            both = [figure for figure in figures if figure.metric.rsplit("_", 1)[0] == metric]
+            reads = extractor is not None and extractor.name in both[0].name
+            name = results.figure_name(metric, num, f"{data.label}-train", extractor if reads else None, weights)
+            figures.append(Figure(metric, name, sum(figure.value for figure in both) / len(both)))
+        return figures
+
+    return watch
+
+
+@contextlib.contextmanager
+def _own_flags():
+    """Messages that name a flag of tools/evaluate.py name that of tools/train.py instead."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(re.sub(r"--(metrics|num)(?![\w-])", r"--evaluate-\1", str(error))) from error
+
+
+def _figures(entries):
+    return [Figure(entry["metric"], entry["name"], entry["values"]["model"], entry.get("deviations", {}).get("model"))
+            for entry in entries]
+
+
+def _settings(options, show_progress=False):
+    return comparison.Settings(options.evaluate_metrics, options.extractor, options.evaluate_num, 0, show_progress)

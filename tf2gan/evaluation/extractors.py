@@ -1,0 +1,113 @@
+"""The extractor that `--extractor` names, for the data that are measured."""
+import numpy as np
+import tensorflow as tf
+
+from tf2gan.core.errors import UserError
+from tf2gan.data import pipeline
+from tf2gan.metrics import features, registry
+from tf2gan.metrics.classifier import Recipe, classifier_for
+
+CLASSIFIER_SIDE = 64  # pixels; a classifier reads larger images brought to this at their smaller side
+# Two thousand images of two domains; at 64x64 a step costs five times that of a digit.
+DOMAIN_RECIPE = Recipe(steps=600, batch_size=64)
+_HELD_OUT = 10  # one image of so many measures the classifier where there is no test split
+_CROP = "bilinear, antialiased, middle crop"
+
+
+class Resized:
+    """An extractor that reads images at another size than they come in: bilinear, antialiased."""
+
+    def __init__(self, extractor, size):
+        """`size`: (height, width)."""
+        self._extractor, self._size = extractor, size
+        self.name, self.hash = extractor.name, extractor.hash
+        self.info = {**extractor.info, "resize": f"bilinear, antialiased, to {size[0]}x{size[1]}"}
+
+    def __call__(self, images):
+        resized = tf.image.resize(images, self._size, antialias=True)
+        return self._extractor(tf.cast(tf.round(resized), tf.uint8).numpy())
+
+
+def check(spec, names):
+    """Raises UserError for a spec that no extractor has, if any of the metrics `names` reads features."""
+    if registry.needs_extractor(names):
+        features.check(spec)
+
+
+def classifier_shape(image_shape):
+    """[height, width, channels] at which a classifier reads such images."""
+    height, width, channels = image_shape
+    scale = min(1.0, CLASSIFIER_SIDE / min(height, width))
+    return round(height * scale), round(width * scale), channels
+
+
+def of_classes(spec, data, show_progress=False):
+    """The extractor for data with or without classes.
+
+    Args:
+        spec: as `features.check` takes it; "classifier" is one of the data's own classes.
+        data: `sources.RealData`.
+
+    Raises UserError where it cannot be had.
+    """
+    def classifier():
+        if data.class_names is None:
+            raise UserError(f"--extractor classifier: {data.label} has no labels to learn from; possible: --extractor "
+                            "inception or savedmodel:PATH, or figures that need none: --metrics "
+                            + ",".join(registry.WITHOUT_EXTRACTOR))
+        shape = classifier_shape(data.image_shape)
+
+        def arrays(split):
+            return pipeline.labelled_arrays(data.splits[split], shape[:2], shape[2])
+
+        tested = next((name for name in ("test", "validation") if name in data.splits), None)
+        if tested:
+            train, test, test_key = (lambda: arrays("train")), (lambda: arrays(tested)), data.splits[tested].fingerprint
+        else:
+            train, test = (lambda: _part(arrays("train"), False)), (lambda: _part(arrays("train"), True))
+            test_key = f"every {_HELD_OUT}th of train in a random order"
+        return classifier_for(train, test, len(data.class_names), shape, {
+            "dataset": data.label, "train": data.splits["train"].fingerprint, "test": test_key, "resize": _CROP},
+            show_progress=show_progress)
+
+    return _made(spec, classifier, data.image_shape, classifier_shape(data.image_shape))
+
+
+def of_domains(spec, splits, label, image_shape, show_progress=False):
+    """The extractor for unpaired data; "classifier" is one that tells images of A from those of B.
+
+    Args:
+        splits: with trainA, trainB, testA, testB.
+        label: the name of the data for figures.
+    """
+    shape = classifier_shape((*image_shape[:2], 3))
+
+    def arrays(kind):
+        parts = [np.stack([np.rint((image + 1.0) * 127.5).astype(np.uint8) for image in
+                           pipeline.undisturbed(splits[f"{kind}{domain}"], shape[:2]).as_numpy_iterator()])
+                 for domain in "AB"]
+        return np.concatenate(parts), np.repeat(np.arange(2), [len(part) for part in parts])
+
+    def classifier():
+        prints = {kind: " and ".join(splits[f"{kind}{domain}"].fingerprint for domain in "AB")
+                  for kind in ("train", "test")}
+        return classifier_for(lambda: arrays("train"), lambda: arrays("test"), 2, shape,
+                              {"dataset": f"{label}-domains", **prints, "resize": _CROP},
+                              show_progress=show_progress, recipe=DOMAIN_RECIPE)
+
+    return _made(spec, classifier, image_shape, shape)
+
+
+def _made(spec, classifier, image_shape, shape):
+    """`shape`: at which a classifier reads images that come in at `image_shape`."""
+    extractor = features.make(spec, classifier)
+    resized = spec == "classifier" and shape[:2] != tuple(image_shape[:2])
+    return Resized(extractor, shape[:2]) if resized else extractor
+
+
+def _part(labelled, held_out):
+    """Images and labels that are, or are not, held out: the same at every call."""
+    images, labels = labelled
+    chosen = np.zeros(len(images), bool)
+    chosen[np.random.default_rng(0).permutation(len(images))[::_HELD_OUT]] = True
+    return images[chosen == held_out], labels[chosen == held_out]

@@ -1,0 +1,138 @@
+"""Sets of images to be measured: real ones of a data set, files of a folder, and what a model generates."""
+import dataclasses
+import os
+import re
+from typing import Callable, Optional, Tuple
+
+import numpy as np
+
+from tf2gan.core.errors import UserError
+from tf2gan.data import load, pipeline
+
+REFERENCES = ("test", "validation", "train")  # what generated images are compared with: the first that there is
+_PIXELS = 2 ** 19  # of a batch, whose activations in an extractor are many times as large
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSet:
+    """`num` images of one shape, read anew by each call of `batches`.
+
+    `batches()` gives pairs of uint8 [n, *image_shape] and int64 [n], the labels that were asked for, or None.
+    `key`, a dict for JSON, tells the set from any other; None where nothing can.
+    """
+
+    name: str
+    num: int
+    image_shape: Tuple[int, int, int]
+    batches: Callable
+    key: Optional[dict] = None
+
+
+def batch_size(image_shape):
+    """Images to be measured at once; it changes speed and memory only."""
+    return int(np.clip(_PIXELS // (image_shape[0] * image_shape[1]), 1, 500))
+
+
+class RealData:
+    """The splits of a data set at one image shape; images come in a random order that the seed gives.
+
+    Attributes: `label`, the name for figures; `splits`; `class_names`; `reference` and `floor`, names of the split that
+    generated images are compared with and of the one that is compared with it in their place, None if there is none.
+    """
+
+    def __init__(self, dataset, splits, image_shape, reference=None):
+        """Raises UserError if there is no split `reference`."""
+        if reference is not None and reference not in splits:
+            raise UserError(f"--split {reference}: {dataset} has {', '.join(splits)}")
+        self.label, self.splits, self.image_shape = label_of(dataset), splits, tuple(image_shape)
+        self.reference = reference or next(name for name in REFERENCES if name in splits)
+        self.floor = next((name for name in ("train", "test", "validation")
+                           if name in splits and name != self.reference), None)
+        self.class_names = splits[self.reference].class_names
+
+    @property
+    def resize(self):
+        """How images are brought to the shape."""
+        sizes = {tuple(split.image_shape[:2]) for split in self.splits.values()}
+        return "none" if sizes == {self.image_shape[:2]} else "bilinear, antialiased, middle crop"
+
+    def images(self, split, num=None, seed=0) -> ImageSet:
+        """`num` images of a split, all if it has no more."""
+        chosen = self.splits[split]
+        num = min(num or chosen.num_examples, chosen.num_examples)
+
+        def batches():
+            examples = pipeline.drawn(chosen, self.image_shape, num, seed)
+            for batch in examples.batch(batch_size(self.image_shape)).as_numpy_iterator():
+                yield batch["images"], batch.get("labels")
+
+        key = {"dataset": self.label, "split": split, "data": chosen.version, "num": num, "seed": seed,
+               "image_shape": list(self.image_shape), "resize": self.resize}
+        return ImageSet(f"{self.label} {split}", num, self.image_shape, batches, key if chosen.version else None)
+
+
+def label_of(dataset):
+    """The name of a data set for figures: no folder of the machine is in it."""
+    is_folder = os.path.isabs(dataset) or dataset.startswith((".", "~")) or os.path.isdir(dataset)
+    return os.path.basename(os.path.abspath(os.path.expanduser(dataset))) if is_folder else dataset
+
+
+def load_real(dataset, size=None, data_dir=None, skip_unreadable=False, reference=None) -> RealData:
+    """The data set at `size`, (height, width) or (height, width, channels), or at its own if all images have one.
+
+    `reference`: see RealData. Raises UserError.
+    """
+    splits = load.load(dataset, ("train",), data_dir, skip_unreadable, optional=("test", "validation"))
+    return RealData(dataset, splits, _shape(splits["train"].image_shape, size, dataset), reference)
+
+
+def _shape(own, size, where):
+    shape = tuple(own) if size is None else (*size[:2], size[2] if len(size) == 3 else own[2])
+    if None in shape:
+        raise UserError(f"{where}: its images have different sizes: --image-size says to what they shall be brought")
+    return shape
+
+
+def generated(sampler, num, seed, name="samples") -> ImageSet:
+    """What a `generation.Sampler` makes of the first `num` latents of a seed, and of all classes equally often.
+
+    Labels are in a random order: neighbours in the set are then a random pair, as in real data.
+    """
+    size = batch_size(sampler.image_shape)
+
+    def batches():
+        latents = sampler.latents(num, seed)
+        labels = None
+        if sampler.num_classes is not None:
+            labels = np.random.default_rng(seed).permutation(np.arange(num) % sampler.num_classes)
+        for start in range(0, num, size):
+            part = None if labels is None else labels[start:start + size]
+            yield sampler.images(latents[start:start + size], part, size), part
+
+    return ImageSet(name, num, tuple(sampler.image_shape), batches)
+
+
+def translated(function, source: ImageSet, name) -> ImageSet:
+    """What one of `translation.functions`, or a signature of an export, makes of each image of `source`."""
+    def batches():
+        for images, _ in source.batches():
+            for start in range(0, len(images), 8):
+                floats = images[start:start + 8].astype(np.float32) / 255.0
+                made = np.asarray(function(images=floats)["images"])
+                yield np.rint(255.0 * made).astype(np.uint8), None
+
+    return ImageSet(name, source.num, source.image_shape, batches)
+
+
+def folder_images(folder, image_shape=None, num=None, seed=0, skip_unreadable=False) -> ImageSet:
+    """All images in a folder at any depth, at `image_shape`, or their own if all have one. Raises UserError."""
+    split = load.load_flat(folder, skip_unreadable)
+    # Not as "train": a data set of the same files comes in another order, and with labels.
+    data = RealData(folder, {split.name: split}, _shape(split.image_shape, image_shape, folder), split.name)
+    found = data.images(split.name, num, seed)
+    return dataclasses.replace(found, name=data.label)
+
+
+def slug(text):
+    """`text` as a part of a name."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-")

@@ -1,0 +1,112 @@
+"""Figures over several runs of one method: their mean, and how sure it is."""
+import math
+import pathlib
+
+import numpy as np
+
+from tf2gan.core.errors import UserError, printable
+from tf2gan.evaluation import results
+from tf2gan.runs import run_folder
+
+CONFIDENCE = 0.95
+
+
+def check(paths, same_data):
+    """Raises UserError for folders that are no runs or are given twice, before any of them is measured.
+
+    same_data: whether the runs are measured on the data of their own training, which must then be the same.
+    """
+    found = [run_folder.Run(path) for path in paths]
+    places = [pathlib.Path(path).resolve() for path in paths]
+    for i, path in enumerate(paths):
+        if places[i] in places[:i]:
+            raise UserError(f"--run {printable(path)}: is there twice; an interval over runs needs different ones")
+    prints = [_training_data(run) for run in found]
+    for path, other in zip(paths, prints):
+        if same_data and other != prints[0]:
+            raise UserError(f"--run {printable(path)}: trained on other data than {printable(paths[0])}, so their "
+                            "figures cannot be compared; possible: --against, data to measure all of them on")
+
+
+def _training_data(run):
+    """What tells the data of a run from others, whichever of their labels it uses."""
+    return {name: part for name, part in (run.record.get("fingerprints") or {}).items() if name.startswith("train")}
+
+
+def summary(records) -> dict:
+    """What several records of evaluations say together, which does not depend on their order.
+
+    Returns {"figures": [{"metric", "name", "better", "num" (of the runs), "values": {column: {"mean", "deviation",
+    "interval"}}}], "others": names of figures that only some have, "table"}: the standard deviation is that of a
+    sample (n - 1), the interval that of the mean by Student's t. A column that not all have is left out.
+
+    Raises UserError if no figure is in all of them.
+    """
+    tables = [{figure["name"]: figure for figure in record["figures"]} for record in records]
+    names = dict.fromkeys(name for table in tables for name in table)
+    common = [name for name in names if all(name in table for table in tables)]
+    if not common:
+        raise UserError("the runs have no figure in common, so there is nothing to summarize: their names, which say "
+                        f"how they were measured, are {', '.join(sorted(names)) or 'none'}")
+    found = [_over([table[name] for table in tables]) for name in sorted(common)]
+    result = {"figures": found, "others": sorted(names.keys() - set(common))}
+    return {**result, "table": _table(result)}
+
+
+def _over(entries):
+    """One figure over runs, from their entries of it."""
+    columns = [column for column in results.COLUMNS if all(column in entry["values"] for entry in entries)]
+    first = entries[0]
+    return {"metric": first["metric"], "name": first["name"], "better": first["better"], "num": len(entries),
+            "values": {column: spread([entry["values"][column] for entry in entries]) for column in columns}}
+
+
+def spread(values) -> dict:
+    """{"mean", "deviation", "interval": [low, high] of the mean, of 95 % confidence} of at least two numbers."""
+    values = np.sort(np.array(values, np.float64))  # sorted, so that not even rounding depends on the order
+    mean, deviation = float(values.mean()), float(values.std(ddof=1))
+    half = t_quantile(len(values) - 1) * deviation / math.sqrt(len(values))
+    return {"mean": mean, "deviation": deviation, "interval": [mean - half, mean + half]}
+
+
+def t_quantile(degrees, confidence=CONFIDENCE) -> float:
+    """The t for which a variable of Student's distribution with so many degrees of freedom has |T| <= t so often."""
+    low, high = 0.0, math.pi / 2
+    for _ in range(60):  # halvings, after which the doubles between the two are used up
+        middle = (low + high) / 2
+        low, high = (middle, high) if _within(middle, degrees) < confidence else (low, middle)
+    return math.sqrt(degrees) * math.tan(low)
+
+
+def _within(angle, degrees):
+    """P(|T| <= sqrt(degrees) tan(angle)), by the finite sums of Abramowitz and Stegun 1964, 26.7.3 and 26.7.4."""
+    odd = degrees % 2
+    term, total = (math.cos(angle) if odd else 1.0), 0.0
+    for k in range(1 + odd, degrees, 2):  # terms go up to cos^(degrees - 2)
+        total += term
+        term *= k / (k + 1) * math.cos(angle) ** 2
+    total *= math.sin(angle)
+    return 2 / math.pi * (angle + total) if odd else total
+
+
+def _table(result):
+    columns = [column for column in results.COLUMNS if any(column in figure["values"] for figure in result["figures"])]
+    rows = [["", *(results.COLUMNS[column] for column in columns)]]
+    for figure in result["figures"]:
+        arrow = {"lower": "v", "higher": "^", None: " "}[figure["better"]]
+        rows.append([f"{figure['metric']} {arrow}", *(_cell(figure["values"].get(column)) for column in columns)])
+    num = result["figures"][0]["num"]
+    lines = [*results.aligned(rows), "",
+             f"mean of {num} runs ±standard deviation [{100 * CONFIDENCE:.0f} % confidence of the mean, by Student's"
+             " t]; the names with their protocol:"]
+    lines += [f"  {figure['name']}" for figure in result["figures"]]
+    if result["others"]:
+        lines += ["not compared, since not all runs have them:", *(f"  {name}" for name in result["others"])]
+    return "\n".join(lines)
+
+
+def _cell(value):
+    if value is None:
+        return "-"
+    number = results.number
+    return f"{number(value['mean'])} ±{number(value['deviation'])} [{', '.join(map(number, value['interval']))}]"

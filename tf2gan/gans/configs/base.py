@@ -1,0 +1,102 @@
+"""Options that every method has."""
+import dataclasses
+import math
+import re
+from typing import Optional, Tuple
+
+from tf2gan.core.errors import UserError, flag
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Options that every method has. `None` is off; a method's own Config adds its fields and sets the defaults."""
+
+    dataset: str = ""  # a tensorflow-datasets name, or the path of a folder of images
+    image_size: Optional[str] = "128"  # N, or HEIGHTxWIDTH
+    batch_size: int = 1  # images of each kind in a step, over all replicas together
+    steps: Optional[int] = None  # length of the whole training; give one of steps, images, epochs
+    images: Optional[int] = None  # the same, in images of each kind
+    epochs: Optional[int] = None  # the same, in passes over the larger part of the data
+    seed: int = 0  # of weights, data order and every random number in training
+    ema_decay: Optional[float] = 0.999  # per step, of the averaged generator that samples and exports use; None is off
+
+    @property
+    def image_shape(self):
+        """(height, width) in pixels. Raises UserError if `image_size` is not N or HEIGHTxWIDTH."""
+        if not re.fullmatch(r"[0-9]+(x[0-9]+)?", self.image_size):
+            raise UserError(f"--image-size {self.image_size}: must be N or HEIGHTxWIDTH, such as 128 or 96x160")
+        sizes = [int(n) for n in self.image_size.split("x")]
+        return (sizes * 2)[:2]
+
+    @property
+    def real_batch_size(self) -> int:
+        """Real images of each kind in one batch of training data."""
+        return self.batch_size
+
+    @property
+    def images_per_step(self) -> int:
+        """Real images of each kind that one step uses, by which the clock advances."""
+        return self.real_batch_size
+
+    @property
+    def unlabelled_splits(self) -> Tuple[str, ...]:
+        """Names of more splits of images that the method learns from, whose labels are not used."""
+        return ()
+
+    # Where the batch size changes in the course of training; see `progressive.Config`.
+
+    def changes(self) -> list:
+        """The numbers of images seen after which `at` changes, ascending; the first is 0."""
+        return [0]
+
+    def at(self, images_seen):
+        """This config with the batch size that is in force after so many images."""
+        return self
+
+    def plan(self, total_images) -> str:
+        """Which images the networks make in the course of so many images, for people; empty if always the same."""
+        return ""
+
+    def grown(self, images_seen) -> bool:
+        """Whether the networks are all there by then; figures from before say nothing of where training leads."""
+        return True
+
+    def images_in(self, steps) -> int:
+        """Images of each kind that the first so many steps use."""
+        images = 0
+        for start, end in zip(self.changes(), [*self.changes()[1:], math.inf]):
+            size = self.at(start).images_per_step
+            part = min(steps, (end - start) / size)
+            images, steps = images + int(part) * size, steps - int(part)
+        return images
+
+    def steps_in(self, images) -> int:
+        """Steps that use so many images, the last one perhaps more than are left."""
+        steps = 0
+        for start, end in zip(self.changes(), [*self.changes()[1:], math.inf]):
+            size = self.at(start).images_per_step
+            steps += max(0, -(-(min(images, end) - start) // size))
+        return steps
+
+    def fitted(self, image_shape, class_names):
+        """This config with whatever it left to the data: their (height, width, channels), and names of classes or None.
+
+        Raises UserError where the method and the data do not go together.
+        """
+        return self
+
+    def check(self):
+        """Raises UserError for values that no training can use; a method's Config adds its own."""
+        if self.image_size is not None:
+            self.image_shape
+        for name, low, high in (("seed", 0, 2 ** 32 - 1), ("batch_size", 1, None)):
+            self.check_range(name, low, high)
+        if self.ema_decay is not None:
+            self.check_range("ema_decay", 0, 1)
+
+    def check_range(self, name, low, high=None):
+        """Raises UserError unless low <= value of the field `name` <= high."""
+        value = getattr(self, name)
+        if not low <= value < math.inf or (high is not None and value > high):  # refuses NaN too
+            limits = f"at least {low} and finite" if high is None else f"from {low} to {high}"
+            raise UserError(f"{flag(name)} {value}: must be {limits}")

@@ -1,0 +1,61 @@
+"""Numbers of CycleGAN."""
+import dataclasses
+from typing import Literal, Optional
+
+from tf2gan.core.errors import UserError
+from tf2gan.gans.configs import base
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(base.Config):
+    """Options of CycleGAN."""
+
+    dataset: str = "cycle_gan/apple2orange"  # a tensorflow-datasets name, or a folder with trainA trainB testA testB
+    epochs: Optional[int] = 200  # the same, in passes over the larger of the two domains
+    generator: Literal["unet", "resnet"] = "unet"  # generator network; resnet is the paper's, and several times slower
+    generator_filters: Optional[int] = None  # channels of its first convolution; None: 32 for unet, 64 for resnet
+    num_blocks: Optional[int] = None  # residual blocks of resnet; None: 6 below 256 pixels, 9 from there on
+    dropout: float = 0.0  # rate in the decoder of unet
+    discriminator_filters: int = 64  # channels of the discriminators' first convolution
+    cycle_weight: float = 10.0  # of the forward and of the backward cycle consistency loss (the paper's lambda)
+    identity_weight: float = 9.0  # of the identity loss; 0 saves its computation
+    adversarial_weight: float = 1.0  # of the generators' least squares loss
+    learning_rate: float = 2e-4  # of Adam, for generators and discriminators
+    beta_1: float = 0.5  # of Adam
+    learning_rate_decay: bool = False  # linear decay to 0 over the second half of training
+    optimizer: Literal["adam", "sgd"] = "adam"  # optimizer of generators and discriminators
+    pool_size: int = 50  # generated images kept for each discriminator; 0 is off
+    load_scale: float = 286 / 256  # training images are resized to this times image_size, then cropped at random
+    mirror: bool = True  # training images are mirrored at random
+
+    @property
+    def size_rule(self):
+        """(multiple, minimum) that height and width must keep to for these networks."""
+        return 16, 32  # of the discriminators, whose needs are the U-Net's too, and more than the ResNet's
+
+    def check(self):
+        super().check()
+        multiple, minimum = self.size_rule
+        if any(n % multiple or n < minimum for n in self.image_shape):
+            raise UserError(f"--image-size {self.image_size}: height and width must be multiples of {multiple} and at "
+                            f"least {minimum} for cyclegan")
+        for name, low, high in (("dropout", 0, 0.99), ("cycle_weight", 0, None), ("identity_weight", 0, None),
+                                ("adversarial_weight", 0, None), ("learning_rate", 0, None), ("beta_1", 0, 0.9999),
+                                ("load_scale", 1, None), ("pool_size", 0, None), ("discriminator_filters", 1, None)):
+            self.check_range(name, low, high)
+        for name in ("generator_filters", "num_blocks"):
+            if getattr(self, name) is not None:
+                self.check_range(name, 1)
+        if 0 < self.pool_size < self.batch_size:
+            raise UserError(f"--pool-size {self.pool_size}: must be 0 or at least --batch-size {self.batch_size}")
+        if not (self.cycle_weight or self.identity_weight or self.adversarial_weight):
+            raise UserError("--cycle-weight, --identity-weight and --adversarial-weight are all 0: nothing to train")
+
+
+PRESETS = {
+    "default": Config(),
+    # Sec. 7.1 and 7.2, and the identity weight of the paper's public code: half the cycle weight.
+    "paper": Config(generator="resnet", image_size="256", identity_weight=5.0, learning_rate_decay=True),
+}
+
+PRESET_OPTIONS = {}

@@ -1,0 +1,292 @@
+"""What all GANs that make images from latents share: the two losses, the choices of how to train, and how samples are drawn.
+
+A method's file has its networks and the order of its updates (`train_step`); `discriminator_loss` and `generator_loss`
+here are what the updates minimize.
+"""
+import math
+from typing import Optional
+
+import tensorflow as tf
+
+from tf2gan.core.errors import UserError
+from tf2gan.core.seeds import fold
+from tf2gan.gans import base, diagnosis, losses
+from tf2gan.gans.abilities import Abilities
+from tf2gan.gans.configs.latent import Config
+from tf2gan.networks import layers
+
+
+class LatentGAN(base.GAN):
+    """A generator of images from latents, and the discriminator that it is trained against.
+
+    A method implements `make_generator`, `make_discriminator` and `train_step`.
+    """
+
+    Config = Config
+    abilities = Abilities(samples=True)
+    splits = ("train",)
+
+    def __init__(self, config: Config, total_images: Optional[int] = None):
+        config.check()
+        if total_images is not None and config.pretrain_images >= total_images:
+            raise UserError(f"--pretrain-images {config.pretrain_images}: the whole training has {total_images} "
+                            "images, so the generator would learn nothing")
+        super().__init__(config, total_images)
+        self.batches_per_step = config.n_critic
+        self.image_shape = (*config.image_shape, config.channels)
+        self.generator = self._built_generator("generator")
+        self.discriminator = self.make_discriminator()
+        self.discriminator(tf.zeros([1, *self.image_shape]), *self.example_condition())
+        self.average = self.average_of(self.generator, lambda: self._built_generator("average"), config.ema_decay)
+        self.generator_optimizer = self.optimizer_of("generator")
+        self.discriminator_optimizer = self.optimizer_of("discriminator")
+        self.build_all([(self.generator_optimizer, self.generator.trainable_variables),
+                        (self.discriminator_optimizer, self.discriminator.trainable_variables),
+                        *self.make_networks_to_compare()])
+
+    # What a method provides.
+
+    def make_generator(self, name):
+        """A network from latents [batch, latent_size] to images [batch, *image_shape] in [-1, 1]."""
+        raise NotImplementedError
+
+    def make_discriminator(self):
+        """A network from images to logits [batch, 1]."""
+        raise NotImplementedError
+
+    def make_networks_to_compare(self):
+        """Networks that are trained beside these two, which learn nothing of them: [(optimizer, its variables)]."""
+        return []
+
+    def example_condition(self):
+        """What both networks take besides latents and images, such as a label, for one example."""
+        return ()
+
+    # For the training loop.
+
+    @property
+    def networks(self):
+        condition = self.example_condition()
+        return {"generator": (self.generator, [tf.zeros([1, self.config.latent_size]), *condition]),
+                "discriminator": (self.discriminator, [tf.zeros([1, *self.image_shape]), *condition])}
+
+    def batch_spec(self, batch_size):
+        num = self.config.real_batch_size * batch_size // self.config.batch_size
+        return {"images": tf.TensorSpec([num, *self.image_shape], tf.float32)}
+
+    def phase(self):
+        return {"pretraining": int(self.images_seen.numpy()) < self.config.pretrain_images}
+
+    def phase_end(self):
+        return self.config.pretrain_images if self.phase()["pretraining"] else None
+
+    def optimizer_of(self, player):
+        """A new optimizer with the options of the "generator" or the "discriminator"."""
+        config = self.config
+        return self.make_optimizer(getattr(config, f"{player}_optimizer"), getattr(config, f"{player}_learning_rate"),
+                                   config.beta_1, config.beta_2, config.epsilon, config.learning_rate_decay,
+                                   config.epoch_decay)
+
+    def _built_generator(self, name):
+        generator = self.make_generator(name)
+        generator(tf.zeros([1, self.config.latent_size]), *self.example_condition())
+        return generator
+
+    # The updates, in replica context. `condition`: what else both networks take, such as labels.
+
+    def update_discriminator(self, real, *condition, number=0, variables=None):
+        """One update from real images [n, *image_shape] and as many generated ones; {name: scalar} to log.
+
+        `number`: which of a step's updates this is. `variables`: those that it moves; None is all.
+        """
+        real = self.with_known_number(real)
+        fake = self.fake_images(real.shape[0], *condition, number=number)
+        logs = self.minimize_discriminator(
+            lambda: self.discriminator_loss(real, fake, *condition, number=number), variables)
+        return {**logs, **diversity(real, fake)}
+
+    def update_generator(self, *condition, real=(), num=None, variables=None):
+        """One update from `num` generated images (None: a replica's part of a batch); {name: scalar} to log.
+
+        `real`: (real images, and what they are conditioned on), for a loss that compares the two. `variables`: those
+        that it moves; None is all.
+        """
+        num = num or self.config.batch_size // self.num_replicas
+        latents = self.training_latents(num, "generator_latents")
+
+        def loss_fn():
+            fake = self.generator(latents, *condition, training=True, seed=self.seed_for("generator_dropout"))
+            logits = self.judge(self.with_noise(fake, "generator"), *condition, training=True,
+                                seed=self.seed_for("dropout_generator"))
+            return self.generator_loss(logits, *real), None
+
+        variables = self.generator.trainable_variables if variables is None else variables
+        loss, _ = self.minimize(loss_fn, self.generator_optimizer, variables, self.config.gradient_clip)
+        return {"generator_loss": loss}
+
+    def with_known_number(self, real):
+        """Real images, whose number the data set does not tell where it is shared out to replicas."""
+        num = real.shape[0] or self.config.real_batch_size // self.num_replicas
+        return tf.ensure_shape(real, [num, *real.shape[1:]])
+
+    def fake_images(self, num, *condition, number=0):
+        """`num` generated images for the discriminator's update of this number."""
+        latents = self.training_latents(num, f"discriminator_latents{number}")
+        return self.generator(latents, *condition, training=True, seed=self.seed_for(f"fake_dropout{number}"))
+
+    def minimize_discriminator(self, loss_fn, variables=None):
+        """One step of the discriminator's optimizer; `loss_fn()` returns (loss, what to log), the second is returned.
+
+        With `weight_clip` its weights are then cut to that size (Arjovsky et al. 2017, algorithm 1, line 7).
+        """
+        variables = self.discriminator.trainable_variables if variables is None else variables
+        _, logs = self.minimize(loss_fn, self.discriminator_optimizer, variables, self.config.gradient_clip)
+        if self.config.weight_clip is not None:
+            layers.clip_weights(variables, self.config.weight_clip)
+        return logs
+
+    # The losses.
+
+    def discriminator_loss(self, real, fake, *condition, number=0):
+        """(loss, what to log) for real and generated images, both [n, *image_shape]."""
+        config, adversarial = self.config, losses.ADVERSARIAL[self.config.loss]
+        real, fake = self.with_noise(real, f"real{number}"), self.with_noise(fake, f"fake{number}")
+        if config.batches == "joint":
+            logits = self.judge(tf.concat([real, fake], axis=0), *map(_for_both, condition), training=True,
+                                seed=self.seed_for(f"dropout{number}"))
+            real_logits, fake_logits = tf.split(logits, 2)
+        else:  # batch statistics never mix real and generated images
+            real_logits, fake_logits = (
+                self.judge(images, *condition, training=True, seed=self.seed_for(f"dropout_{name}{number}"))
+                for name, images in (("real", real), ("fake", fake)))
+        labels = self._labels(real_logits.shape, number) if adversarial.takes_labels else ()
+        loss = config.discriminator_loss_weight * adversarial.discriminator(real_logits, fake_logits, *labels)
+        logs = {"discriminator_loss": loss}
+        if config.penalty is not None:
+            def critic(images):  # scaled so that the slope asked for is 1
+                logits = self.judge(images, *condition, training=True, seed=self.seed_for(f"dropout_penalty{number}"))
+                return logits / config.penalty_target
+
+            logs["penalty"] = losses.PENALTIES[config.penalty](
+                critic, real, fake, self.draw("uniform", real.shape, f"penalty{number}"))
+            loss += config.penalty_weight * logs["penalty"]
+        if config.drift_weight:
+            loss += config.drift_weight * losses.drift(real_logits)
+        if adversarial.boundary is None:
+            logs["critic_distance"] = tf.reduce_mean(real_logits) - tf.reduce_mean(fake_logits)
+        else:
+            logs["real_accuracy"] = tf.reduce_mean(tf.cast(real_logits > adversarial.boundary, tf.float32))
+            logs["fake_accuracy"] = tf.reduce_mean(tf.cast(fake_logits <= adversarial.boundary, tf.float32))
+        return loss, logs
+
+    def generator_loss(self, fake_logits, real=None, *condition):
+        """Scalar, from the logits [n, 1] of the images of one update.
+
+        `real`: real images and what they are conditioned on, which a loss that compares the two gets the logits of.
+        Where they are fewer, each is compared with several generated ones.
+        """
+        adversarial = losses.ADVERSARIAL[self.config.loss]
+        if not adversarial.compares:
+            return adversarial.generator(fake_logits)
+        real = self.with_known_number(real)
+        real_logits = self.judge(self.with_noise(real, "generator_real"), *condition, training=True,
+                                 seed=self.seed_for("dropout_generator_real"))
+        return adversarial.generator(tf.tile(real_logits, [fake_logits.shape[0] // real.shape[0], 1]), fake_logits)
+
+    def judge(self, images, *condition, training=False, seed=None):
+        """Logits [n, 1] of images' being real."""
+        return self.discriminator(images, *condition, training=training, seed=seed)
+
+    def training_latents(self, num, purpose):
+        """Latents [num, latent_size] for this purpose and step."""
+        shape = [num, self.config.latent_size]
+        if self.config.latent_distribution == "normal":
+            return self.draw("normal", shape, purpose)
+        return 2.0 * self.draw("uniform", shape, purpose) - 1.0
+
+    def _labels(self, shape, number):
+        """Labels of real and of generated images, float32 of `shape`."""
+        config = self.config
+        if config.soft_labels:
+            real = 0.8 + 0.2 * self.draw("uniform", shape, f"real_labels{number}")
+            fake = 0.3 * self.draw("uniform", shape, f"fake_labels{number}")
+        else:
+            real, fake = tf.fill(shape, config.real_label), tf.fill(shape, config.fake_label)
+        if not config.label_flips:
+            return real, fake
+        flips = [self.draw("uniform", shape, f"{name}_flips{number}") < config.label_flips for name in ("real", "fake")]
+        return tf.where(flips[0], fake, real), tf.where(flips[1], real, fake)
+
+    def with_noise(self, images, purpose):
+        """Images as the discriminator is shown them: with instance noise (Sonderby et al. 2017, sec. 3.1).
+
+        The noise falls linearly with the images seen.
+        """
+        if not self.config.instance_noise:
+            return images
+        left = 1.0 - tf.cast(self.images_seen, tf.float32) / float(self.total_images)
+        deviation = self.config.instance_noise * tf.clip_by_value(left, 0.0, 1.0)
+        return images + deviation * self.draw("normal", images.shape, f"noise_{purpose}")
+
+    # Using it.
+
+    def latents(self, num, seed, truncation=math.inf):
+        """`num` latents, float32 [num, latent_size]: the first ones of the endless sequence that `seed` stands for.
+
+        Args:
+            num, seed: ints or int scalars.
+            truncation: no number is larger than this in size: N(0, 1) cut off there, or U(-truncation, truncation).
+                The smaller, the more alike and the more typical the images (Brock et al. 2019, sec. 3.1).
+        """
+        seed = tf.stack([tf.cast(seed, tf.int64), tf.zeros([], tf.int64)])
+        uniform = tf.random.stateless_uniform([num, self.config.latent_size], fold(seed, "latents"), dtype=tf.float64)
+        truncation = tf.cast(truncation, tf.float64)
+        if self.config.latent_distribution == "uniform":
+            return tf.cast((2.0 * uniform - 1.0) * tf.minimum(truncation, 1.0), tf.float32)
+        # By the inverse of the distribution function, so that a latent moves smoothly with the truncation.
+        above = 0.5 * tf.math.erfc(truncation / math.sqrt(2.0))
+        probability = above + tf.clip_by_value(uniform, 1e-12, 1.0 - 1e-12) * (1.0 - 2.0 * above)
+        return tf.cast(tf.math.ndtri(probability), tf.float32)
+
+    def generate(self, latents, *condition):
+        """Images [batch, *image_shape] in [-1, 1] from latents [batch, latent_size] and, if it takes any, labels."""
+        return self.average(latents, *condition, training=False)
+
+    def sample_inputs(self, num):
+        return self.latents(num, self.config.seed)
+
+    def sample(self, latents):
+        """The images of these latents as a grid, as square as can be, filled up with black."""
+        images = self.generate(latents)
+        num = images.shape[0]
+        columns = math.ceil(math.sqrt(num))
+        rows = math.ceil(num / columns)
+        images = tf.pad(images, [[0, rows * columns - num], [0, 0], [0, 0], [0, 0]], constant_values=-1.0)
+        return {"samples": tf.reshape(images, [rows, columns, *self.image_shape])}
+
+    def diagnose(self, history):
+        return diagnosis.of_latent_gan(history, self.config, self.zero_loss())
+
+    def zero_loss(self):
+        """Below this the discriminator's loss counts as zero; None where that means nothing."""
+        return diagnosis.zero_loss(self.config)
+
+
+def mean_logs(logs):
+    """The mean of each quantity over a list of {name: scalar}."""
+    return {name: tf.add_n([each[name] for each in logs]) / len(logs) for name in logs[0]}
+
+
+def diversity(real, fake):
+    """{"diversity": std of generated images over a batch, where that of real ones is 1}; empty for one image."""
+    return {"diversity": _spread(fake) / (_spread(real) + 1e-6)} if real.shape[0] > 1 else {}
+
+
+def _for_both(part):
+    """What real images are conditioned on, for them and as many generated ones: of each image, or of all alike."""
+    return tf.concat([part, part], axis=0) if tf.is_tensor(part) and part.shape.rank else part
+
+
+def _spread(images):
+    """Standard deviation of each pixel over the batch, its mean over pixels."""
+    return tf.reduce_mean(tf.math.reduce_std(tf.cast(images, tf.float32), axis=0))

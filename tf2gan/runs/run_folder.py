@@ -1,0 +1,243 @@
+"""A run is a folder: config.json, metrics.jsonl, samples/, checkpoints/, TensorBoard events. Every tool takes one."""
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import pathlib
+import re
+import shutil
+import uuid
+from typing import Optional
+
+import tensorflow as tf
+
+from tf2gan.core import files
+from tf2gan.core.errors import UserError
+from tf2gan.core.versions import versions
+
+KEEP_CHECKPOINTS = 3
+
+
+def next_run_dir(model: str, dataset: str) -> pathlib.Path:
+    """runs/MODEL-DATASET-NNN with the next free number."""
+    name = re.sub(r"[^A-Za-z0-9_.]+", "-", pathlib.PurePath(dataset).name)
+    taken = [int(path.name[-3:]) for path in pathlib.Path("runs").glob(f"{model}-{name}-[0-9][0-9][0-9]")]
+    return pathlib.Path("runs", f"{model}-{name}-{max(taken, default=0) + 1:03d}")
+
+
+def epoch_images(sizes: dict) -> Optional[int]:
+    """Images in one pass over the largest of the training splits of {split: its size}; None without any."""
+    return max((size for split, size in sizes.items() if split.startswith("train") or split == "unlabelled"),
+               default=None)
+
+
+def create(path, record: dict) -> "Run":
+    """A new run folder that holds `record` as config.json. UserError if it is not empty or cannot be written."""
+    path = pathlib.Path(path)
+    check_new(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        files.write_atomically(path / "config.json", json.dumps(record, indent=2) + "\n")
+    except OSError as error:
+        raise UserError(f"--run-dir {path}: cannot be written: {error.strerror}") from error
+    return Run(path)
+
+
+def check_new(path):
+    """Raises UserError unless `path` is free for a new run; writes nothing."""
+    path = pathlib.Path(path)
+    if path.is_dir():
+        # What a kill left while the first config.json was being written does not count.
+        if any(not other.name.startswith(".config.json.") for other in path.iterdir()):
+            hint = f"; --resume {path} goes on with the run in it" if (path / "config.json").exists() else ""
+            raise UserError(f"--run-dir {path}: the folder is not empty{hint}")
+    elif os.path.lexists(path):
+        raise UserError(f"--run-dir {path}: there is a file of that name")
+    try:
+        files.check_writable(path)
+    except UserError as error:
+        raise UserError(f"--run-dir {path} cannot be written: {error}") from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A complete checkpoint: its folder and its info.json."""
+
+    path: pathlib.Path
+    info: dict
+
+    @property
+    def is_best(self) -> bool:
+        """If it is kept for its figures, and not as one of the last."""
+        return self.path.name.startswith("best-")
+
+    def check_stack(self):
+        """Raises UserError if another generation of Keras wrote it.
+
+        Keras 2 and 3 list the variables of networks and optimizers in other orders, so that one would be restored to
+        another of the same shape.
+        """
+        wrote, reads = self.info.get("versions", {}), versions()
+        if "keras" in wrote and wrote["keras"].split(".")[0] != reads["keras"].split(".")[0]:
+            name = "TensorFlow {tensorflow} with Keras {keras}".format_map
+            raise UserError(f"checkpoint {self.path} was written by {name(wrote)}, which {name(reads)} cannot read: "
+                            "use the environment that wrote it; what tools/export.py makes of it there serves here too")
+
+
+class Run:
+    """An existing run folder."""
+
+    def __init__(self, path):
+        """Raises UserError if `path` is not a run."""
+        self.path = pathlib.Path(path)
+        file = self.path / "config.json"
+        if not self.path.is_dir():
+            raise UserError(f"{path}: no such run folder")
+        if not file.exists():
+            raise UserError(f"{path}: not a run folder: it has no config.json")
+        try:
+            self.record = json.loads(file.read_text(encoding="utf-8"))
+            for name, kind in (("model", str), ("config", dict), ("options", dict), ("data", dict)):
+                if not isinstance(self.record[name], kind):
+                    raise ValueError(f"{name} is no {kind.__name__}")
+        except (ValueError, TypeError, KeyError, OSError) as error:
+            raise UserError(f"{file}: not the configuration of a run: {error!r}") from error
+
+    @property
+    def evaluation_file(self) -> pathlib.Path:
+        """Where the figures of the last evaluation are."""
+        return self.path / "evaluation.json"
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Keeps a second process from training in the same folder. Raises UserError if one does."""
+        with open(self.path / ".lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise UserError(f"{self.path}: another process is training in this run folder") from error
+            yield
+
+    def update(self, values: dict):
+        """Changes entries of config.json."""
+        if any(self.record.get(name) != value for name, value in values.items()):
+            self.record.update(values)
+            files.write_atomically(self.path / "config.json", json.dumps(self.record, indent=2) + "\n")
+
+    # Checkpoints: a folder each, complete or absent.
+
+    def checkpoints(self) -> list:
+        """The last checkpoints, oldest first, without the best. Raises UserError for one that is damaged."""
+        return self._checkpoints("[0-9]*")
+
+    def best(self) -> Optional[Checkpoint]:
+        """The checkpoint kept for its figures; None if there is none. Raises UserError if it is damaged."""
+        # A kill may have left two; one is written only if it is better than the one before.
+        return (self._checkpoints("best-[0-9]*") or [None])[-1]
+
+    def all_checkpoints(self) -> list:
+        """The last ones and the best, oldest first; of two of the same images the best comes first."""
+        best = self.best()
+        return sorted([*([best] if best else []), *self.checkpoints()], key=lambda each: each.info["images"])
+
+    def newest(self) -> Optional[Checkpoint]:
+        """What a resume goes on from: the checkpoint of most images, be it the best; None if there is none."""
+        return (self.all_checkpoints() or [None])[-1]
+
+    def _checkpoints(self, pattern):
+        found = []
+        for path in sorted((self.path / "checkpoints").glob(pattern)):
+            try:
+                found.append(Checkpoint(path, json.loads((path / "info.json").read_text(encoding="utf-8"))))
+            except (OSError, ValueError) as error:  # never passed over: the user would go on from an older one unawares
+                way_out = f"remove it to go on from {found[-1].path}" if found else "no older one is there"
+                raise UserError(f"checkpoint {path} cannot be read: info.json: {error}; {way_out}") from error
+        return found
+
+    def save(self, gan, info: dict, best=None) -> pathlib.Path:
+        """Writes a checkpoint under a temporary name, renames it, and drops all but the newest.
+
+        `best`: the figure for which it is the best one, JSON; it then takes the place of the best before, and the last
+        ones stay as they are. It is a whole copy even where one of the last is of the same images, for a moment: the
+        disk has to have room for it as soon as those are of later ones.
+        """
+        folder = self.path / "checkpoints"
+        images = int(gan.images_seen.numpy())
+        target = folder / (f"{images:010d}" if best is None else f"best-{images:010d}")
+        if target.exists():  # the same state again, after a resume that had nothing to do
+            return target
+        temporary = folder / f".writing-{uuid.uuid4().hex}"
+        temporary.mkdir(parents=True)
+        tf.train.Checkpoint(gan=gan).write(str(temporary / "state"))
+        info = {"images": images, "versions": versions(), **info, **({"best": best} if best is not None else {})}
+        files.write_atomically(temporary / "info.json", json.dumps(info, indent=2) + "\n")
+        for file in temporary.iterdir():
+            files.sync(file)
+        os.replace(temporary, target)
+        files.sync(folder)
+        self._drop(self.checkpoints()[:-KEEP_CHECKPOINTS] if best is None else self._checkpoints("best-[0-9]*")[:-1])
+        return target
+
+    def _drop(self, checkpoints):
+        for old in checkpoints:
+            leftover = old.path.with_name(f".writing-{uuid.uuid4().hex}")
+            os.replace(old.path, leftover)  # or a kill would leave half of it under its name
+            shutil.rmtree(leftover)
+
+    def restore(self, gan, checkpoint: Checkpoint):
+        """Restores everything, or raises UserError that names what to do."""
+        checkpoint.check_stack()
+        older = [str(other.path) for other in self.all_checkpoints()
+                 if other.path != checkpoint.path and other.info["images"] <= checkpoint.info["images"]]
+        way_out = f"remove it to go on from {older[-1]}" if older else "no older one is there"
+        try:
+            status = tf.train.Checkpoint(gan=gan).read(str(checkpoint.path / "state"))
+            num_replicas = checkpoint.info["replicas"]
+            if gan.num_local_replicas <= num_replicas:
+                status.assert_existing_objects_matched()
+            else:
+                status.assert_nontrivial_match()
+            status.expect_partial()  # or what belongs to replicas that are not here is reported as forgotten
+            gan.restored(num_replicas)
+        except (tf.errors.OpError, ValueError, AssertionError, RuntimeError, LookupError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise UserError(f"checkpoint {checkpoint.path} cannot be read: {reason}; {way_out}") from error
+
+    def remove_leftovers(self, images: int):
+        """After a kill: drops half-written files and checkpoints, and log lines from after `images`, the checkpoint."""
+        for path in (self.path / "checkpoints").glob(".writing-*"):
+            shutil.rmtree(path)
+        self._drop(self._checkpoints("best-[0-9]*")[:-1])
+        for path in (*self.path.glob(".*.tmp"), *(self.path / "samples").glob(".*.tmp")):
+            path.unlink()
+        kept = [line for line in self.metrics() if line["images"] <= images]
+        files.write_atomically(self.path / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
+
+    def metrics(self) -> list:
+        """The objects of metrics.jsonl, without a half-written last line."""
+        lines = []
+        with contextlib.suppress(FileNotFoundError):
+            for line in (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
+                with contextlib.suppress(ValueError):
+                    lines.append(json.loads(line))
+        return lines
+
+    def logs(self) -> list:
+        """Those of `metrics` that are means over steps; the others are figures of evaluations."""
+        return [line for line in self.metrics() if "images_per_second" in line]
+
+    def log(self, values: dict):
+        """Appends one object to metrics.jsonl."""
+        with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+
+
+class Nowhere:
+    """In place of a Run for a worker that is not the chief: it has no history, and writes nothing."""
+
+    def logs(self) -> list:
+        return []
+
+    def save(self, gan, info: dict, best=None):
+        pass

@@ -1,0 +1,289 @@
+"""One training on several machines: what TF_CONFIG says, the strategy, what all workers agree on, and who was lost.
+
+All workers make the same calls in the same order, or they would wait for each other for ever. So the chief, worker 0,
+decides how many steps come next, the others follow, and whatever only one of them does (files, samples, evaluations)
+needs no other.
+"""
+import contextlib
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+import zlib
+
+import numpy as np
+import tensorflow as tf
+
+from tf2gan.core.errors import Failure, UserError
+
+_PERIOD = 2.0  # seconds between two looks at the other workers
+_PATIENCE = 600.0  # seconds in which all have to come up: a cluster may be fetching its images
+_LOST_AFTER = 5  # looks in a row that find nobody
+_SECONDS_TO_END = 20  # that a worker which failed takes at most for telling the others
+# What a collective operation fails with when another worker is gone.
+_BROKEN = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError,
+           tf.errors.DeadlineExceededError, tf.errors.FailedPreconditionError, tf.errors.UnknownError)
+
+
+class Alone:
+    """The only worker, which has nobody to agree with.
+
+    Attributes:
+        number: of workers; share: (which one this is, number).
+        where: where a command that goes on with the run has to be typed, for people; empty: here.
+    """
+
+    number, is_chief, share, where = 1, True, (0, 1), ""
+
+    def distributed(self, strategy, dataset, batch_size):
+        """`dataset` of global batches for the replicas of `strategy`."""
+        return strategy.experimental_distribute_dataset(dataset)
+
+    def check_same(self, what, text):
+        """Raises UserError on all workers if `text` is not the same on each; `what` names it."""
+
+    def agree(self, step, num_steps, number):
+        """The number of steps to run next, the same on all workers: 0, the end, once one of them got a signal.
+
+        Args:
+            step: number of steps done.
+            num_steps: as many as the chief wants; what other workers want does not count.
+            number: of the signal that this worker got, or None.
+        """
+        return 0 if number is not None else num_steps
+
+    def finish(self, number):
+        """Waits until all have come here, after which each may end. The number of the signal that one got, or None."""
+        return number
+
+    @contextlib.contextmanager
+    def together(self):
+        """Around training: an error of one worker in the `with` block ends all."""
+        yield
+
+    @contextlib.contextmanager
+    def explained(self):
+        """Around everything: makes one line, a Failure, of what TensorFlow raises when another worker is gone."""
+        yield
+
+
+ALONE = Alone()
+
+
+class Team(Alone):
+    """This process as one of several workers.
+
+    Attributes:
+        name: of this worker, for people; names: of all.
+        way_back: the command that goes on after a loss; None before there is a run to go on with.
+    """
+
+    where, way_back = " on each host", None
+
+    def __init__(self, addresses, index):
+        """`addresses`: "host:port" of all workers, the chief's first; `index`: of this one."""
+        self.number, self.is_chief, self.share = len(addresses), index == 0, (index, len(addresses))
+        self.names = [f"worker {i} of {len(addresses)} ({address})" for i, address in enumerate(addresses)]
+        self.name = self.names[index]
+        self._port = _pair(addresses[index])[1]
+        self._when, self._signal, self._over = "before training began", 0, False
+        others = {name: _pair(address) for i, (name, address) in enumerate(zip(self.names, addresses)) if i != index}
+        self._watch = Watch(others, self._end)
+        self._stderr = os.dup(2)  # reached also while the other one is held back
+
+    def connect(self):
+        """MultiWorkerMirroredStrategy over all visible GPUs, or over the CPU, of all workers; waits until all are up.
+
+        To be called before TensorFlow has used any device. Raises UserError if this worker's port is taken.
+        """
+        try:  # TensorFlow's own words for it are a page
+            with socket.socket() as port:
+                port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                port.bind(("", self._port))
+        except OSError as error:
+            raise UserError(f"TF_CONFIG: {self.name} cannot listen on its port: {error.strerror}") from error
+        self._watch.start()
+        communication = tf.distribute.experimental.CommunicationImplementation
+        implementation = communication.AUTO if tf.config.list_physical_devices("GPU") else communication.RING
+        strategy = tf.distribute.MultiWorkerMirroredStrategy(
+            tf.distribute.cluster_resolver.TFConfigClusterResolver(),
+            tf.distribute.experimental.CommunicationOptions(implementation=implementation))
+        # TensorFlow now catches SIGTERM for a use of its own, and would let none through.
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+        of_each = strategy.num_replicas_in_sync // self.number
+
+        @tf.function
+        def total(table):
+            return strategy.reduce("SUM", strategy.run(tf.identity, args=(table / of_each,)), axis=None)
+
+        self._total = total
+        return strategy
+
+    def distributed(self, strategy, dataset, batch_size):
+        """`dataset` of this worker's share of each global batch, for its replicas."""
+        of_replica = batch_size // strategy.num_replicas_in_sync
+        if strategy.num_replicas_in_sync > self.number:
+            dataset = dataset.rebatch(of_replica, drop_remainder=True)
+        # Or the workers would ask each other at each step whether it is the end, and batches would have no static size.
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+        return strategy.distribute_datasets_from_function(lambda context: dataset)
+
+    def _gather(self, *numbers):
+        """What all workers gave: an int array [workers, numbers]; whole numbers below 2 ** 24."""
+        table = np.zeros([self.number, len(numbers)], np.float32)
+        table[self.share[0]] = numbers
+        return np.rint(self._total(tf.constant(table)).numpy()).astype(int)
+
+    def check_same(self, what, text):
+        check = zlib.crc32(text.encode())
+        checks = self._gather(check >> 16, check & 0xFFFF)
+        others = [name for name, row in zip(self.names, checks) if (row != checks[0]).any()]
+        if others:
+            raise UserError(f"{others[0]} differs from worker 0 in its {what}; all workers need the same")
+
+    def agree(self, step, num_steps, number):
+        self._when = f"at step {step}"
+        num_steps, self._signal = self._exchange(num_steps, number)
+        return 0 if self._signal else num_steps
+
+    def finish(self, number):
+        _, number = self._exchange(0, number or self._signal)
+        self._watch.stop()
+        return number or None
+
+    def _exchange(self, num_steps, number):
+        """(number of steps that the chief wants, number of the signal that one of the workers got or 0)"""
+        table = self._gather(num_steps, number or 0, 0)
+        for name, row in zip(self.names, table):
+            if row[2]:
+                self._over = True
+                raise Failure(f"{name} failed {self._when}; it has said why")
+        return int(table[0, 0]), int(table[:, 1].max())
+
+    @contextlib.contextmanager
+    def together(self):
+        try:
+            yield
+        except tf.errors.OpError:
+            raise  # perhaps in the middle of a step: the others will see that this worker is gone
+        except Exception:
+            if not self._over:  # the others are agreeing, or soon will be, if they do not wait for this one elsewhere
+                telling = threading.Thread(target=self._gather, args=(0, 0, 1), daemon=True)
+                telling.start()
+                telling.join(_SECONDS_TO_END)
+            raise
+
+    @contextlib.contextmanager
+    def explained(self):
+        try:
+            yield
+        except BaseException as error:
+            if self._watch.is_alive():
+                signal.alarm(2 * _SECONDS_TO_END)  # the end of TensorFlow may wait for the others
+            if not isinstance(error, _BROKEN):
+                raise
+            time.sleep(_PERIOD * (_LOST_AFTER + 3))  # by then the watch has ended this process, and said who was lost
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise Failure(f"{self.name} lost touch with the others {self._when}: {reason}{self._hint()}") from error
+
+    def _hint(self):
+        return f"; go on with: {self.way_back}{self.where}" if self.way_back else ""
+
+    def _end(self, name, what):
+        """Ends this process, which may be waiting inside of TensorFlow for a worker that is no more."""
+        line = f"{pathlib.PurePath(sys.argv[0]).name}: {name} {what.format(when=self._when)}{self._hint()}\n"
+        os.write(self._stderr, line.encode())
+        os._exit(1)
+
+
+class Watch(threading.Thread):
+    """Looks at the ports of other workers as long as training goes on.
+
+    TensorFlow notices a lost worker too, but not everywhere, and not in words for people.
+    """
+
+    def __init__(self, others, end, period=_PERIOD, patience=_PATIENCE):
+        """`others`: {name: (host, port)}; `end(name, what)` is called once, for the first one that is not there."""
+        super().__init__(name="watch", daemon=True)
+        self._others, self._end, self._period, self._patience = others, end, period, patience
+        self._stopped = threading.Event()
+
+    def run(self):
+        began, seen, missed = time.monotonic(), set(), dict.fromkeys(self._others, 0)
+        told = began - 50.0  # the first word after 10 seconds, then one a minute
+        while not self._stopped.wait(self._period):
+            for name, address in self._others.items():
+                missed[name] = 0 if _is_up(address, 2 * self._period) else missed[name] + 1
+                seen.update([name] * (not missed[name]))
+                if name in seen and missed[name] >= _LOST_AFTER:
+                    return self._stopped.is_set() or self._end(name, "was lost {when}")
+            absent = [name for name in self._others if name not in seen]
+            now = time.monotonic()
+            if absent and now - began > self._patience:
+                return self._end(absent[0], f"did not come up within {self._patience:.0f} seconds")
+            if absent and now - told > 60.0:
+                print(f"waiting for {', '.join(absent)}", file=sys.stderr, flush=True)
+                told = now
+
+    def stop(self):
+        self._stopped.set()
+
+
+def _is_up(address, timeout):
+    try:
+        socket.create_connection(address, timeout).close()
+    except OSError:
+        return False
+    return True
+
+
+def _pair(address):
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def team(environment=os.environ):
+    """The `Team` that TF_CONFIG speaks of; ALONE without it, or where it has but one worker.
+
+    Raises UserError for a TF_CONFIG that cannot be.
+    """
+    text = environment.get("TF_CONFIG", "").strip()
+    if not text:
+        return ALONE
+    try:
+        config = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"TF_CONFIG is not JSON: {error}") from error
+    form = '; needed: {"cluster": {"worker": ["HOST:PORT", ...]}, "task": {"type": "worker", "index": N}}'
+    for part in ("cluster", "task"):
+        if not isinstance(config, dict) or not isinstance(config.get(part), dict):
+            raise UserError(f'TF_CONFIG has no "{part}"{form}')
+    cluster, task = config["cluster"], config["task"]
+    for kind in [*cluster, task.get("type")]:
+        if kind not in ("chief", "worker"):
+            raise UserError(f"TF_CONFIG: {json.dumps(kind)} is no worker that can train here; possible: worker, chief")
+    for kind, addresses in cluster.items():
+        if not isinstance(addresses, list) or not all(map(_is_address, addresses)):
+            raise UserError(f'TF_CONFIG: {json.dumps(addresses)} for "{kind}" is no list of "HOST:PORT"')
+    everyone = [*cluster.get("chief", []), *cluster.get("worker", [])]
+    if len(set(everyone)) < len(everyone):
+        raise UserError(f"TF_CONFIG: an address is there twice: {', '.join(everyone)}")
+    kind, index, own = task["type"], str(task.get("index")), cluster.get(task["type"], [])
+    if not own:
+        raise UserError(f'TF_CONFIG: the cluster has no "{kind}", which the task is{form}')
+    if not index.isdecimal() or int(index) >= len(own):
+        raise UserError(f'TF_CONFIG: index {json.dumps(task.get("index"))} of the task: must be from 0 to '
+                        f"{len(own) - 1}, the cluster has {len(own)} of type {kind}")
+    if len(everyone) < 2:
+        return ALONE
+    return Team(everyone, everyone.index(own[int(index)]))
+
+
+def _is_address(value):
+    found = isinstance(value, str) and re.fullmatch(r"(?:[^\s:/\[\]]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", value)
+    return bool(found) and 0 < int(found[1]) < 65536

@@ -1,0 +1,35 @@
+"""Devices, precision and determinism of a training."""
+import tensorflow as tf
+
+from tf2gan.core.errors import UserError
+from tf2gan.training import cluster
+from tf2gan.training.options import Options
+
+
+def make_strategy(options: Options, team=cluster.ALONE):
+    """MirroredStrategy over the GPUs, or over the CPU, of all machines. Before TensorFlow has used any device."""
+    if options.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    # Grappler's remapper fails on a leaky ReLU that a gradient reads, says so at every start, and gains nothing here.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    policy = "mixed_bfloat16" if options.precision == "bfloat16" else "float32"
+    tf.keras.mixed_precision.set_global_policy(policy)
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        if options.replicas and options.replicas > len(gpus):
+            raise UserError(f"--replicas {options.replicas}: this machine has {len(gpus)} GPU(s)")
+        if team.number > 1:
+            tf.config.set_visible_devices(gpus[:options.replicas], "GPU")
+            return team.connect()
+        return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(options.replicas or len(gpus))])
+    replicas = options.replicas or 1
+    if team.number > 1:
+        if replicas > 1:
+            raise UserError(f"--replicas {replicas}: not with the {team.number} workers of TF_CONFIG, each of which is "
+                            "one replica where it has no GPU")
+        return team.connect()
+    if replicas > 1:  # gains no speed; it is how a run of several GPUs is followed step by step on a machine without
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
+    return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(replicas)],
+                                          cross_device_ops=tf.distribute.ReductionToOneDevice())

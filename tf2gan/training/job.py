@@ -1,0 +1,218 @@
+"""From a Request to a run: data, devices, networks, folder, loop, and what to say at the end."""
+import contextlib
+import dataclasses
+import json
+import shlex
+import sys
+from typing import Optional
+
+from tf2gan.core import progress
+from tf2gan.core.errors import UserError
+from tf2gan.core.versions import versions
+from tf2gan.data import labelled, load
+from tf2gan.gans import GANS
+from tf2gan.runs import run_folder
+from tf2gan.runs.record import check_same_data
+from tf2gan.training import cluster, early_stopping, summary
+from tf2gan.training.devices import make_strategy
+from tf2gan.training.loop import Diverged, Trainer, build_gan
+from tf2gan.training.options import check_options
+from tf2gan.training.plan import check_data, epoch_images, growth, total_images
+from tf2gan.training.reporter import Reporter, Silence, confusion_matrix
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a session ended: what to tell the user, and the number of the signal that ended it early, if one did."""
+
+    message: str
+    signal: Optional[int] = None
+
+
+def resolved(request) -> str:
+    """The whole configuration as JSON, as --config takes it."""
+    return json.dumps(request.record(), indent=2)
+
+
+def dry_run(request, measuring=None) -> str:
+    """What the run would be: configuration, data, networks with their layers and parameters, memory, images, steps.
+
+    `measuring` as for `run`.
+    """
+    request, strategy, splits, total = _prepared(request, measuring)
+    gan = build_gan(request.gan_class, request.config, total, strategy, num_epoch=epoch_images(splits))
+    return "\n\n".join([resolved(request), _describe_data(request, splits, total),
+                        *(summary.layers(*network) for network in gan.networks.values()),
+                        summary.memory(gan, strategy)])
+
+
+def run(request, measuring=None, callbacks=()) -> Outcome:
+    """Starts or resumes a run and trains to its end, or to a signal; with the workers of TF_CONFIG, if any.
+
+    Args:
+        measuring: what evaluates a GAN in training, a module as `tf2gan.evaluation.during_training`; None: nothing does.
+        callbacks: objects as `loop.Trainer` takes them.
+
+    Raises UserError before anything is written, for whatever cannot be; Failure for a training that fails.
+    """
+    team = cluster.team()
+    with team.explained():
+        return _Job(request, team, measuring, callbacks).run()
+
+
+def _describe_data(request, splits, total):
+    config = request.config
+    counts = ", ".join(f"{name} {split.num_examples}" for name, split in splits.items())
+    return (f"data: {config.dataset}: {counts}\nlength: {config.steps_in(total)} steps, {total} images of each kind, "
+            f"{total / epoch_images(splits):.2f} epochs{growth(config, total)}")
+
+
+def _prepared(request, measuring, team=cluster.ALONE):
+    """(request with all that the data decide, strategy, splits, total images), before anything is written.
+
+    Everything is checked that can be wrong.
+    """
+    options = request.options
+    if team.number > 1 and request.run is None and not options.run_dir:
+        raise UserError(f"--run-dir is needed with the {team.number} workers of TF_CONFIG: a folder that all of them "
+                        "see")
+    check_options(options)
+    evaluates = bool(options.evaluate_every) and measuring is not None
+    early_stopping.check(options, measuring.check(request.gan_class, options) if evaluates else None)
+    request.config.check()
+    if request.run is None and options.run_dir:
+        run_folder.check_new(options.run_dir)
+    strategy = make_strategy(options, team)  # before the data: devices are fixed once one is used
+    splits = load.load(request.config.dataset, request.gan_class.splits, options.data_dir, options.skip_unreadable,
+                       unlabelled=request.config.unlabelled_splits)
+    first = next(iter(splits.values()))
+    config = request.config.fitted(first.image_shape, first.class_names)
+    config.check()
+    if request.gan_class.abilities.classifies:
+        splits = labelled.divided(splits, config)
+    check_data(config, splits, strategy.num_replicas_in_sync)
+    return dataclasses.replace(request, config=config), strategy, splits, total_images(config, splits)
+
+
+class _Job:
+    """One session of a training."""
+
+    def __init__(self, request, team, measuring, callbacks):
+        self.request, self.strategy, self.splits, self.total = _prepared(request, measuring, team)
+        self.team, self.measuring, self.callbacks = team, measuring, callbacks
+        self.record = self._record()
+
+    def run(self) -> Outcome:
+        # Not the paths, which each machine may have of its own.
+        self.team.check_same("versions, data or options", json.dumps([
+            self.record["versions"], self.record["data"], self.record["fingerprints"], self.record["model"],
+            self.request.options.precision, {**self.record["config"], "dataset": None},
+            self.strategy.num_replicas_in_sync, self.total]))
+        return self._start() if self.request.run is None else self._resume()
+
+    def _record(self):
+        class_names = next(iter(self.splits.values())).class_names
+        return {**self.request.record(), "total_images": self.total,
+                "data": {name: split.num_examples for name, split in self.splits.items()},
+                "class_names": class_names and list(class_names),
+                "fingerprints": {name: split.fingerprint for name, split in self.splits.items()},
+                "command": shlex.join(["tools/train.py", *sys.argv[1:]]), "versions": versions()}
+
+    def _build(self):
+        return build_gan(self.request.gan_class, self.request.config, self.total, self.strategy,
+                         self.record["class_names"], epoch_images(self.splits))
+
+    def _start(self):
+        request, gan = self.request, self._build()
+        if not self.team.is_chief:
+            return self._follow(gan)
+        name = request.preset if request.preset in GANS.names() else request.model
+        evaluate = self._evaluator(gan, self.record)  # before the folder, which an error would leave
+        path = request.options.run_dir or run_folder.next_run_dir(name, request.config.dataset)
+        folder = run_folder.create(path, self.record)
+        with folder.locked():
+            return self._train(gan, folder, {}, evaluate)
+
+    def _resume(self):
+        request, folder, total = self.request, self.request.run, self.total
+        with folder.locked() if self.team.is_chief else contextlib.nullcontext():
+            check_same_data(folder.path, folder.record, self.splits)
+            checkpoint = folder.newest()  # none if the run was killed before its first
+            info = checkpoint.info if checkpoint else {}
+            done = info.get("images", 0)
+            if done >= total and not checkpoint.is_best:  # else it was killed before its last checkpoint
+                return Outcome(f"{folder.path} has already seen {done} images, its total is {total}: nothing to do")
+            watch = early_stopping.EarlyStopping(request.options, info.get("watch"))
+            if watch.stopped:
+                return Outcome(f"{folder.path}: {watch.verdict()}; to go on, give --stop-after none or a larger number")
+            gan = self._build()
+            if checkpoint:
+                folder.restore(gan, checkpoint)
+            self.team.check_same("checkpoint", str(done))
+            if not self.team.is_chief:
+                return self._follow(gan)
+            evaluate = self._evaluator(gan, folder.record)
+            folder.remove_leftovers(done)
+            # Like totals, these are to stay as they are now.
+            options = {name: self.record["options"][name] for name in early_stopping.OPTIONS}
+            folder.update({"total_images": total, "config": self.record["config"],
+                           "options": {**folder.record["options"], **options}})
+            return self._train(gan, folder, info, evaluate)
+
+    def _evaluator(self, gan, record):
+        """A function of the GAN that returns metric values; None if there are none."""
+        if not self.request.options.evaluate_every or self.measuring is None:
+            return None
+        return self.measuring.make(gan, self.splits, record, self.request.options, sys.stderr.isatty())
+
+    def _train(self, gan, folder, info, evaluate):
+        options, team = self.request.options, self.team
+        reporter = Reporter(folder, int(gan.images_seen.numpy()), gan.total_images,
+                            gan.config.steps_in(gan.total_images), info.get("seconds", 0.0))
+        print(f"run folder: {folder.path}{growth(gan.config, gan.total_images)}", file=sys.stderr)
+        team.way_back = _way_back(folder.path)
+        try:
+            number = Trainer(gan, self.strategy, self.splits, folder, options, reporter, info, evaluate, team,
+                             self.callbacks).train()
+        except Diverged as error:
+            kept = folder.newest()
+            good = f"the last good checkpoint is {kept.path}" if kept else "there was no checkpoint yet"
+            raise Diverged(f"training diverged: {error}; {good}") from error
+        finally:
+            reporter.close()
+        images = int(gan.images_seen.numpy())
+        if number is not None:
+            return Outcome(f"interrupted after {images} of {gan.total_images} images, saved; go on with: "
+                           f"{_way_back(folder.path)}{team.where}", number)
+        watch = early_stopping.EarlyStopping(options, folder.newest().info.get("watch"))
+        at_end = self.measuring.at_end(gan, folder.path) if self.measuring is not None else []
+        matrix = confusion_matrix((folder.logs() or [{}])[-1])
+        return Outcome("\n".join([f"trained on {images} images",
+                                  *([watch.verdict()] if watch.stopped and images < gan.total_images else []),
+                                  *([matrix] if matrix else []), *at_end,
+                                  f"run folder:  {folder.path}", f"samples:     {folder.path / 'samples'}",
+                                  *([_best_line(folder.best(), options.keep_best)] if watch.metric else []),
+                                  f"TensorBoard: tensorboard --logdir {folder.path}"]))
+
+    def _follow(self, gan):
+        """The part of a worker that is not the chief: the same steps, of which it writes and tells nothing."""
+        folder = self.request.run.path if self.request.run else self.request.options.run_dir
+        self.team.way_back = _way_back(folder)
+        options = dataclasses.replace(self.request.options, sample_every=0, checkpoint_every=0, evaluate_every=0,
+                                      keep_best=None, stop_after=None)
+        number = Trainer(gan, self.strategy, self.splits, run_folder.Nowhere(), options, Silence(),
+                         team=self.team).train()
+        return Outcome(f"{self.team.name}: done; the run is in {folder}", number)
+
+
+def _way_back(folder):
+    return f"tools/train.py --resume {shlex.quote(str(folder))}"
+
+
+def _best_line(checkpoint, metric):
+    title = f"best {metric}:"
+    if checkpoint is None:
+        return f"{title:12} none: it was never finite"
+    best = checkpoint.info["best"]
+    return (f"{title:12} {progress.number(best['value'])} at step {best['step']}: "
+            f"{checkpoint.path.relative_to(checkpoint.path.parents[1])} (--checkpoint best)")

@@ -1,0 +1,32 @@
+"""How long a training is, and whether its data fill its batches."""
+from tf2gan.core.errors import UserError
+from tf2gan.runs import run_folder
+
+
+def total_images(config, splits) -> int:
+    """Planned length in images of each kind, whole steps; `splits` are the training splits."""
+    if config.steps:
+        return config.images_in(config.steps)
+    return config.images_in(config.steps_in(config.images or config.epochs * epoch_images(splits)))
+
+
+def epoch_images(splits) -> int:
+    """Images in one pass over the larger of the training splits."""
+    return run_folder.epoch_images({name: split.num_examples for name, split in splits.items()})
+
+
+def check_data(config, splits, replicas):
+    """Raises UserError where a batch cannot be filled or shared."""
+    smallest = min((s for name, s in splits.items() if name.startswith("train")), key=lambda s: s.num_examples)
+    for at in map(config.at, config.changes()):
+        size = f"--batch-size {at.batch_size}" if at == config else f"a batch size of {at.batch_size} (--batch-sizes)"
+        if at.real_batch_size > smallest.num_examples:
+            raise UserError(f"{size}: larger than {smallest.name}, which has {smallest.num_examples} images")
+        if at.batch_size % replicas or at.real_batch_size % replicas:
+            raise UserError(f"{size}: cannot be shared equally by {replicas} replicas")
+
+
+def growth(config, total) -> str:
+    """A line about when networks grow, with a line break before it; empty for networks that do not."""
+    plan = config.plan(total)
+    return f"\ngrowth, in images: {plan}" if plan else ""

@@ -1,0 +1,132 @@
+"""What a user sees of a training: progress bar or plain lines, metrics.jsonl, TensorBoard, sample grids."""
+import math
+import sys
+import time
+
+import tensorflow as tf
+import tqdm
+
+from tf2gan.core import images
+from tf2gan.core.progress import number
+
+
+class Reporter:
+    """Writes to stderr, to the run's folder and to TensorBoard, all counted in images seen."""
+
+    def __init__(self, run, start, total, num_steps, seconds_before=0.0):
+        """`start` and `total` in images, `num_steps` of the whole training.
+
+        `seconds_before`: training time of earlier sessions of this run.
+        """
+        self.run, self.total, self.num_steps = run, total, num_steps
+        self._seconds_before, self._began = seconds_before, time.perf_counter()
+        self._writer = tf.summary.create_file_writer(str(run.path))
+        self._last = (self._began, start)
+        terminal = sys.stderr.isatty()
+        self._lines = not terminal
+        self._bar = tqdm.tqdm(initial=start, total=total, unit="img", disable=not terminal, dynamic_ncols=True,
+                              smoothing=0.05)
+
+    def seconds(self) -> float:
+        """Training time of the run so far, earlier sessions included."""
+        return self._seconds_before + time.perf_counter() - self._began
+
+    def advance(self, step, num_images, logs):
+        """After each call: `logs` of its steps."""
+        self._bar.update(num_images - self._bar.n)
+        self._bar.set_postfix_str(_headline(logs), refresh=False)
+
+    def log(self, step, num_images, epoch, means):
+        """After `log_every` steps: the mean of each quantity over them."""
+        now = time.perf_counter()
+        rate = (num_images - self._last[1]) / max(now - self._last[0], 1e-9)
+        self._last = (now, num_images)
+        line = {"step": step, "images": num_images, "epoch": round(epoch, 4), "seconds": round(self.seconds(), 3),
+                "images_per_second": round(rate, 3), **means}
+        self.run.log(line)
+        with self._writer.as_default(step=num_images):
+            for name, value in {"images_per_second": rate, **means}.items():
+                tf.summary.scalar(name, value)
+        self._writer.flush()
+        if self._lines:
+            minutes, seconds = divmod(int((self.total - num_images) / max(rate, 1e-9)), 60)
+            left = f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
+            print(f"step {step}/{self.num_steps} images {num_images} {_headline(means)} "
+                  f"{rate:.1f} img/s ETA {left}", file=sys.stderr, flush=True)
+
+    def warn(self, message):
+        """Something that the user ought to look at; training goes on."""
+        self._bar.write(f"warning: {message}", file=sys.stderr)
+
+    def evaluated(self, step, num_images, epoch, figures, best, took):
+        """After an evaluation: metrics.jsonl and TensorBoard have its figures under their full names.
+
+        `figures`: [metrics.figures.Figure]; `best`: that of a `watching.Watch`; `took`: the evaluation's seconds, which
+        are none of training.
+        """
+        self._last = (self._last[0] + took, self._last[1])
+        line = {"step": step, "images": num_images, "epoch": round(epoch, 4), "seconds": round(self.seconds(), 3)}
+        for figure in figures:
+            line[figure.name] = _jsonable(figure.value)
+            if figure.deviation is not None:
+                line[f"{figure.name}_deviation"] = _jsonable(figure.deviation)
+        self.run.log(line)
+        with self._writer.as_default(step=num_images):
+            for figure in figures:
+                tf.summary.scalar(figure.name, figure.value)
+        self._writer.flush()
+        told = ", ".join(_told(figure, best, step) for figure in figures)
+        self._bar.write(f"evaluated at step {step}: {told}", file=sys.stderr)
+
+    def samples(self, num_images, picture):
+        """A sample grid, uint8 [height, width, 3], as samples/IMAGES.png and in TensorBoard."""
+        images.write_image(self.run.path / "samples" / f"{num_images:010d}.png", picture)
+        with self._writer.as_default(step=num_images):
+            tf.summary.image("samples", picture[None])
+        self._writer.flush()
+
+    def close(self):
+        self._bar.close()
+        self._writer.close()
+
+
+class Silence:
+    """In place of a Reporter for a worker that is not the chief."""
+
+    def seconds(self) -> float:
+        return 0.0
+
+    def advance(self, *args):
+        pass
+
+    log = warn = advance
+
+
+def _headline(logs):
+    """The quantities that fit on a line."""
+    names = [name for name in logs if name.endswith(("_loss", "_distance"))] or list(logs)[:3]
+    told = ["D right about"] * ("real_accuracy" in logs) + [
+        f"{kind} {100 * logs[f'{kind}_accuracy']:.0f} %" for kind in ("real", "fake") if f"{kind}_accuracy" in logs]
+    return " ".join([*(f"{name}={logs[name]:.4f}" for name in names), *told])
+
+
+def _told(figure, best, step):
+    """A figure in the line of an evaluation, with the best value so far where that is kept."""
+    notes = [] if math.isfinite(figure.value) else ["not finite"]
+    if best and best["metric"] == figure.metric:
+        notes += ["the best so far" if best["step"] == step else f"best {number(best['value'])} at step {best['step']}"]
+    return f"{figure.metric} {number(figure.value)}" + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def _jsonable(value):
+    return float(value) if math.isfinite(value) else None  # NaN is no JSON
+
+
+def confusion_matrix(logs) -> str:
+    """What the discriminator took real and generated images for, as text; empty if nothing of it was logged."""
+    if "real_accuracy" not in logs:
+        return ""
+    rows = [("real images", logs["real_accuracy"], 1 - logs["real_accuracy"], "true positives, false negatives"),
+            ("generated images", 1 - logs["fake_accuracy"], logs["fake_accuracy"], "false positives, true negatives")]
+    return "\n".join([f"{'the discriminator took':24}{'for real':>10}{'for generated':>15}",
+                      *(f"  {name:22}{real:10.1%}{fake:15.1%}   {words}" for name, real, fake, words in rows)])

@@ -1,0 +1,114 @@
+"""What is to be trained: a method, its Config, the options of the run, and for a resume the run itself."""
+import dataclasses
+import os
+from typing import Any, Optional
+
+from tf2gan.core.errors import UserError, flag, unknown
+from tf2gan.gans import GANS
+from tf2gan.runs.record import LENGTHS
+from tf2gan.runs.run_folder import Run
+from tf2gan.training import early_stopping
+from tf2gan.training.options import Options
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """A training that has not begun. `run`: to resume; None for a new one."""
+
+    model: str
+    preset: str
+    config: Any  # the method's Config
+    options: Options
+    run: Optional[Run] = None
+
+    @property
+    def gan_class(self) -> type:
+        """The class of the method."""
+        return GANS[self.model]
+
+    def record(self) -> dict:
+        """The part of a run's config.json that says what was asked for, as --config takes it."""
+        return {"model": self.model, "preset": self.preset, "config": dataclasses.asdict(self.config),
+                "options": dataclasses.asdict(self.options)}
+
+
+def method_and_preset(model, preset=None, run=None) -> tuple:
+    """(name of the method, name of its preset) for what a user calls them.
+
+    A model may be called by the name of one of its presets, such as gan-deep. `run`: a Run that is to be resumed, with
+    whose method and preset these must agree. Raises UserError for names that there are not, and for contradictions.
+    """
+    of_run = dict.fromkeys(("model", "preset")) if run is None else run.record
+    typed = model
+    if typed is None and run is None:
+        raise UserError(f"--model is needed: possible: {', '.join(GANS.names())}")
+    if typed is None:
+        model = of_run["model"]
+    elif typed in GANS.names():
+        model, implied = GANS.names()[typed]
+        if preset is None and typed != model:
+            preset = implied
+        elif typed not in (model, preset):
+            raise UserError(f"--model {typed} contradicts --preset {preset}: give one of them")
+    if run and model != of_run["model"]:
+        raise UserError(f"--model {typed} contradicts the run {run.path}, which is of {of_run['model']}")
+    if model not in GANS:
+        raise unknown("model", str(model), GANS.names())
+    presets = GANS.numbers(model).presets
+    if run and preset not in (None, of_run.get("preset")):
+        raise UserError(f"--preset {preset} contradicts the run {run.path}: it has {of_run.get('preset')}")
+    preset = preset or of_run.get("preset") or next(iter(presets))
+    if preset not in presets:
+        raise unknown(f"preset of {model}", str(preset), presets)
+    return model, preset
+
+
+def defaults(model, preset, values=None) -> tuple:
+    """(Config, Options) of a preset, with `values`, {field: value}, in place of its own.
+
+    A length among the values takes the place of the preset's, whichever it is.
+    """
+    numbers, values = GANS.numbers(model), values or {}
+    names = [{field.name for field in dataclasses.fields(cls)} for cls in (numbers.Config, Options)]
+    if any(values.get(name) is not None for name in LENGTHS):
+        values = {**dict.fromkeys(LENGTHS), **values}
+    config, options = numbers.presets[preset], Options(**numbers.preset_options.get(preset, {}))
+    return (dataclasses.replace(config, **{name: value for name, value in values.items() if name in names[0]}),
+            dataclasses.replace(options, **{name: value for name, value in values.items() if name in names[1]}))
+
+
+def made(model, preset, config, options, run=None, given=()) -> Request:
+    """A Request, checked as far as it can be without data. `given`: names of the lengths that were asked for.
+
+    Raises UserError for no length or several, and where a resume would change what the numbers of a run depend on.
+    """
+    if len(given) > 1:
+        raise UserError(f"give only one of {', '.join(flag(name) for name in LENGTHS if name in given)}")
+    if given:
+        config = dataclasses.replace(config, **{name: None for name in LENGTHS if name not in given})
+    lengths = [getattr(config, name) for name in LENGTHS if getattr(config, name) is not None]
+    if len(lengths) != 1 or lengths[0] < 1:
+        raise UserError("the length of training must be at least 1: give one of --steps, --images, --epochs")
+    if os.path.isdir(config.dataset):  # a resume may start from another folder
+        config = dataclasses.replace(config, dataset=os.path.abspath(config.dataset))
+    if run:
+        _check_unchanged(run, config, options)
+    return Request(model, preset, config, options, run)
+
+
+def _check_unchanged(run, config, options):
+    """Totals and options of the machine may change in a resume; what the numbers depend on may not."""
+    lacking = [field.name for field in dataclasses.fields(config) if field.name not in run.record["config"]]
+    if lacking:
+        raise UserError(f"{run.path / 'config.json'}: lacks {', '.join(lacking)}; it cannot be gone on with by this "
+                        "version, only used")
+    # An option of the run that is newer than the run was off then, which is its default.
+    options_then = {**dataclasses.asdict(Options()), **run.record["options"]}
+    # A curve is of one protocol; a run that was not yet evaluated has none.
+    fixed = ["precision", *(early_stopping.PROTOCOL if options_then["evaluate_every"] else ())]
+    for names, now, then in (([field.name for field in dataclasses.fields(config) if field.name not in LENGTHS],
+                              config, run.record["config"]), (fixed, options, options_then)):
+        for name in names:
+            if getattr(now, name) != then[name]:
+                raise UserError(f"{flag(name)} {getattr(now, name)} contradicts the run {run.path}: it has "
+                                f"{then[name]}; start a new run to change it")
