@@ -6,11 +6,12 @@ VENV ?= .venv
 LATEST ?= .venv-latest
 # Tests that run at a time: each worker holds up to 4 GB.
 WORKERS ?= 2
-# A file of tests stays on one worker, for what its tests share; tests/conftest.py tells which files come first.
+# A file of tests stays on one worker, for what its tests share; tests/conftest.py tells which files come first, and
+# which only --all runs.
 PYTEST = -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
 PIP := bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-latest latest clean
+.PHONY: demo test test-all test-latest all-default all-latest latest clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/python tools/demo.py
@@ -18,13 +19,27 @@ demo: $(VENV)/.installed
 # Each lane looks whether the other's TensorFlow, where it is installed, reads what this one writes.
 python_of = $(if $(wildcard $(1)/.installed),$(abspath $(1)/bin/python))
 
+# Minutes: units, and each protocol once, in process.
 test: $(VENV)/.installed
-	TF2GAN_OTHER_PYTHON=$(call python_of,$(LATEST)) \
 	$(VENV)/bin/python $(PYTEST)
 
+# The same on the newest TensorFlow.
 test-latest: $(LATEST)/.installed
-	TF2GAN_OTHER_PYTHON=$(call python_of,$(VENV)) \
 	$(LATEST)/bin/python $(PYTEST)
+
+# Half an hour: also every method through the tools, processes that are killed, several workers, the browser, the
+# benchmark; on both stacks, one after the other.
+test-all: $(VENV)/.installed $(LATEST)/.installed
+	$(MAKE) all-default
+	$(MAKE) all-latest
+
+all-default: $(VENV)/.installed
+	TF2GAN_OTHER_PYTHON=$(call python_of,$(LATEST)) \
+	$(VENV)/bin/python $(PYTEST) --all
+
+all-latest: $(LATEST)/.installed
+	TF2GAN_OTHER_PYTHON=$(call python_of,$(VENV)) \
+	$(LATEST)/bin/python $(PYTEST) --all
 
 latest: $(LATEST)/.installed
 

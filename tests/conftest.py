@@ -8,9 +8,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers share the cores as it is, and no operation here is large enough for two; for processes they start, too.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
+import tf2gan  # noqa: F401,E402  first: it imports TensorFlow quietly
 import tensorflow as tf  # noqa: E402
 
-import tf2gan  # noqa: F401,E402  first: it imports TensorFlow quietly
 from tf2gan.gans import cyclegan  # noqa: E402
 
 # Two CPUs for the whole session, since devices cannot be split once TensorFlow has used them. Whatever names no device

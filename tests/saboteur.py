@@ -15,10 +15,10 @@ import signal
 import sys
 import time
 
+import tf2gan  # noqa: F401  (before TensorFlow, as in the tools)
 import numpy as np
 import tensorflow as tf
 
-import tf2gan  # noqa: F401  (before TensorFlow, as in the tools)
 from tf2gan.gans import base
 from tf2gan.runs import run_folder
 from tf2gan.training.reporter import Reporter

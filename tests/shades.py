@@ -173,7 +173,7 @@ def make_cyclegan_run(folder, data, **changes):
                        "discriminator_filters": 2, "seed": SEED, "batch_size": 1, **changes})
     tf.keras.utils.set_random_seed(config.seed)
     gan = CycleGAN(config, 40)
-    shake([getattr(gan, name) for name in gan.directions.values()], 0.1)
+    shake([gan.translating_network(direction) for direction in gan.abilities.directions], 0.1)
     gan.images_seen.assign(7)
     splits = load.load(str(data), CycleGAN.splits)
     record = {"model": "cyclegan", "preset": "default", "config": dataclasses.asdict(config), "total_images": 40,

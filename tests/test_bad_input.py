@@ -13,7 +13,7 @@ import pytest
 import tensorflow_datasets as tfds
 import tool
 
-from tf2gan.training import job, loop
+from tf2gan.training import job
 
 
 class TwoPartSet(tfds.core.GeneratorBasedBuilder):
@@ -180,7 +180,7 @@ CASES = [  # (arguments, words that the line must have)
 @pytest.mark.parametrize("args, words", CASES, ids=[case[0].replace(TRAIN, "") for case in CASES])
 def test_refused(place, monkeypatch, args, words):
     before, began = tool.contents(place), time.monotonic()
-    monkeypatch.setattr(job, "_train", lambda *args: job.Outcome("was not refused"))
+    monkeypatch.setattr(job._Job, "_train", lambda *args: job.Outcome("was not refused"))
     process = tool.run_here(*args.split())
     assert process.returncode == 2, process
     assert process.stdout == ""
@@ -196,7 +196,7 @@ def test_refused(place, monkeypatch, args, words):
 
 def test_the_same_command_line_without_its_mistake_is_taken(place, monkeypatch):
     """Or everything in the table could be refused for another reason."""
-    monkeypatch.setattr(job, "_train", lambda *args: job.Outcome("not trained"))
+    monkeypatch.setattr(job._Job, "_train", lambda *args: job.Outcome("not trained"))
     process = tool.run_here(*(TRAIN + "--generator-filters 4 --discriminator-filters 4").split())
     assert process.returncode == 0, process.stderr
     assert (place / "new" / "config.json").exists()
@@ -241,12 +241,12 @@ def test_unreadable_images_are_all_listed(place):
 def test_unreadable_images_are_skipped_on_demand(place, monkeypatch):
     bad, seen = spoil(place), []
 
-    def train(gan, strategy, splits, *args):
-        seen.append(splits)
+    def train(self, *args):
+        seen.append(self.splits)
         return job.Outcome("not trained")
 
-    monkeypatch.setattr(loop, "build", lambda *args: None)
-    monkeypatch.setattr(job, "_train", train)
+    monkeypatch.setattr(job, "build_gan", lambda *args: None)
+    monkeypatch.setattr(job._Job, "_train", train)
     process = tool.run_here(*TRAIN.split(), "--skip-unreadable")
     assert process.returncode == 0, process.stderr
     lines = process.stderr.splitlines()

@@ -19,8 +19,8 @@ from tf2gan.data import load
 from tf2gan.data.pipeline import labelled_arrays
 from tf2gan.export import exporter
 from tf2gan.models import classification
+from tf2gan.runs import restore
 from tf2gan.runs.restore import load_gan
-from tf2gan.training import job
 
 CLASSIFY = tool.ROOT / "tools" / "classify.py"
 CLASSES = ["disc", "red, bar", "étoile"]
@@ -77,7 +77,7 @@ def refusal(classify, monkeypatch):
         before = tool.contents(pathlib.Path.cwd())
         with pytest.raises(UserError) as caught, monkeypatch.context() as patched:
             if early:
-                patched.setattr(job, "load_gan", lambda *chosen: pytest.fail("has begun to work"))
+                patched.setattr(restore, "load_gan", lambda *chosen: pytest.fail("has begun to work"))
                 patched.setattr(classification.Classifier, "from_savedmodel", lambda path: pytest.fail("has begun"))
             classify(*arguments)
         assert "\n" not in str(caught.value)

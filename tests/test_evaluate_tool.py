@@ -45,7 +45,7 @@ def evaluate(main):
         sys.argv = ["tools/evaluate.py", *map(str, args)]
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                run_tool(main)
+                run_tool(main, "evaluate.py")
         except SystemExit as end:
             return types.SimpleNamespace(returncode=end.code or 0, stdout=out.getvalue(), stderr=err.getvalue())
         finally:

@@ -1,5 +1,4 @@
 """Versions on disk, what they compute, and how damaged ones are refused."""
-import importlib.util
 import json
 import os
 import pathlib
@@ -13,13 +12,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from tf2gan.cli import export as tool
 from tf2gan.core import images, savedmodel
 from tf2gan.core.errors import UserError
 from tf2gan.export import exporter, model_card
-from tf2gan.gans import conditional
+from tf2gan.gans import base, conditional
 from tf2gan.gans.cyclegan import Config, CycleGAN
 from tf2gan.models import translation
-from tf2gan.training import job
+from tf2gan.runs import restore
 
 GENERATION_SIGNATURES = ["draw", "latents", "latents_bytes", "seed", "seed_bytes", "serving_default"]
 SIGNATURES = ["a2b", "a2b_bytes", "b2a", "b2a_bytes", "serving_default"]
@@ -181,7 +181,7 @@ def test_an_export_holds_the_generators_only(kind, gan, version, cgan, cgan_vers
     del shapes["_CHECKPOINTABLE_OBJECT_GRAPH"]
     assert sorted(shapes.values()) == sorted(v.shape.as_list() for network in networks for v in network.variables)
     for name in names:
-        assert str(pathlib.Path(exporter.__file__).parent.parent).encode() not in (version / name).read_bytes()
+        assert str(pathlib.Path(exporter.__file__).parents[2]).encode() not in (version / name).read_bytes()
 
 
 # Warm-up and model card.
@@ -352,7 +352,7 @@ def test_what_cannot_be_written_is_refused_before_any_work(gan, tmp_path, monkey
     (tmp_path / "file").write_text("")
     for directory in (tmp_path / "file", tmp_path / "file" / "fruit", pathlib.Path("/proc/nothing")):
         assert "cannot write" in refusal(exporter.export, gan, directory)
-    message = refusal(exporter.export, tf.Module(), tmp_path / "new")
+    message = refusal(exporter.export, base.GAN(base.Config()), tmp_path / "new")
     assert "neither directions" in message and "nor latents" in message
     assert sorted(tree(tmp_path)) == ["file"]
 
@@ -414,18 +414,14 @@ def test_a_lacking_signature_is_named_with_those_there_are(version, tmp_path):
 # The tool.
 
 def test_the_tool_exports_a_run_and_prints_path_and_signatures(gan, tmp_path, monkeypatch, capsys):
-    path = pathlib.Path(__file__).parent.parent / "tools" / "export.py"
-    spec = importlib.util.spec_from_file_location("export_tool", path)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    monkeypatch.setattr(job, "load_gan", lambda path, checkpoint: (gan, {**RECORD, "model": path}))
+    monkeypatch.setattr(restore, "load_gan", lambda path, checkpoint: (gan, {**RECORD, "model": path}))
     output = tmp_path / "fruit"
     tool.main(["--run", "runs/x", "--output", str(output), "--version", "7"])
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == str(output / "7") and len(printed) == 1 + len(SIGNATURES)
     assert "  a2b: images float32 [None, None, None, 3] -> images float32 [None, None, None, 3]" in printed
     assert json.loads((output / "7" / "model_card.json").read_text())["model"] == "runs/x"
-    monkeypatch.setattr(job, "load_gan", lambda *chosen: pytest.fail("has begun to work"))
+    monkeypatch.setattr(restore, "load_gan", lambda *chosen: pytest.fail("has begun to work"))
     assert "exists already" in refusal(tool.main, ["--run", "runs/x", "--output", str(output), "--version", "7"])
     with pytest.raises(SystemExit) as done:
         tool.main(["--version"])

@@ -15,7 +15,7 @@ import tensorflow as tf
 from tf2gan.core import savedmodel
 from tf2gan.core.errors import UserError
 from tf2gan.export import exporter
-from tf2gan.gans import GANS, conditional, dcgan, vanilla, wasserstein
+from tf2gan.gans import GANS, base, conditional, dcgan, vanilla, wasserstein
 from tf2gan.latent_space import interpolation
 from tf2gan.models import generation
 
@@ -91,7 +91,7 @@ def some_latents(num=5, size=6, seed=0):
 
 
 def some_labels(gan, num=5):
-    return () if gan.num_classes is None else (np.arange(num) * 2 % 3,)
+    return (np.arange(num) * 2 % 3,) if gan.abilities.takes_labels else ()
 
 
 def expected_images(gan, values, *labels):
@@ -139,7 +139,7 @@ def test_exports_give_the_images_of_the_gans_in_plain_tensorflow(gans, exports, 
 def test_files_are_the_images_rounded(gans, signatures, name):
     gan = gans[name]
     inputs = {"latents": tf.constant(some_latents())}
-    if gan.num_classes is not None:
+    if gan.abilities.takes_labels:
         inputs["labels"] = tf.constant(some_labels(gan)[0])
     floats = signatures[name]["latents"](**inputs)["images"].numpy()
     files = signatures[name]["latents_bytes"](**inputs)["image_bytes"].numpy()
@@ -152,7 +152,7 @@ def test_files_are_the_images_rounded(gans, signatures, name):
 @pytest.mark.parametrize("name", MAKERS)
 def test_an_image_of_a_seed_does_not_depend_on_their_number(gans, signatures, name):
     gan = gans[name]
-    label = None if gan.num_classes is None else 1
+    label = 1 if gan.abilities.takes_labels else None
     many = from_seed(signatures[name]["seed"], 9, 2 ** 40 + 1, label)
     np.testing.assert_allclose(from_seed(signatures[name]["seed"], 4, 2 ** 40 + 1, label), many[:4], atol=1e-6)
     labels = () if label is None else (np.full(9, label),)
@@ -230,7 +230,8 @@ def test_a_run_and_its_export_give_the_same_images_in_any_batches(gans, samplers
     gan, loaded, fresh = gans[name], samplers[name], generation.Sampler.from_gan(gans[name])
     assert loaded.traits == fresh.traits == generation.Traits(
         gan.image_shape, 6, gan.config.latent_distribution, *((3, tuple(CLASSES)) if name == "cgan" else (None, None)))
-    assert (loaded.image_shape, loaded.latent_size, loaded.num_classes) == (gan.image_shape, 6, gan.num_classes)
+    num_classes = gan.num_classes if gan.abilities.takes_labels else None
+    assert (loaded.image_shape, loaded.latent_size, loaded.num_classes) == (gan.image_shape, 6, num_classes)
     values, labels = loaded.latents(7, 11), some_labels(gan, 7)
     np.testing.assert_array_equal(values, fresh.latents(7, 11))
     images, counts = loaded.images(values, *labels), []
@@ -258,7 +259,7 @@ def test_other_shapes_and_labels_are_refused(samplers):
 
 
 def test_what_does_not_generate_from_latents_is_refused(exports, root, tmp_path):
-    assert "from latents" in refusal(generation.signatures, tf.Module())
+    assert "from latents" in refusal(generation.signatures, base.GAN(base.Config()))
     assert "does not generate" in refusal(generation.Sampler.from_savedmodel, root / "savedmodels" / "apple2orange")
     assert "does not exist" in refusal(generation.Sampler.from_savedmodel, tmp_path / "no")
     shutil.copytree(exports["gan"], tmp_path / "1")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan.core import downloads, savedmodel
+from tf2gan.core import downloads, quiet
 from tf2gan.core.errors import UserError
 from tf2gan.gans import conditional
 from tf2gan.gans.cyclegan import Config, CycleGAN
@@ -88,7 +88,7 @@ def saved(folder, function=None, *specs, names=("default",), module=None):
     # Without AutoGraph, which cannot tell several lambdas apart.
     made = tf.function(function or module.__call__, autograph=False).get_concrete_function(
         *(specs or [tf.TensorSpec([None, SIZE], tf.float32, name="noise")]))
-    with savedmodel._quiet.captured():
+    with quiet.captured():
         tf.saved_model.save(module, os.fspath(folder), {name: made for name in names})
     return folder
 
@@ -249,8 +249,9 @@ def test_tfhub_cache_dir_is_looked_in_before_the_network(tf1_module, offline, tm
     assert generator.name == HANDLE and generator.hash == folder_hash(tf1_module) and offline == []
 
 
-@pytest.mark.parametrize("handle, host", [(generators.PROGAN, "tfhub.dev"), (HANDLE, "a.example"), ("https://", "https://"),
-                                          ("http://a.example:x/module/1", "a.example:x")])
+@pytest.mark.parametrize("handle, host", [
+    (generators.PROGAN, "tfhub.dev"), (HANDLE, "a.example"), ("https://", "https://"),
+    ("http://a.example:x/module/1", "a.example:x")])
 def test_no_network_is_told_at_once_with_what_to_do(offline, tmp_path, handle, host):
     message = refusal(handle)
     assert message.startswith(f"{handle} is not in {tmp_path / 'cache'} and cannot be downloaded: no connection to "

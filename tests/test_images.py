@@ -317,7 +317,7 @@ def test_warnings_of_pillow_do_not_reach_the_terminal(tmp_path):
     program = """
 import sys, warnings
 from PIL import Image
-from tf2gan import images
+from tf2gan.core import images
 def read():
     for path, limit in zip(sys.argv[1:], (5, 10000)):
         Image.MAX_IMAGE_PIXELS = limit
@@ -335,13 +335,15 @@ read()
     assert "DecompressionBombWarning" in control and "Corrupt EXIF" in control
 
 
-@pytest.mark.parametrize("module, ours", [(images, {"tf2gan.files", "tf2gan.errors"}), (files, {"tf2gan.errors"})])
+@pytest.mark.parametrize("module, ours", [
+    (images, {"tf2gan.core.files", "tf2gan.core.errors"}), (files, {"tf2gan.core.errors"})])
 def test_reading_and_writing_imports_no_tensorflow_itself(module, ours):
     nodes = list(ast.walk(ast.parse(pathlib.Path(module.__file__).read_text(encoding="utf-8"))))
     modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     for node in nodes:
         if isinstance(node, ast.ImportFrom):
-            modules |= {f"tf2gan.{alias.name}" for alias in node.names} if node.module == "tf2gan" else {node.module}
+            is_package = node.module in ("tf2gan", "tf2gan.core")
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names} if is_package else {node.module}
     assert {name for name in modules if name.startswith(("tensorflow", "tf2gan"))} == ours
     assert "pathlib" in modules
 

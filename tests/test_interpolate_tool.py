@@ -400,7 +400,8 @@ def test_what_the_generator_cannot_do_is_one_line(refusal, interpolate):
 def test_help_comes_without_networks_and_bad_input_with_exit_code_2(tmp_path):
     program = ("import runpy, sys\nsys.argv = ['interpolate.py', '--help']\n"
                f"try: runpy.run_path({str(INTERPOLATE)!r}, run_name='__main__')\n"
-               "finally: print([name for name in sys.modules if name.startswith(('tf2gan.gans', 'tf2gan.hub'))])")
+               "finally: print([name for name in sys.modules if name.startswith(('tf2gan.gans', "
+               "'tf2gan.latent_space.generators'))])")
     done = subprocess.run([sys.executable, "-c", program], env=tool.environment(), capture_output=True, text=True,
                           check=False)
     assert done.returncode == 0 and done.stdout.endswith("\n[]\n")

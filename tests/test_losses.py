@@ -84,6 +84,10 @@ def squares(real, fake, real_labels=1.0, fake_labels=0.0):
     return np.mean((real - real_labels) ** 2) / 2 + np.mean((fake - fake_labels) ** 2) / 2
 
 
+def naive_relativistic(real, fake):
+    return -np.mean(np.log(sigmoid(real - fake)))
+
+
 # In float64, as the papers have them: {name: (discriminator, generator)}.
 FORMULAS = {
     "minimax": (naive_discriminator, lambda fake: np.mean(np.log(1 - sigmoid(fake)))),
@@ -92,7 +96,9 @@ FORMULAS = {
     "wasserstein": (lambda real, fake: np.mean(fake) - np.mean(real), lambda fake: -np.mean(fake)),
     "hinge": (lambda real, fake: np.mean(np.maximum(0, 1 - real)) + np.mean(np.maximum(0, 1 + fake)),
               lambda fake: -np.mean(fake)),
+    "relativistic": (naive_relativistic, lambda real, fake: naive_relativistic(fake, real)),
 }
+COMPARED = ["relativistic"]  # whose generator's loss is of real logits, too
 LABELLED = ["minimax", "non-saturating", "least-squares"]
 REAL, FAKE = (np.random.default_rng(seed).normal(mean, 2, [6, 1]) for seed, mean in ((1, 1.0), (2, -0.5)))
 
@@ -109,9 +115,14 @@ def gradients(function, *values):
     return [float(gradient[0, 0]) for gradient in tape.gradient(loss, values)]
 
 
+def given_to_generator(name, real, fake):
+    return (real, fake) if name in COMPARED else (fake,)
+
+
 def test_every_loss_has_a_formula_here():
     assert set(FORMULAS) == set(losses.ADVERSARIAL)
     assert [name for name, pair in losses.ADVERSARIAL.items() if pair.takes_labels] == LABELLED
+    assert [name for name, pair in losses.ADVERSARIAL.items() if pair.compares] == COMPARED
 
 
 @pytest.mark.parametrize("name", FORMULAS)
@@ -120,7 +131,8 @@ def test_adversarial_losses(name):
     discriminator, generator = FORMULAS[name]
     pair = losses.ADVERSARIAL[name]
     assert float(pair.discriminator(tensor(REAL), tensor(FAKE))) == pytest.approx(discriminator(REAL, FAKE), rel=1e-5)
-    assert float(pair.generator(tensor(FAKE))) == pytest.approx(generator(FAKE), rel=1e-5)
+    given = given_to_generator(name, REAL, FAKE)
+    assert float(pair.generator(*map(tensor, given))) == pytest.approx(generator(*given), rel=1e-5)
     assert discriminator(REAL, FAKE) != pytest.approx(discriminator(FAKE, REAL), rel=0.1)
 
 
@@ -142,8 +154,9 @@ def test_labels(name, labels):
 def test_finite_at_extreme_logits(name, real, fake):
     pair = losses.ADVERSARIAL[name]
     assert np.isfinite(pair.discriminator(tensor([[real]]), tensor([[fake]])))
-    assert np.isfinite(pair.generator(tensor([fake])))
-    assert np.isfinite(gradients(pair.discriminator, real, fake) + gradients(pair.generator, fake)).all()
+    given = given_to_generator(name, real, fake)
+    assert np.isfinite(pair.generator(*(tensor([each]) for each in given)))
+    assert np.isfinite(gradients(pair.discriminator, real, fake) + gradients(pair.generator, *given)).all()
 
 
 @pytest.mark.parametrize("name", LABELLED[:2])
@@ -163,6 +176,7 @@ SLOPES = {
     "least-squares": (0.2 - 1, 0.3, 2 * (0.3 - 1)),
     "wasserstein": (-1, 1, -1),
     "hinge": (-1, 1, -1),
+    "relativistic": (-sigmoid(0.1), sigmoid(0.1), -sigmoid(-0.1)),
 }
 
 
@@ -170,15 +184,19 @@ SLOPES = {
 def test_gradients_of_adversarial_losses(name):
     """The discriminator raises real logits and lowers generated ones; the generator raises its own."""
     pair = losses.ADVERSARIAL[name]
-    found = (*gradients(pair.discriminator, 0.2, 0.3), *gradients(pair.generator, 0.3))
+    *of_real, of_fake = gradients(pair.generator, *given_to_generator(name, 0.2, 0.3))
+    found = (*gradients(pair.discriminator, 0.2, 0.3), of_fake)
     assert found == pytest.approx(SLOPES[name], rel=1e-5)
+    assert of_real == [pytest.approx(-of_fake)] * (name in COMPARED)
     assert found[0] < 0 < found[1] and found[2] < 0
 
 
 @pytest.mark.parametrize("name, where_lost", [
-    ("minimax", 0), ("non-saturating", -1), ("least-squares", -42), ("wasserstein", -1), ("hinge", -1)])
+    ("minimax", 0), ("non-saturating", -1), ("least-squares", -42), ("wasserstein", -1), ("hinge", -1),
+    ("relativistic", -1)])
 def test_only_the_minimax_generator_saturates(name, where_lost):
-    assert gradients(losses.ADVERSARIAL[name].generator, -20)[0] == pytest.approx(where_lost, abs=1e-7)
+    *_, of_fake = gradients(losses.ADVERSARIAL[name].generator, *given_to_generator(name, 0, -20))
+    assert of_fake == pytest.approx(where_lost, abs=1e-7)
 
 
 def test_hinges_let_go_beyond_the_margin():

@@ -185,7 +185,7 @@ def refused(place, args):
 @pytest.mark.parametrize("args, words", CASES,
                          ids=[re.sub(f"--dataset (flat|harvest) .*{BEGINNING}", "", case[0]) for case in CASES])
 def test_refused(place, monkeypatch, args, words):
-    monkeypatch.setattr(job, "_train", lambda *args: job.Outcome("was not refused"))
+    monkeypatch.setattr(job._Job, "_train", lambda *args: job.Outcome("was not refused"))
     line = refused(place, args)
     for word in words.split():
         assert word.lower() in line.lower(), f"{word} is not in: {line}"
@@ -198,7 +198,7 @@ def test_refused(place, monkeypatch, args, words):
                                   WGAN + "--weight-clip none --penalty wgan-gp --discriminator-normalization layer"])
 def test_the_same_without_its_mistake_is_taken(place, monkeypatch, args):
     """Or the table could refuse for another reason."""
-    monkeypatch.setattr(job, "_train", lambda *args: job.Outcome("not trained"))
+    monkeypatch.setattr(job._Job, "_train", lambda *args: job.Outcome("not trained"))
     process = tool.run_here(*args.split())
     assert process.returncode == 0, process.stderr
     assert (place / "new" / "config.json").exists()
@@ -215,7 +215,7 @@ def test_a_set_of_tensorflow_datasets_without_labels(place):
 def run(place, monkeypatch):
     """The name of a run with a total of 1 step, of the preset gan-smooth, that has seen nothing yet."""
     with monkeypatch.context() as patch:
-        patch.setattr(job, "_train", lambda *args: job.Outcome("not trained"))
+        patch.setattr(job._Job, "_train", lambda *args: job.Outcome("not trained"))
         process = tool.run_here(*GAN.replace("--model gan ", "--model gan-smooth ").split())
     assert process.returncode == 0, process.stderr
     return "new"
@@ -247,7 +247,7 @@ def test_a_resume_changes_nothing_that_the_numbers_depend_on(place, run, flags, 
 @pytest.mark.parametrize("flags", ["--model gan-smooth", "--model gan --preset gan-smooth", "--image-size 28",
                                    "--real-label 0.9", "--dataset flat/", "--channels 1"])
 def test_a_resume_takes_the_flags_of_its_run(place, run, monkeypatch, flags):
-    monkeypatch.setattr(job, "_train", lambda *args: job.Outcome("gone on with"))
+    monkeypatch.setattr(job._Job, "_train", lambda *args: job.Outcome("gone on with"))
     process = tool.run_here(*f"--resume {run} --steps 3 {flags}".split())
     assert process.returncode == 0 and "gone on with" in process.stdout, process.stderr
 

@@ -170,7 +170,7 @@ def test_config_may_name_a_preset_as_its_model(tmp_path, data):
 
 def test_runs_are_named_after_what_was_asked_for(tmp_path, monkeypatch, flat):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(job, "_train", lambda *args: job.Outcome("not trained"))
+    monkeypatch.setattr(job._Job, "_train", lambda *args: job.Outcome("not trained"))
     for names, expected in ((["gan"], "gan-flat-001"), (["gan-deep"], "gan-deep-flat-001"),
                             (["gan", "--preset", "gan-deep"], "gan-deep-flat-002"), (["gan"], "gan-flat-002"),
                             (["wgan-gp"], "wgan-gp-flat-001"), (["wgan"], "wgan-flat-001")):

@@ -60,7 +60,7 @@ def test_same_steps_and_state_as_keras(replicas, schedule, epsilon):
 def test_first_step_is_the_learning_rate():
     """Kingma and Ba 2014, sec. 2.1: without noise |step| is the learning rate."""
     variable = tf.Variable([1.0, -2.0, 3.0])
-    optimizer = Adam(0.1)
+    optimizer = FusedAdam(0.1)
     optimizer.build([variable])
     optimizer.apply_gradients([(tf.constant([5.0, -4.0, 0.0]), variable)])
     np.testing.assert_allclose(variable.numpy(), [0.9, -1.9, 3.0], atol=1e-5)

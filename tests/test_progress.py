@@ -10,6 +10,7 @@ import tool
 
 from tf2gan.core import progress
 from tf2gan.runs import run_folder
+from tf2gan.training import reporter as reporting
 from tf2gan.training.reporter import Reporter, confusion_matrix
 
 GUESSING = {"discriminator_loss": 0.75, "real_accuracy": 0.75, "fake_accuracy": 0.4, "diversity": 0.5,
@@ -77,7 +78,7 @@ def test_all_that_is_logged_is_in_the_file_and_in_tensorboard(told, run):
     (30, "30:00:00")])
 def test_the_time_left_is_that_at_the_present_rate(run, capsys, monkeypatch, hours, expected):
     times = iter([0.0, 10.0, 10.0, 10.0])
-    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(times))
+    monkeypatch.setattr(reporting.time, "perf_counter", lambda: next(times))
     total = int(hours * 3600) + 10
     reporter = Reporter(run, 0, total, total)
     reporter.log(10, 10, 0.5, GUESSING)  # one image a second

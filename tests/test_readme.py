@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import tool
 
-from tf2gan import gans
+from tf2gan.gans import GANS
 from tf2gan.gans.latent_gan import LatentGAN
 from tf2gan.runs.restore import load_gan
 
 
 @pytest.fixture
 def method(root, tmp_path, monkeypatch):
-    """The class of the block that begins with its file's name, registered as gans/__init__.py would; as a module of
+    """The class of the block that begins with its file's name, registered for as long as the test takes; as a module of
     a file, since AutoGraph needs source."""
     blocks = re.findall(r"^```python\n(# tf2gan/gans/(\w+)\.py\n.*?)^```$", (root / "README.md").read_text("utf-8"),
                         re.MULTILINE | re.DOTALL)
@@ -34,10 +34,9 @@ def method(root, tmp_path, monkeypatch):
              and value.__module__ == spec.name]
     assert len(found) == 1
     model = next(iter(found[0].presets))
-    for preset in found[0].presets:
-        monkeypatch.setitem(gans.NAMES, preset, (model, preset))
-    monkeypatch.setitem(gans.GANS, model, found[0])
-    return found[0]
+    GANS.register(model, found[0])
+    yield found[0]
+    GANS.unregister(model)
 
 
 def weights(folder):

@@ -33,7 +33,7 @@ def finished(straight, tmp_path):
 @pytest.fixture(scope="module")
 def gan(straight):
     """A GAN for its checkpoints."""
-    request = train.parse(["--resume", str(straight)])
+    request, _ = train.parse(["--resume", str(straight)])
     return build_gan(request.gan_class, request.config, 30, make_strategy(Options()))
 
 

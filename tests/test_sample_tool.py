@@ -1,6 +1,5 @@
 """tools/sample.py on a run and on its export: what it writes, and what it refuses before it begins."""
 import contextlib
-import importlib.util
 import io
 import pathlib
 import shutil
@@ -18,8 +17,8 @@ from tf2gan.core.errors import UserError
 from tf2gan.data import folders
 from tf2gan.export import exporter
 from tf2gan.models import generation
+from tf2gan.runs import restore
 from tf2gan.runs.restore import load_gan
-from tf2gan.training import job
 
 SAMPLE = tool.ROOT / "tools" / "sample.py"
 CLASSES = ["bar", "disc"]
@@ -47,10 +46,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def main():
-    spec = importlib.util.spec_from_file_location("sample", SAMPLE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return tool.main("sample")
 
 
 @pytest.fixture
@@ -78,7 +74,7 @@ def refusal(sample, monkeypatch):
     def refused(*arguments):
         before = tool.contents(pathlib.Path.cwd())
         with pytest.raises(UserError) as caught, monkeypatch.context() as patched:
-            patched.setattr(job, "load_gan", lambda *chosen: pytest.fail("has begun to work"))
+            patched.setattr(restore, "load_gan", lambda *chosen: pytest.fail("has begun to work"))
             patched.setattr(generation.Sampler, "from_savedmodel", lambda path: pytest.fail("has begun to work"))
             sample(*arguments)
         assert "\n" not in str(caught.value)

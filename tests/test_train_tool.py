@@ -18,7 +18,7 @@ from tf2gan.cli import train
 from tf2gan.core import errors
 from tf2gan.gans import cyclegan
 from tf2gan.runs.restore import load_gan
-from tf2gan.training import job, loop
+from tf2gan.training import job
 from tf2gan.training.options import Options
 
 SAMPLED, LOGGED = [0, 5, 10, 15], [2, 4, 6, 8, 10, 12, 14, 15]  # steps, from tool.EVERY; the last step always
@@ -241,7 +241,7 @@ def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path):
     file = tmp_path / "options.json"
     file.write_text(json.dumps({"model": "cyclegan", "preset": "paper", "cycle_weight": 3.0, "batch_size": 4,
                                 "identity_weight": 0.5, "log_every": 9, "mirror": False}))
-    request = train.parse(["--config", str(file), "--batch-size", "2", "--identity-weight=0.25"])
+    request, _ = train.parse(["--config", str(file), "--batch-size", "2", "--identity-weight=0.25"])
     assert request.preset == "paper"
     assert request.config == dataclasses.replace(cyclegan.CycleGAN.presets["paper"], cycle_weight=3.0, batch_size=2,
                                                  identity_weight=0.25, mirror=False)
@@ -252,7 +252,7 @@ def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path):
 def test_steps_on_the_command_line_replace_the_length_of_file_and_preset(tmp_path, there):
     file = tmp_path / "options.json"
     file.write_text(json.dumps({"model": "cyclegan", **there}))
-    config = train.parse(["--config", str(file), "--steps", "5"]).config
+    config = train.parse(["--config", str(file), "--steps", "5"])[0].config
     assert (config.steps, config.images, config.epochs) == (5, None, None)
 
 
@@ -271,8 +271,8 @@ def test_dry_run_tells_what_would_be_and_writes_nothing(tmp_path, monkeypatch, d
 
 def test_runs_are_numbered(tmp_path, monkeypatch, data):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(job, "_train", lambda *args: job.Outcome("not trained"))
-    monkeypatch.setattr(loop, "build", lambda *args: None)
+    monkeypatch.setattr(job._Job, "_train", lambda *args: job.Outcome("not trained"))
+    monkeypatch.setattr(job, "build_gan", lambda *args: None)
     for expected in ("cyclegan-fruit-001", "cyclegan-fruit-002"):
         assert tool.run_here(*tool.SMALL, "--dataset", data, "--steps", 1).returncode == 0
         assert (tmp_path / "runs" / expected / "config.json").exists()

@@ -1,19 +1,21 @@
 """Any size through the network and back, and which file becomes which."""
-import importlib.util
 import io
 import pathlib
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
+from tf2gan.cli import translate
 from tf2gan.core import images
 from tf2gan.core.errors import UserError
 from tf2gan.data import folders
 from tf2gan.gans import cyclegan
+from tf2gan.gans.abilities import Abilities
 from tf2gan.models import translation
 
 TOOL = pathlib.Path(__file__).parent.parent / "tools" / "translate.py"
@@ -34,12 +36,15 @@ def refusal(function, *args, **kwargs):
 class StandIn:
     """In place of a GAN that translates: one network for a2b, with a size rule, that records the sizes it is given."""
 
-    directions = {"a2b": "network"}
+    abilities = Abilities(directions=("a2b",))
 
     def __init__(self, function=lambda x: x, multiple=16, minimum=32):
         self.function, self.seen = function, []
-        self.network = self
         self.size_multiple, self.size_minimum = multiple, minimum
+
+    def translating_network(self, direction):
+        assert direction == "a2b"
+        return self
 
     def generate(self, inputs, direction):
         assert direction == "a2b"
@@ -145,7 +150,8 @@ def test_what_is_no_picture_or_no_direction_is_refused():
     for wrong in (noise(4, 4).astype(np.float32), noise(4, 4)[..., :1], noise(4, 4)[np.newaxis], noise(0, 4)):
         with pytest.raises(ValueError, match="uint8"):
             translator(wrong, "a2b")
-    assert "directions" in refusal(translation.Translator.from_gan, tf.Module())
+    makes_images_of_latents = types.SimpleNamespace(abilities=Abilities(samples=True))
+    assert "directions" in refusal(translation.Translator.from_gan, makes_images_of_latents)
 
 
 # Which file becomes which.
@@ -287,17 +293,14 @@ def test_an_image_too_large_for_memory_gets_one_line_and_leaves_no_file(tmp_path
 @pytest.fixture
 def tool(monkeypatch, capsys):
     """main() of tools/translate.py with a stand-in for the model; returns (stdout, stderr)."""
-    spec = importlib.util.spec_from_file_location("translate", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     monkeypatch.setattr(translation.Translator, "from_savedmodel",
                         lambda path, directions: translation.Translator.from_gan(StandIn(tf.negative)))
 
     def run(*arguments):
-        module.main(["--savedmodel", "model", "--direction", "a2b", *map(str, arguments)])
+        translate.main(["--savedmodel", "model", "--direction", "a2b", *map(str, arguments)])
         return capsys.readouterr()
 
-    run.main = module.main
+    run.main = translate.main
     return run
 
 

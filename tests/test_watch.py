@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -16,13 +17,13 @@ import tool
 from PIL import Image
 
 from tf2gan.cli import train
-from tf2gan.core import images, progress
+from tf2gan.core import images
 from tf2gan.core.errors import UserError
 from tf2gan.evaluation import during_training
 from tf2gan.metrics.values import Figure
-from tf2gan.runs import run_folder
+from tf2gan.runs import restore, run_folder
 from tf2gan.runs.restore import load_gan
-from tf2gan.training import early_stopping, job
+from tf2gan.training import early_stopping
 from tf2gan.training.options import Options
 from tf2gan.training.reporter import Reporter
 
@@ -48,11 +49,10 @@ def scripted(monkeypatch):
             asked.append(int(gan.images_seen.numpy()) // BATCH)
             return [Figure(metric, name, values[asked[-1]], deviation), Figure("precision", "precision_name", 0.5)]
 
-        monkeypatch.setattr(during_training, "make", lambda *args: evaluate, raising=False)
+        monkeypatch.setattr(during_training, "make", lambda *args: evaluate)
         return asked
 
-    monkeypatch.setattr(during_training, "check", lambda gan_class, options: ("fid", "is", "precision", "shares"),
-                        raising=False)
+    monkeypatch.setattr(during_training, "check", lambda gan_class, options: ("fid", "is", "precision", "shares"))
     return script
 
 
@@ -204,7 +204,7 @@ def test_broken_weights_end_training_as_ever_and_not_in_the_evaluation(tmp_path,
 def test_an_evaluation_does_not_slow_training_down(tmp_path, monkeypatch, terminal):
     """By what is told of it, between the bars of a terminal too."""
     times = iter([0.0, 110.0, 120.0, 120.0])  # the start, the end of the evaluation, the log
-    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(times))
+    monkeypatch.setattr(time, "perf_counter", lambda: next(times))
     shown = io.StringIO()
     shown.isatty = lambda: terminal
     monkeypatch.setattr(sys, "stderr", shown)
@@ -400,9 +400,9 @@ def watched(tmp_path_factory):
     """A run of 4 steps whose best checkpoint is that of step 2. Not to be changed."""
     folder = tmp_path_factory.mktemp("watched") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(during_training, "check", lambda *args: ("fid",), raising=False)
+        patch.setattr(during_training, "check", lambda *args: ("fid",))
         patch.setattr(during_training, "make", lambda *args: lambda gan: [
-            Figure("fid", NAME, float(gan.images_seen.numpy()))], raising=False)
+            Figure("fid", NAME, float(gan.images_seen.numpy()))])
         finished(*arguments(tool.shared_class_images(tmp_path_factory), *WATCHED), "--steps", 5,
                  "--generator-learning-rate", 0.01, "--run-dir", folder)
     return folder
@@ -441,7 +441,7 @@ def test_an_older_run_goes_on_and_may_begin_to_evaluate(tmp_path, data, scripted
     finished("--resume", folder, "--steps", 8, *WATCHED)
     finished("--resume", folder, "--steps", 10)
     assert asked == [6, 8, 10] and best(folder)[0] == 8
-    assert train.parse(["--resume", str(folder)]).options.keep_best == "fid"
+    assert train.parse(["--resume", str(folder)])[0].options.keep_best == "fid"
 
 
 @pytest.mark.parametrize("flags, words", [
@@ -463,7 +463,7 @@ def test_an_evaluation_that_cannot_be_prepared_leaves_no_folder(tmp_path, data, 
     def make(*args):
         raise UserError("there is no such extractor here")
 
-    monkeypatch.setattr(during_training, "make", make, raising=False)
+    monkeypatch.setattr(during_training, "make", make)
     process = tool.run_here(*arguments(data, *WATCHED), "--run-dir", tmp_path / "run")
     assert process.returncode == 2 and "no such extractor" in process.stderr
     assert not (tmp_path / "run").exists()
@@ -568,7 +568,7 @@ def test_the_tools_hand_on_which_checkpoint(tmp_path, watched, monkeypatch, name
         chosen.append(args)
         raise UserError("enough")
 
-    monkeypatch.setattr(job, "load_gan", load_gan)
+    monkeypatch.setattr(restore, "load_gan", load_gan)
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     more = ["--direction", "a2b", "--input", tmp_path / "a.png"] if name == "translate" else []
     for flags, expected in (([], "latest"), (["--checkpoint", "8"], "8")):

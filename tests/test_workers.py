@@ -266,7 +266,7 @@ def test_a_port_that_is_taken():
 # Who is lost.
 
 def watched(addresses, patience=600.0):
-    """(started Watch, list of what it called `end` with, event of that)"""
+    """(started PeerWatch, list of what it called `end` with, event of that)"""
     found, called = [], threading.Event()
 
     def end(*args):

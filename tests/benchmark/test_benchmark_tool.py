@@ -2,9 +2,8 @@
 import json
 
 import pytest
-import tool
 
-from benchmarks import comparing, looking, process, report, running
+from benchmarks import benchmark, comparing, looking, process, report, running
 from tf2gan.core.errors import UserError
 
 
@@ -21,7 +20,7 @@ SMALL = ["--model", "dcgan", "--image-size", "8", "--batch-size", "2", "--steps"
 
 def test_a_comparison_is_a_table_and_json(quick, tmp_path, capsys):
     file = tmp_path / "benchmark.json"
-    tool.main("benchmark")([*SMALL, "--baselines", "book", "plain", "--json", str(file)])
+    benchmark.main([*SMALL, "--baselines", "book", "plain", "--json", str(file)])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("machine: ")
     assert "tensorflow" in lines[1]
@@ -48,7 +47,7 @@ def test_a_comparison_is_a_table_and_json(quick, tmp_path, capsys):
 
 def test_memory_is_told_at_each_tenth(quick, tmp_path, capsys):
     file = tmp_path / "memory.json"
-    tool.main("benchmark")([*SMALL, "--memory-steps", "10", "--json", str(file)])
+    benchmark.main([*SMALL, "--memory-steps", "10", "--json", str(file)])
     rows = json.loads(file.read_text())["results"][0]["memory"]
     assert [row["step"] for row in rows] == list(range(11))
     assert all(row["bytes"] > 2 ** 26 for row in rows)
@@ -76,7 +75,7 @@ def test_bad_input_is_one_line_before_any_work(args, message, monkeypatch):
     monkeypatch.setattr(process, "Worker", lambda *args: pytest.fail("has begun to work"))
     monkeypatch.setattr(running.machine, "describe", lambda *args: pytest.fail("has begun to work"))
     with pytest.raises(UserError, match="^" + message.replace("?", "[?]") + "$"):
-        tool.main("benchmark")(args)
+        benchmark.main(args)
 
 
 def test_who_cannot_take_part_is_told_why(monkeypatch):

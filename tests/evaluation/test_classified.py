@@ -16,8 +16,8 @@ from tf2gan.evaluation import classified, during_training, generated, image_sets
 from tf2gan.evaluation.evaluate import evaluate_images, evaluate_run, evaluate_savedmodel
 from tf2gan.export import exporter
 from tf2gan.gans.semi_supervised import SGAN
+from tf2gan.runs import run_folder
 from tf2gan.runs.restore import load_gan
-from tf2gan.training import job
 from tf2gan.training.options import Options
 
 SMALL = ("--generator", "strided", "--discriminator", "strided", "--generator-filters", "2", "--discriminator-filters",
@@ -41,7 +41,7 @@ def trained(data, tmp_path_factory):
     gan, record = load_gan(folder)
     shades.shake(dict.fromkeys([*gan.classifiers.values(), gan.average]), 0.5)
     gan.images_seen.assign_add(shades.BATCH_SIZE)
-    job.runs.Run(folder).save(gan, {"step": shades.STEPS + 1, "replicas": 1})
+    run_folder.Run(folder).save(gan, {"step": shades.STEPS + 1, "replicas": 1})
     return types.SimpleNamespace(run=folder, process=process, at_end=at_end, gan=gan)
 
 
@@ -170,8 +170,8 @@ def test_an_export_has_the_model_alone(exported, measured, data):
 def test_many_classes_are_told_one_by_one():
     names = [f"kind {i}" for i in range(21)]
     confusion = np.diag(np.arange(21)) + np.eye(21, k=1, dtype=int)
-    part = classified.label_agreement(*(np.repeat(side, confusion[confusion > 0]) for side in
-                                                   np.nonzero(confusion)), 21)
+    part = classified.label_agreement(*(np.repeat(side, confusion[confusion > 0]) for side in np.nonzero(confusion)),
+                                      21)
     record = results.record({}, [], confusion={"names": names, "columns": {"model": part}})
     lines = record["table"].splitlines()
     assert lines[0].split() == ["read", "right", "measured"] and len(lines) == 22

@@ -236,8 +236,7 @@ def test_real_images_are_read_once_for_all_evaluations(evaluated, monkeypatch, t
 
 @pytest.mark.parametrize("evaluated", ["gan"], indirect=True)
 def test_raw_weights_have_other_figures_and_say_so(evaluated):
-    result = evaluate_run(evaluated.run, shades.settings(num=NUM, seed=SEED, metrics="fid,ms-ssim"),
-                                     weights="raw")
+    result = evaluate_run(evaluated.run, shades.settings(num=NUM, seed=SEED, metrics="fid,ms-ssim"), weights="raw")
     assert result["protocol"]["weights"] == "raw"
     for figure, name in zip(result["figures"], (f"fid{NUM}_shades-test_{evaluated.reader.name}_raw",
                                                 f"ms_ssim_{NUM}_shades-test_raw")):
@@ -251,7 +250,7 @@ def test_raw_weights_have_other_figures_and_say_so(evaluated):
 @pytest.mark.parametrize("evaluated", ["gan"], indirect=True)
 def test_a_checkpoint_that_is_chosen(evaluated):
     result = evaluate_run(evaluated.run, shades.settings(num=NUM, metrics="ms-ssim"),
-                                     checkpoint=str(shades.STEPS * shades.BATCH_SIZE))
+                          checkpoint=str(shades.STEPS * shades.BATCH_SIZE))
     assert result["protocol"]["images_seen"] == shades.STEPS * shades.BATCH_SIZE
     latest = evaluate_run(evaluated.run, shades.settings(num=NUM, metrics="ms-ssim"))
     assert shades.column(result, "model") != shades.column(latest, "model")

@@ -162,7 +162,8 @@ def test_images_of_a_folder(data):
 
 def test_a_folder_and_a_data_set_in_it_are_two_sets(data):
     """They come in two orders, one has labels: what is kept of one must not serve the other."""
-    folder, real = image_sets.folder_images(str(data / "train")), image_sets.load_real(str(data / "train")).images("train")
+    folder = image_sets.folder_images(str(data / "train"))
+    real = image_sets.load_real(str(data / "train")).images("train")
     assert rows(taken(folder)[0]) != rows(taken(real)[0])
     assert folder.key != real.key
 

@@ -31,7 +31,7 @@ def root_mean_square(queries, candidates):
 
 
 def ordered(folder):
-    """The images of `sources.folder_images`."""
+    """The images of `image_sets.folder_images`."""
     return np.concatenate([batch for batch, _ in image_sets.folder_images(str(folder)).batches()])
 
 
@@ -121,8 +121,7 @@ def test_fewer_training_images_than_are_shown(data, copies, tmp_path):
 
 
 def test_what_an_evaluation_says_of_them(data, copies, tmp_path):
-    result = evaluate_images(str(copies), str(data), shades.settings(metrics="ms-ssim"),
-                                        nearest=str(tmp_path))
+    result = evaluate_images(str(copies), str(data), shades.settings(metrics="ms-ssim"), nearest=str(tmp_path))
     distance = result["nearest"]["pixels"]
     assert (f"mean distance to the nearest training image, in pixels: {distance['model']:.4g} (measured), "
             f"{distance['reference']:.4g} (reference)") in result["table"]

@@ -7,9 +7,9 @@ import pytest
 import shades
 import tool
 
-from tf2gan.evaluation import during_training
 from tf2gan.core.errors import UserError
 from tf2gan.data import load, pipeline
+from tf2gan.evaluation import during_training
 from tf2gan.evaluation.evaluate import evaluate_run
 from tf2gan.gans.conditional import CGAN
 from tf2gan.gans.cyclegan import CycleGAN
@@ -165,8 +165,7 @@ def test_a_training_logs_figures_and_keeps_the_best(trained, readers):
 
 def test_the_figure_of_the_best_checkpoint_is_that_of_its_weights(trained, readers):
     _, record = load_gan(trained.run, "best")
-    result = evaluate_run(trained.run, shades.settings(num=NUM, metrics="fid"), split="train",
-                                     checkpoint="best")
+    result = evaluate_run(trained.run, shades.settings(num=NUM, metrics="fid"), split="train", checkpoint="best")
     assert result["figures"][0]["name"] == record["checkpoint"]["best"]["name"]
     assert shades.column(result, "model")["fid"] == pytest.approx(record["checkpoint"]["best"]["value"], rel=1e-4)
 

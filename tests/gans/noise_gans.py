@@ -37,7 +37,7 @@ def batch_of(gan, seed=0):
     batch = {}
     for i, (name, spec) in enumerate(gan.batch_spec(gan.config.batch_size).items()):
         if name.endswith("labels"):
-            classes = gan.num_classes or gan.config.classes
+            classes = gan.num_classes if gan.abilities.takes_labels else gan.config.classes
             batch[name] = tf.constant((np.arange(spec.shape[0]) + seed) % classes, tf.int64)
         else:
             batch[name] = images_of(gan, seed=seed + 1000 * i)

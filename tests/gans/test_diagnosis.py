@@ -19,11 +19,10 @@ EVERY = 50  # steps between log lines
 class Judge:
     """`diagnose` with a configuration and nothing else: no network is needed for it."""
 
-    num_classes = None
     diagnose, zero_loss = LatentGAN.diagnose, LatentGAN.zero_loss
 
     def __init__(self, name="gan", **changes):
-        self.config = GANS[name].Config(batch_size=10, **changes)
+        self.config = dataclasses.replace(GANS[name].presets[name], batch_size=10, **changes)
 
 
 def history(diversity=(), losses=None, size=10, start=0):

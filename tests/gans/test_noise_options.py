@@ -74,7 +74,12 @@ def test_presets_are_possible_and_the_first_is_the_default():
         GANS[name].presets[preset].check()
         assert set(GANS[name].preset_options) == set(GANS[name].presets)
     for name in NOISE_GANS:
-        assert next(iter(GANS[name].presets.values())) == GANS[name].Config()
+        first, preset = next(iter(GANS[name].presets.items()))
+        assert first == name and GANS.names()[name] == (name, name)
+        if name == "wgan":  # whose options are DCGAN's
+            assert GANS[name].Config == GANS["dcgan"].Config and preset == GANS.numbers(name).presets[name]
+        else:
+            assert preset == GANS[name].Config()
 
 
 # Fitting to the data.

@@ -7,8 +7,8 @@ import tensorflow as tf
 import tool
 from noise_gans import SGD, batch_of, changed, check_same, copies, make, state, steps
 
-from tf2gan.evaluation import during_training
 from tf2gan.core.errors import UserError
+from tf2gan.evaluation import during_training
 from tf2gan.gans import GANS
 from tf2gan.gans.progressive import Config, ProGAN
 from tf2gan.models import generation
@@ -133,16 +133,19 @@ def test_the_networks_are_grown_when_the_last_level_is_faded_in():
 
 def test_real_images_are_shown_as_far_as_the_level_is_faded_in():
     gan, _ = make("progan", **SCHEDULE)
-    images = np.random.default_rng(0).uniform(-1, 1, [2, 16, 16, 1]).astype(np.float32)
 
-    def pooled(factor):
-        return images.reshape([2, 16 // factor, factor, 16 // factor, factor, 1]).mean(axis=(2, 4))
+    def images_of(num):
+        return np.random.default_rng(0).uniform(-1, 1, [num, 16, 16, 1]).astype(np.float32)
 
-    np.testing.assert_allclose(gan.real_images(images, 0, 0.3), pooled(4), atol=1e-6)
-    for level, factor in ((1, 2), (2, 1)):
-        below = pooled(2 * factor).repeat(2, axis=1).repeat(2, axis=2)
+    def pooled(images, factor):
+        return images.reshape([-1, 16 // factor, factor, 16 // factor, factor, 1]).mean(axis=(2, 4))
+
+    np.testing.assert_allclose(gan.real_images(images_of(10), 0, 0.3), pooled(images_of(10), 4), atol=1e-6)
+    for level, factor, num in ((1, 2, 7), (2, 1, 20)):
+        images = images_of(num)
+        below = pooled(images, 2 * factor).repeat(2, axis=1).repeat(2, axis=2)
         for alpha in (0.0, 0.25, 1.0):
-            expected = (1 - alpha) * below + alpha * pooled(factor)
+            expected = (1 - alpha) * below + alpha * pooled(images, factor)
             np.testing.assert_allclose(gan.real_images(images, level, alpha), expected, atol=1e-6)
 
 

@@ -29,7 +29,7 @@ def everything(gan):
 
 def only(gan, *kept):
     """`gan` with the other updates of a step left out."""
-    for name in {"update_discriminator", "update_generator", "_update_compared"} - set(kept):
+    for name in {"update_discriminator", "update_jointly", "update_generator", "update_compared"} - set(kept):
         setattr(gan, name, lambda *args, **kwargs: {})
     return gan
 
@@ -48,7 +48,9 @@ def test_each_update_moves_its_own_variables_only(updates, objective):
     """Running a network moves its moving statistics too, whichever player is updated."""
     gan, run = make(updates=updates, generator_objective=objective, **BOTH, **AVERAGES)
     batch, states = batch_of(gan), [everything(gan)]
-    for function, *args in ((gan.update_discriminator, batch["images"]), (gan._update_compared, batch, 0),
+    of_discriminator = ((gan.update_jointly, batch, 0) if updates == "joint" else
+                        (gan.update_discriminator, batch["images"]))
+    for function, *args in (of_discriminator, (gan.update_compared, batch, 0),
                             (gan.update_generator, batch["images"]), (only(gan).train_step, batch)):
         run(function, *args)
         states.append(everything(gan))
@@ -72,7 +74,7 @@ def test_a_joint_update_is_the_sum_of_two_gradients(weight):
     rates = {**SGD, "discriminator_learning_rate": 0.5, "labelled_loss_weight": weight}
     found, logs = {}, {}
     for updates in ("joint", "separate"):
-        for kept in ((), ("update_discriminator",)):
+        for kept in ((), ("update_discriminator", "update_jointly")):
             gan, run = make(updates=updates, **rates)
             variables, batch = gan.discriminator.trainable_variables, batch_of(gan)
 
@@ -315,5 +317,5 @@ def test_optimizers_follow_the_epochs():
         gan, run = make(epoch_decay=0.5, **SGD, baseline=True)
         gan.images_seen.assign(seen)
         variables, batch = gan.compared["baseline"][0].trainable_variables, batch_of(gan)
-        sizes.append(np.linalg.norm(moves(variables, lambda: run(gan._update_compared, batch, 0))))
+        sizes.append(np.linalg.norm(moves(variables, lambda: run(gan.update_compared, batch, 0))))
     assert sizes[0] > 0 and np.array(sizes) / sizes[0] == pytest.approx([1, 1, 0.5, 0.125], rel=1e-4)

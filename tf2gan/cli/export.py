@@ -26,6 +26,7 @@ def main(argv=None):
     parser.add_arguments(Options, "options")
     options = parser.parse_args(argv).options
 
+    from tf2gan.core import savedmodel
     from tf2gan.export import exporter
     from tf2gan.runs.restore import load_gan  # --help needs no networks
 
@@ -33,7 +34,7 @@ def main(argv=None):
     gan, record = load_gan(options.run, options.checkpoint)
     folder = exporter.export(gan, options.output, options.version, {**record, "data_license": options.data_license})
     print(folder)
-    for name, signature in exporter.load(folder).signatures.items():
+    for name, signature in savedmodel.load(folder).signatures.items():
         print(f"  {name}: {_fields(signature.structured_input_signature[1])} -> "
               f"{_fields(signature.structured_outputs)}")
 

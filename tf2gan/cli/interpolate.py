@@ -1,14 +1,15 @@
 """Walks through the latent space of a generator: animations, strips and grids between seeds, steps along a direction,
-the way to the latent of a given image. Without --module the generator is savedmodels/MODULE beside this tool, wherever
-it is called from. Without anything, it is a closed walk through six seeds.
+the way to the latent of a given image. Without --module the generator is savedmodels/MODULE of the repository that
+tf2gan is run from. Without anything, it is a closed walk through six seeds.
 """
 import pathlib
 import sys
 
 from tf2gan.cli.parser import Parser, normalized
+from tf2gan.core.errors import UserError
 from tf2gan.latent_space.walk_options import Options
 
-MODULE = pathlib.Path(__file__).resolve().parent.parent / "savedmodels" / "progan-mnist"
+MODULE = pathlib.Path(__file__).resolve().parents[2] / "savedmodels" / "progan-mnist"
 
 
 def main(argv=None):
@@ -17,6 +18,9 @@ def main(argv=None):
     parser.add_arguments(Options, "options")
     options = parser.parse_args(normalized(sys.argv[1:] if argv is None else argv)).options
     options.check()
+    if options.module is None and options.run is None and not MODULE.is_dir():
+        raise UserError("give one of --module and --run: the generator that would be taken else comes with the "
+                        "repository, which this is not")
 
     from tf2gan.latent_space import walks  # --help needs no networks
 

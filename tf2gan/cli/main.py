@@ -3,6 +3,7 @@ import importlib
 import sys
 
 from tf2gan._version import __version__
+from tf2gan.cli import plugins
 from tf2gan.cli.parser import run_tool
 from tf2gan.core.errors import UserError, did_you_mean
 
@@ -21,7 +22,15 @@ COMMANDS = {
 
 def run(name):
     """tools/NAME.py: runs a command with the arguments of this process, and ends it with the command's exit code."""
-    run_tool(importlib.import_module(f"tf2gan.cli.{name}").main, sys.argv[0].rsplit("/", 1)[-1])
+    _run(name, sys.argv[0].rsplit("/", 1)[-1])
+
+
+def _run(name, program):
+    def command():
+        plugins.load(sys.argv[1:])
+        return importlib.import_module(f"tf2gan.cli.{name}").main()
+
+    run_tool(command, program)
 
 
 def main():
@@ -42,7 +51,7 @@ def main():
         run_tool(refuse, "tf2gan")
     # As if it had been typed as one word, for usage lines and for the command that a run records.
     sys.argv = [f"tf2gan {name}", *arguments[1:]]
-    run_tool(importlib.import_module(f"tf2gan.cli.{name}").main, f"tf2gan {name}")
+    _run(name, f"tf2gan {name}")
 
 
 def _help():

@@ -41,10 +41,12 @@ class _OneLineAnOption(simple_parsing.SimpleHelpFormatter):
 class Parser(simple_parsing.ArgumentParser):
     """An ArgumentParser whose errors are UserErrors with the nearest flag or choice."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, plugins=True, **kwargs):
         super().__init__(add_option_string_dash_variants=simple_parsing.DashVariant.DASH, allow_abbrev=False,
                          formatter_class=_OneLineAnOption, **kwargs)
         self.add_argument("--version", action="version", version=f"tf2gan {__version__}")
+        if plugins:
+            self.add_argument("--plugin", metavar="str", help="Python file that registers a method of your own")
 
     def format_help(self):
         """One line an option; what is optional about a value, and a flag's negation, would only make it two."""

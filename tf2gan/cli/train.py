@@ -3,10 +3,12 @@ import dataclasses
 import difflib
 import json
 import pathlib
+import shlex
 import signal
 import sys
 from typing import Optional
 
+from tf2gan.cli import plugins
 from tf2gan.cli.parser import Parser, normalized
 from tf2gan.core.errors import UserError, flag
 from tf2gan.core.options import typed
@@ -29,6 +31,9 @@ class Arguments:
 def main(argv=None):
     """Parses `argv`, trains, and prints how it ended. Returns the exit code."""
     argv = sys.argv[1:] if argv is None else argv
+    plugins.load(argv)
+    if "--version" in argv:
+        _parser().parse_args(["--version"])
     if any(word in ("-h", "--help") for word in argv):
         return _help(argv)
     request, arguments = parse(argv)
@@ -84,7 +89,6 @@ def parse(argv):
         source = pathlib.Path(arguments.config)
         values = _flat(_read(source))
     of_file = {name: values.pop(name, None) for name in ("model", "preset")}
-    typed_model = arguments.model
     if run is None and arguments.model is None and of_file["model"] is not None:
         arguments.model, arguments.preset = of_file["model"], arguments.preset or of_file["preset"]
     elif run is None and of_file["model"] == arguments.model:
@@ -93,7 +97,6 @@ def parse(argv):
             rest[0], ["--model", "--resume", "--config"]):
         _parser().parse_args(argv)  # tells the nearest flag
     model, preset = request.method_and_preset(arguments.model, arguments.preset, run)
-    del typed_model
     # Of the lengths the one that is typed counts.
     lengths_typed = {name for name in LENGTHS if any(word.split("=")[0] == flag(name) for word in argv)}
     values = {name: value for name, value in values.items() if not (lengths_typed and name in LENGTHS)}
@@ -101,8 +104,11 @@ def parse(argv):
     lengths_of_file = {name for name in LENGTHS if values.get(name) is not None}
     config, options = request.defaults(model, preset, values)
     parsed = _parser(config, options).parse_args(normalized(argv))
-    return request.made(model, preset, parsed.method, parsed.options, run,
-                        lengths_typed | lengths_of_file), arguments
+    made = request.made(model, preset, parsed.method, parsed.options, run, lengths_typed | lengths_of_file)
+    program = ["tf2gan", "train"] if sys.argv[0] == "tf2gan train" else ["tools/train.py"]
+    return dataclasses.replace(
+        made, command=shlex.join([*program, *sys.argv[1:]]),
+        way_back=lambda folder: shlex.join([*program, "--resume", str(folder)])), arguments
 
 
 def _help(argv):
@@ -120,7 +126,7 @@ def _help(argv):
 
 def _arguments(argv):
     """(Arguments, what is left of `argv`)."""
-    parser = Parser(add_help=False)
+    parser = Parser(add_help=False)  # which also passes over --plugin
     parser.add_arguments(Arguments, "arguments")
     outer, rest = parser.parse_known_args(normalized(argv))
     for name in ("model", "preset", "resume", "config"):

@@ -1,6 +1,8 @@
 """Options as dataclasses: values from a file, an earlier run or Python, checked against the types of their fields."""
 import dataclasses
 import json
+import numbers
+import os
 import typing
 
 from tf2gan.core.errors import UserError, did_you_mean, flag, unknown
@@ -11,7 +13,7 @@ _KINDS = {bool: "true or false", int: "an int", float: "a float", str: "a str"}
 def typed(classes, values: dict, source=None) -> dict:
     """`values` by field name, each of the type of its field in one of the dataclasses `classes`.
 
-    An int serves for a float, and for a str such as an image size. `source`: the file that the values are from, for
+    An int serves for a float, and for a str such as an image size; a path for a str. `source`: the file that the values are from, for
     messages. Raises UserError for a name that no class has, and for a value of another type.
     """
     where = f"{source}: " if source is not None else ""
@@ -43,13 +45,17 @@ def _converted(kind, value):
             raise _Refused(f" {value}: {did_you_mean(str(value), possible)}possible: {', '.join(possible)}"
                            + (", none" if optional else ""))
         return value
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+    if isinstance(value, os.PathLike) and kind is str:
+        return os.fspath(value)
+    if not isinstance(value, bool):  # which is an int to Python; numpy's numbers are numbers too
+        if isinstance(value, numbers.Integral) and kind in (int, float, str):
+            return kind(value)
+        if isinstance(value, numbers.Real) and kind is float:
+            return float(value)
+        if isinstance(value, kind) and kind is not int:
+            return value
+    elif kind is bool:
         return value
-    if is_number and kind is float:
-        return float(value)
-    if isinstance(value, int) and is_number and kind is str:
-        return str(value)
     try:
         text = value if isinstance(value, str) else json.dumps(value)
     except TypeError:  # of Python

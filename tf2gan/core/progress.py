@@ -1,7 +1,17 @@
 """How far a tool has come, on stderr."""
+import importlib.util
 import sys
 
 import tqdm
+
+
+def bar(**options):
+    """A tqdm bar on stderr where that is a terminal, or in a notebook that can show one; else a disabled one."""
+    if "ipykernel" in sys.modules and importlib.util.find_spec("ipywidgets"):
+        from tqdm import notebook
+
+        return notebook.tqdm(**options)
+    return tqdm.tqdm(disable=not sys.stderr.isatty(), dynamic_ncols=True, **options)
 
 
 class Counter:

@@ -1,6 +1,7 @@
 """Keeps TensorFlow's chatter off the user's terminal, and lets every real warning through."""
 import contextlib
 import importlib.util
+import logging
 import os
 import re
 import sys
@@ -58,6 +59,11 @@ def without_chatter():
                 print(line, file=sys.stderr)
 
 
+def _is_news(record):
+    """Of TensorFlow's own log: a second model in one process has graphs of its own, which is no mistake of anybody."""
+    return not ("triggered tf.function retracing" in record.getMessage() and "<locals>" in record.getMessage())
+
+
 class _QuietImport:
     """Finds TensorFlow for its first import in this process, which it makes a quiet one."""
 
@@ -73,6 +79,7 @@ class _QuietImport:
                 with without_chatter():
                     execute(module)
                     module.config.list_physical_devices()  # which looks for drivers, and tells of it
+                    logging.getLogger("tensorflow").addFilter(_is_news)
 
             spec.loader.exec_module = exec_module
         return spec

@@ -7,7 +7,7 @@ from tf2gan.runs.restore import load_gan
 
 
 def evaluate_run(path, settings=Settings(), against=None, split=None, data_dir=None, checkpoint="latest",
-                 weights="averaged", nearest=None) -> dict:
+                 weights="averaged", nearest=None, own=None) -> dict:
     """The record of an evaluation of a run (see `results.record`).
 
     Args:
@@ -16,10 +16,11 @@ def evaluate_run(path, settings=Settings(), against=None, split=None, data_dir=N
             accuracy on train only if that is asked for.
         checkpoint, weights: see `session.load_gan`.
         nearest: folder for pictures of samples beside their nearest training images; None: they are not looked for.
+        own: networks that the user brought to the training, as `load_gan` takes them.
 
     Raises UserError for a run that cannot be loaded and for figures that cannot be had.
     """
-    gan, record = load_gan(path, checkpoint, weights)
+    gan, record = load_gan(path, checkpoint, weights, own)
     if gan.abilities.translates:
         _neither(split, nearest)
         return translated.of_run(gan, record, settings, against, data_dir)
@@ -32,10 +33,11 @@ def evaluate_run(path, settings=Settings(), against=None, split=None, data_dir=N
 def evaluate_savedmodel(path, settings=Settings(), against=None, split=None, data_dir=None, nearest=None) -> dict:
     """The record of an evaluation of an export; arguments as for `evaluate_run`."""
     card = generation.card_of_savedmodel(path)
-    if "directions" in card:
+    can = generation.abilities_of_card(card)
+    if can.translates:
         _neither(split, nearest)
         return translated.of_savedmodel(path, card, settings, against, data_dir)
-    accuracy, settings_of_generator = _parted(settings, bool(card.get("classes")), nearest)
+    accuracy, settings_of_generator = _parted(settings, can.classifies, nearest)
     data = generated.data_of_savedmodel(path, card, against, split, data_dir)
     return _merged(accuracy and classified.of_savedmodel(path, card, settings, data, split),
                    settings_of_generator and generated.of_savedmodel(path, card, settings_of_generator, data, nearest))

@@ -4,6 +4,7 @@ import os
 import tensorflow as tf
 
 from tf2gan.core.errors import UserError
+from tf2gan.data import memory
 from tf2gan.evaluation import comparison, extractors, image_sets, neighbors, results
 from tf2gan.metrics import registry
 from tf2gan.models import generation
@@ -81,7 +82,7 @@ def of_images(folder, against, settings, image_size=None, split=None, data_dir=N
 
     `image_size`: (height, width) to bring both to; None: that of the data set, whose images must then have one.
     """
-    if not os.path.isdir(folder):
+    if not memory.is_name(folder) and not os.path.isdir(folder):
         raise UserError(f"--images {folder}: no such folder")
     data = image_sets.load_real(against, image_size, data_dir, skip_unreadable, split)
     names, extractor = how(data, settings)

@@ -241,7 +241,8 @@ def text(card):
         ", ".join(f"{package} {number}" for package, number in (card[key] or {}).items()) or "not recorded"
         for key in ("trained_with", "exported_with"))
     known["data_sizes"] = "".join(f"; {split} {size}" for split, size in (card["data_sizes"] or {}).items())
-    templates, words_of = next(kind for key, *kind in _KINDS if key in card)
+    can = generation.abilities_of_card(card)
+    templates, words_of = next(kind for ability, *kind in _KINDS if getattr(can, ability))
     words = {**known, **words_of(card)}
     rows = [f"| `{signature}` | {_fields(spec['inputs'])} | {_fields(spec['outputs'])} |"
             for signature, spec in card["signatures"].items()]
@@ -289,9 +290,9 @@ def _classification_words(card):
             "names_literal": json.dumps(names), "of_generation": _GENERATION["remarks"].format(**words)}
 
 
-# (what only such a card has, its templates, what gives their words); the first that fits.
-_KINDS = (("directions", _TRANSLATION, _translation_words), ("classes", _CLASSIFICATION, _classification_words),
-          ("latent_size", _GENERATION, _generation_words))
+# (a field of Abilities, the card's templates, what gives their words); the first that the model has.
+_KINDS = (("translates", _TRANSLATION, _translation_words), ("classifies", _CLASSIFICATION, _classification_words),
+          ("samples", _GENERATION, _generation_words))
 
 
 def _evaluation(result):

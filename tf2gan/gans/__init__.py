@@ -1,6 +1,8 @@
 """The methods by name. A method's module is imported, and TensorFlow with it, when its class is asked for."""
 import collections.abc
 import importlib
+import os
+import sys
 import types
 
 from tf2gan.core import errors
@@ -50,6 +52,13 @@ class Methods(collections.abc.Mapping):
         """The first line of the docstring of the method's module."""
         return (importlib.import_module(self[name].__module__).__doc__ or self[name].__doc__ or name).splitlines()[0]
 
+    def plugin(self, name):
+        """The absolute path of the file that a registered method is from; None for those of tf2gan."""
+        if name not in self._registered:
+            return None
+        file = getattr(sys.modules.get(self._registered[name].__module__), "__file__", None)
+        return file and os.path.abspath(file)
+
     def register(self, name, gan_class):
         """Makes a class a method of this name. Raises UserError for a name that is taken, or what is no method."""
         if name in _BUILT_IN:
@@ -62,6 +71,10 @@ class Methods(collections.abc.Mapping):
             raise errors.UserError(f"register {name!r}: {gan_class.__name__} has no presets; needed: at least one, "
                                    "{name: Config}")
         self._registered[name] = gan_class
+
+    def unregister(self, name):
+        """Takes a registered method away again."""
+        del self._registered[name]
 
 
 GANS = Methods()

@@ -20,16 +20,24 @@ class GAN(tf.Module):
     Config = Config
     abilities = Abilities()  # what can be done with it once it is trained
     presets = {}  # name: Config; the first is the default
+    takes_networks = ()  # of "generator" and "discriminator", those that a user can bring
     preset_options = {}  # {name of a preset: {name of a training.Options field: its default there}}
     splits = ()  # of the data set, that the method needs; "trainA" among them: unpaired images
     class_names = None  # of the data, where they have labels; set by whoever makes the object
     epoch_images = None  # real images in one pass over the data; set by whoever trains
     batches_per_step = 1  # real batches that one step consumes
 
-    def __init__(self, config: Config, total_images: Optional[int] = None):
-        """`total_images` is the planned length of training, for schedules that end with it."""
+    def __init__(self, config: Config, total_images: Optional[int] = None, own=None):
+        """Makes nothing but the clock; a method makes its networks.
+
+        Args:
+            total_images: the planned length of training, for schedules that end with it.
+            own: {"generator" or "discriminator": function as of `networks.own.builder`} for networks that a user brings
+                in place of the method's.
+        """
         super().__init__(name="gan")
         self.config = config
+        self.own = {} if own is None else own
         self.total_images = total_images
         self.num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
         # The clock of everything; written outside of replicas only.

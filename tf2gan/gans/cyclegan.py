@@ -10,6 +10,7 @@ from tf2gan.gans import base, losses
 from tf2gan.gans.abilities import Abilities
 from tf2gan.gans.configs.cyclegan import PRESET_OPTIONS, PRESETS, Config
 from tf2gan.gans.image_pool import ImagePool
+from tf2gan.networks import own as own_networks
 from tf2gan.networks.patchgan import PatchGAN
 from tf2gan.networks.resnet import ResNet
 from tf2gan.networks.unet import UNet
@@ -21,11 +22,12 @@ class CycleGAN(base.GAN):
     Config = Config
     abilities = Abilities(directions=("a2b", "b2a"))
     presets, preset_options = PRESETS, PRESET_OPTIONS
+    takes_networks = ("generator",)
     splits = ("trainA", "trainB", "testA", "testB")
 
-    def __init__(self, config: Config, total_images: Optional[int] = None):
+    def __init__(self, config: Config, total_images: Optional[int] = None, own=None):
         config.check()
-        super().__init__(config, total_images)
+        super().__init__(config, total_images, own)
         image = tf.zeros([1, *config.image_shape, 3])
 
         def built(network):
@@ -33,6 +35,9 @@ class CycleGAN(base.GAN):
             return network
 
         def generator(name):
+            if "generator" in self.own:
+                return own_networks.check(self.own["generator"](name, config.size_rule), [image], image.shape.as_list(),
+                                          "generator")
             if config.generator == "resnet":
                 num_blocks = config.num_blocks or (9 if min(config.image_shape) >= 256 else 6)
                 return built(ResNet(filters=config.generator_filters or 64, num_blocks=num_blocks, name=name))

@@ -14,6 +14,7 @@ from tf2gan.gans import base, diagnosis, losses
 from tf2gan.gans.abilities import Abilities
 from tf2gan.gans.configs.latent import Config
 from tf2gan.networks import layers
+from tf2gan.networks import own as own_networks
 
 
 class LatentGAN(base.GAN):
@@ -25,18 +26,18 @@ class LatentGAN(base.GAN):
     Config = Config
     abilities = Abilities(samples=True)
     splits = ("train",)
+    takes_networks = ("generator", "discriminator")
 
-    def __init__(self, config: Config, total_images: Optional[int] = None):
+    def __init__(self, config: Config, total_images: Optional[int] = None, own=None):
         config.check()
         if total_images is not None and config.pretrain_images >= total_images:
             raise UserError(f"--pretrain-images {config.pretrain_images}: the whole training has {total_images} "
                             "images, so the generator would learn nothing")
-        super().__init__(config, total_images)
+        super().__init__(config, total_images, own)
         self.batches_per_step = config.n_critic
         self.image_shape = (*config.image_shape, config.channels)
         self.generator = self._built_generator("generator")
-        self.discriminator = self.make_discriminator()
-        self.discriminator(tf.zeros([1, *self.image_shape]), *self.example_condition())
+        self.discriminator = self._built_discriminator()
         self.average = self.average_of(self.generator, lambda: self._built_generator("average"), config.ema_decay)
         self.generator_optimizer = self.optimizer_of("generator")
         self.discriminator_optimizer = self.optimizer_of("discriminator")
@@ -88,9 +89,20 @@ class LatentGAN(base.GAN):
                                    config.epoch_decay)
 
     def _built_generator(self, name):
+        inputs = [tf.zeros([1, self.config.latent_size]), *self.example_condition()]
+        if "generator" in self.own:
+            return own_networks.check(self.own["generator"](name), inputs, [1, *self.image_shape], "generator")
         generator = self.make_generator(name)
-        generator(tf.zeros([1, self.config.latent_size]), *self.example_condition())
+        generator(*inputs)
         return generator
+
+    def _built_discriminator(self):
+        inputs = [tf.zeros([1, *self.image_shape]), *self.example_condition()]
+        if "discriminator" in self.own:
+            return own_networks.check(self.own["discriminator"]("discriminator"), inputs, [1, 1], "discriminator")
+        discriminator = self.make_discriminator()
+        discriminator(*inputs)
+        return discriminator
 
     # The updates, in replica context. `condition`: what else both networks take, such as labels.
 

@@ -25,8 +25,9 @@ class ProGAN(LatentGAN):
 
     Config = Config
     presets, preset_options = PRESETS, PRESET_OPTIONS
+    takes_networks = ()  # which would have to grow
 
-    def __init__(self, config, total_images=None):
+    def __init__(self, config, total_images=None, own=None):
         config.check()
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         for level in range(config.num_levels):
@@ -37,7 +38,7 @@ class ProGAN(LatentGAN):
                                 f"cut into equal groups of 2 to {config.group_size}, by which the discriminator is "
                                 "told how much they differ; possible: --batch-size, --batch-sizes of other numbers, or "
                                 "--group-size 1, which does without")
-        super().__init__(config, total_images)
+        super().__init__(config, total_images, own)
 
     def make_generator(self, name):
         config = self.config

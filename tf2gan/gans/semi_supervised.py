@@ -27,6 +27,7 @@ class SGAN(LatentGAN):
 
     Config = Config
     abilities = Abilities(samples=True, classifies=True)
+    takes_networks = ("generator",)
     presets, preset_options = PRESETS, PRESET_OPTIONS
 
     def make_generator(self, name):

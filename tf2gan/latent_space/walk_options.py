@@ -7,7 +7,6 @@ from typing import List, Literal, Optional
 
 from tf2gan.core import animation
 from tf2gan.core.errors import UserError
-from tf2gan.latent_space import projection
 
 MOST_IMAGES, HIGHEST_SEED, LARGEST_SCALE = 10000, 2 ** 63 - 1, 64
 SEEDS, CORNERS = [1, 2, 3, 4, 5, 6], [1, 2, 3, 4]
@@ -89,7 +88,11 @@ class Options:
     @property
     def num_steps(self):
         """Of the descent."""
-        return projection.STEPS if self.steps is None else self.steps
+        if self.steps is not None:
+            return self.steps
+        from tf2gan.latent_space import projection  # which needs TensorFlow, as --help does not
+
+        return projection.STEPS
 
     @property
     def stops(self) -> List[int]:

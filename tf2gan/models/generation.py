@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tf2gan.core import savedmodel
 from tf2gan.core.errors import UserError, printable, unknown
+from tf2gan.gans.abilities import Abilities
 from tf2gan.runs import run_folder
 from tf2gan.runs.record import from_record
 
@@ -119,6 +120,18 @@ def card_of_savedmodel(path) -> dict:
     except (OSError, ValueError) as error:
         raise UserError(f"the SavedModel {printable(folder)} has no model_card.json that can be read, which says what "
                         "the model takes and gives") from error
+
+
+def has_card(path) -> bool:
+    """Whether the SavedModel at `path` is an export of this project. Raises UserError if it is no SavedModel."""
+    return (savedmodel.find(path) / "model_card.json").is_file()
+
+
+def abilities_of_card(card) -> Abilities:
+    """What an export with the card `card` can do."""
+    directions = tuple(card.get("directions") or ())
+    return Abilities(directions=directions, samples="latent_size" in card,
+                     takes_labels=card.get("num_classes") is not None, classifies=bool(card.get("classes")))
 
 
 def _traits(abilities, config, class_names):

@@ -68,13 +68,13 @@ def _is_report(path):
         return False
 
 
-def write(run_dir, output=None, overwrite=False):
+def write(run_dir, output=None, overwrite=False, own=None):
     """Writes the report of the run in the folder `run_dir` to `output`, by default to report.html in that folder.
 
-    Returns the pathlib.Path written. Raises UserError as `page` and `check_output`; the file is then as it was.
+    Returns the pathlib.Path written. Raises UserError as `render` and `check_output`; the file is then as it was.
     """
     path = check_output(run_dir, output, overwrite)
-    text = page(run_dir)
+    text = render(run_dir, own)
     try:
         files.write_atomically(path, text, durable=False)
     except OSError as error:
@@ -82,14 +82,15 @@ def write(run_dir, output=None, overwrite=False):
     return path
 
 
-def page(run_dir) -> str:
+def render(run_dir, own=None) -> str:
     """The page, of what there is so far: without a checkpoint, for example, it has no final samples and says so.
 
-    Raises UserError for a folder that is no run, and for files in it that are damaged.
+    `own`: networks that the user brought to the training, as `load_gan` takes them. Raises UserError for a folder that
+    is no run, and for files in it that are damaged.
     """
     run = run_folder.Run(run_dir)
     evaluation = _evaluation(run)
-    gan, checkpoint = _load(run)
+    gan, checkpoint = _load(run, own)
     history, record = run.metrics(), run.record
     images_seen = max(history[-1]["images"] if history else 0, checkpoint["images"] if checkpoint else 0)
     grids = sorted((run.path / "samples").glob("[0-9]*.png"))
@@ -97,7 +98,7 @@ def page(run_dir) -> str:
     preset, dataset = record.get("preset") or record["model"], _without_place(gan.config.dataset)
     known = {field.name: record["options"][field.name] for field in dataclasses.fields(Options)
              if field.name in record["options"]}
-    watch = early_stopping.Watch(Options(**known), (checkpoint or {}).get("watch"))
+    watch = early_stopping.EarlyStopping(Options(**known), (checkpoint or {}).get("watch"))
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True,
                                      lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters.update(number=_number, duration=_duration, picture=_picture)
@@ -123,13 +124,13 @@ def page(run_dir) -> str:
                   for name, (network, inputs) in gan.networks.items()})
 
 
-def _load(run):
+def _load(run, own):
     """(the GAN, info of the newest checkpoint, whose weights it has); (a new GAN, None) if there is none."""
     if run.newest():
-        gan, record = load_gan(run.path)
+        gan, record = load_gan(run.path, own=own)
         return gan, record["checkpoint"]
     gan_class, config = from_record(run.record)
-    return gan_class(config, run.record.get("total_images")), None
+    return gan_class(config, run.record.get("total_images"), **({"own": own} if own else {})), None
 
 
 def _epochs(num_images, record):

@@ -93,7 +93,7 @@ class Team(Alone):
         self._port = _pair(addresses[index])[1]
         self._when, self._signal, self._over = "before training began", 0, False
         others = {name: _pair(address) for i, (name, address) in enumerate(zip(self.names, addresses)) if i != index}
-        self._watch = Watch(others, self._end)
+        self._watch = PeerWatch(others, self._end)
         self._stderr = os.dup(2)  # reached also while the other one is held back
 
     def connect(self):
@@ -201,7 +201,7 @@ class Team(Alone):
         os._exit(1)
 
 
-class Watch(threading.Thread):
+class PeerWatch(threading.Thread):
     """Looks at the ports of other workers as long as training goes on.
 
     TensorFlow notices a lost worker too, but not everywhere, and not in words for people.

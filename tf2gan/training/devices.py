@@ -1,9 +1,26 @@
 """Devices, precision and determinism of a training."""
+import contextlib
+
 import tensorflow as tf
 
 from tf2gan.core.errors import UserError
 from tf2gan.training import cluster
 from tf2gan.training.options import Options
+
+
+@contextlib.contextmanager
+def settings_kept():
+    """Afterwards, what `make_strategy` sets for the whole process is as it was before, as far as TensorFlow allows.
+
+    Determinism stays on once it has been asked for, and devices stay as they were first divided.
+    """
+    policy = tf.keras.mixed_precision.global_policy()
+    remapping = tf.config.optimizer.get_experimental_options().get("remapping", True)
+    try:
+        yield
+    finally:
+        tf.keras.mixed_precision.set_global_policy(policy)
+        tf.config.optimizer.set_experimental_options({"remapping": remapping})
 
 
 def make_strategy(options: Options, team=cluster.ALONE):
@@ -30,6 +47,12 @@ def make_strategy(options: Options, team=cluster.ALONE):
         return team.connect()
     if replicas > 1:  # gains no speed; it is how a run of several GPUs is followed step by step on a machine without
         cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
+        try:
+            tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
+        except RuntimeError as error:  # TensorFlow of this process has used its devices already
+            there = len(tf.config.list_logical_devices("CPU"))
+            if there < replicas:
+                raise UserError(f"--replicas {replicas}: this process has begun to use TensorFlow with {there} CPU "
+                                "device; a new process can have as many as are asked for") from error
     return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(replicas)],
                                           cross_device_ops=tf.distribute.ReductionToOneDevice())

@@ -2,7 +2,7 @@
 import contextlib
 import dataclasses
 import json
-import shlex
+import pathlib
 import sys
 from typing import Optional
 
@@ -12,9 +12,9 @@ from tf2gan.core.versions import versions
 from tf2gan.data import labelled, load
 from tf2gan.gans import GANS
 from tf2gan.runs import run_folder
-from tf2gan.runs.record import check_same_data
+from tf2gan.runs.record import check_own_networks, check_same_data
 from tf2gan.training import cluster, early_stopping, summary
-from tf2gan.training.devices import make_strategy
+from tf2gan.training.devices import make_strategy, settings_kept
 from tf2gan.training.loop import Diverged, Trainer, build_gan
 from tf2gan.training.options import check_options
 from tf2gan.training.plan import check_data, epoch_images, growth, total_images
@@ -27,6 +27,7 @@ class Outcome:
 
     message: str
     signal: Optional[int] = None
+    folder: Optional[pathlib.Path] = None  # of the run
 
 
 def resolved(request) -> str:
@@ -40,7 +41,8 @@ def dry_run(request, measuring=None) -> str:
     `measuring` as for `run`.
     """
     request, strategy, splits, total = _prepared(request, measuring)
-    gan = build_gan(request.gan_class, request.config, total, strategy, num_epoch=epoch_images(splits))
+    gan = build_gan(request.gan_class, request.config, total, strategy, num_epoch=epoch_images(splits),
+                    own=request.own)
     return "\n\n".join([resolved(request), _describe_data(request, splits, total),
                         *(summary.layers(*network) for network in gan.networks.values()),
                         summary.memory(gan, strategy)])
@@ -56,7 +58,7 @@ def run(request, measuring=None, callbacks=()) -> Outcome:
     Raises UserError before anything is written, for whatever cannot be; Failure for a training that fails.
     """
     team = cluster.team()
-    with team.explained():
+    with team.explained(), settings_kept():
         return _Job(request, team, measuring, callbacks).run()
 
 
@@ -116,11 +118,11 @@ class _Job:
                 "data": {name: split.num_examples for name, split in self.splits.items()},
                 "class_names": class_names and list(class_names),
                 "fingerprints": {name: split.fingerprint for name, split in self.splits.items()},
-                "command": shlex.join(["tools/train.py", *sys.argv[1:]]), "versions": versions()}
+                "command": self.request.command, "versions": versions()}
 
     def _build(self):
         return build_gan(self.request.gan_class, self.request.config, self.total, self.strategy,
-                         self.record["class_names"], epoch_images(self.splits))
+                         self.record["class_names"], epoch_images(self.splits), self.request.own)
 
     def _start(self):
         request, gan = self.request, self._build()
@@ -137,14 +139,17 @@ class _Job:
         request, folder, total = self.request, self.request.run, self.total
         with folder.locked() if self.team.is_chief else contextlib.nullcontext():
             check_same_data(folder.path, folder.record, self.splits)
+            check_own_networks(folder.path, folder.record, request.own)
             checkpoint = folder.newest()  # none if the run was killed before its first
             info = checkpoint.info if checkpoint else {}
             done = info.get("images", 0)
             if done >= total and not checkpoint.is_best:  # else it was killed before its last checkpoint
-                return Outcome(f"{folder.path} has already seen {done} images, its total is {total}: nothing to do")
+                return Outcome(f"{folder.path} has already seen {done} images, its total is {total}: nothing to do",
+                               folder=folder.path)
             watch = early_stopping.EarlyStopping(request.options, info.get("watch"))
             if watch.stopped:
-                return Outcome(f"{folder.path}: {watch.verdict()}; to go on, give --stop-after none or a larger number")
+                return Outcome(f"{folder.path}: {watch.verdict()}; to go on, give --stop-after none or a larger number",
+                               folder=folder.path)
             gan = self._build()
             if checkpoint:
                 folder.restore(gan, checkpoint)
@@ -170,7 +175,7 @@ class _Job:
         reporter = Reporter(folder, int(gan.images_seen.numpy()), gan.total_images,
                             gan.config.steps_in(gan.total_images), info.get("seconds", 0.0))
         print(f"run folder: {folder.path}{growth(gan.config, gan.total_images)}", file=sys.stderr)
-        team.way_back = _way_back(folder.path)
+        team.way_back = self.request.way_back(folder.path)
         try:
             number = Trainer(gan, self.strategy, self.splits, folder, options, reporter, info, evaluate, team,
                              self.callbacks).train()
@@ -183,7 +188,7 @@ class _Job:
         images = int(gan.images_seen.numpy())
         if number is not None:
             return Outcome(f"interrupted after {images} of {gan.total_images} images, saved; go on with: "
-                           f"{_way_back(folder.path)}{team.where}", number)
+                           f"{self.request.way_back(folder.path)}{team.where}", number, folder.path)
         watch = early_stopping.EarlyStopping(options, folder.newest().info.get("watch"))
         at_end = self.measuring.at_end(gan, folder.path) if self.measuring is not None else []
         matrix = confusion_matrix((folder.logs() or [{}])[-1])
@@ -192,21 +197,17 @@ class _Job:
                                   *([matrix] if matrix else []), *at_end,
                                   f"run folder:  {folder.path}", f"samples:     {folder.path / 'samples'}",
                                   *([_best_line(folder.best(), options.keep_best)] if watch.metric else []),
-                                  f"TensorBoard: tensorboard --logdir {folder.path}"]))
+                                  f"TensorBoard: tensorboard --logdir {folder.path}"]), folder=folder.path)
 
     def _follow(self, gan):
         """The part of a worker that is not the chief: the same steps, of which it writes and tells nothing."""
         folder = self.request.run.path if self.request.run else self.request.options.run_dir
-        self.team.way_back = _way_back(folder)
+        self.team.way_back = self.request.way_back(folder)
         options = dataclasses.replace(self.request.options, sample_every=0, checkpoint_every=0, evaluate_every=0,
                                       keep_best=None, stop_after=None)
         number = Trainer(gan, self.strategy, self.splits, run_folder.Nowhere(), options, Silence(),
                          team=self.team).train()
         return Outcome(f"{self.team.name}: done; the run is in {folder}", number)
-
-
-def _way_back(folder):
-    return f"tools/train.py --resume {shlex.quote(str(folder))}"
 
 
 def _best_line(checkpoint, metric):

@@ -1,6 +1,7 @@
 """The one training loop: every method, on one device or many, started anew or resumed."""
 import functools
 import math
+import random
 import signal
 import threading
 import time
@@ -21,11 +22,19 @@ class Diverged(Failure):
     """A logged quantity is no longer finite."""
 
 
-def build_gan(gan_class, config, total, strategy, class_names=None, num_epoch=None):
-    """The GAN with its initial weights, a pure function of the configuration, on the devices of `strategy`."""
+def build_gan(gan_class, config, total, strategy, class_names=None, num_epoch=None, own=None):
+    """The GAN with its initial weights, a pure function of the configuration, on the devices of `strategy`.
+
+    `own`: as `gans.base.GAN` takes it. The dice of Python and numpy, which Keras sets too, are as before afterwards.
+    """
+    dice = random.getstate(), np.random.get_state()
     tf.keras.utils.set_random_seed(config.seed)
-    with strategy.scope():
-        gan = gan_class(config, total)
+    try:
+        with strategy.scope():
+            gan = gan_class(config, total, **({"own": own} if own else {}))
+    finally:
+        random.setstate(dice[0])
+        np.random.set_state(dice[1])
     gan.class_names, gan.epoch_images = class_names, num_epoch
     return gan
 

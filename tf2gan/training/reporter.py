@@ -4,10 +4,9 @@ import sys
 import time
 
 import tensorflow as tf
-import tqdm
 
 from tf2gan.core import images
-from tf2gan.core.progress import number
+from tf2gan.core.progress import bar, number
 
 
 class Reporter:
@@ -22,10 +21,8 @@ class Reporter:
         self._seconds_before, self._began = seconds_before, time.perf_counter()
         self._writer = tf.summary.create_file_writer(str(run.path))
         self._last = (self._began, start)
-        terminal = sys.stderr.isatty()
-        self._lines = not terminal
-        self._bar = tqdm.tqdm(initial=start, total=total, unit="img", disable=not terminal, dynamic_ncols=True,
-                              smoothing=0.05)
+        self._bar = bar(initial=start, total=total, unit="img", smoothing=0.05)
+        self._lines = self._bar.disable
 
     def seconds(self) -> float:
         """Training time of the run so far, earlier sessions included."""
@@ -79,11 +76,13 @@ class Reporter:
         self._bar.write(f"evaluated at step {step}: {told}", file=sys.stderr)
 
     def samples(self, num_images, picture):
-        """A sample grid, uint8 [height, width, 3], as samples/IMAGES.png and in TensorBoard."""
-        images.write_image(self.run.path / "samples" / f"{num_images:010d}.png", picture)
+        """A sample grid, uint8 [height, width, 3], as samples/IMAGES.png and in TensorBoard; returns the file's path."""
+        path = self.run.path / "samples" / f"{num_images:010d}.png"
+        images.write_image(path, picture)
         with self._writer.as_default(step=num_images):
             tf.summary.image("samples", picture[None])
         self._writer.flush()
+        return path
 
     def close(self):
         self._bar.close()

@@ -1,7 +1,8 @@
 """What is to be trained: a method, its Config, the options of the run, and for a resume the run itself."""
 import dataclasses
 import os
-from typing import Any, Optional
+import shlex
+from typing import Any, Callable, Dict, Optional
 
 from tf2gan.core.errors import UserError, flag, unknown
 from tf2gan.gans import GANS
@@ -9,6 +10,10 @@ from tf2gan.runs.record import LENGTHS
 from tf2gan.runs.run_folder import Run
 from tf2gan.training import early_stopping
 from tf2gan.training.options import Options
+
+
+def _tool_to_resume(folder):
+    return f"tools/train.py --resume {shlex.quote(str(folder))}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +25,10 @@ class Request:
     config: Any  # the method's Config
     options: Options
     run: Optional[Run] = None
+    own: Dict[str, Callable] = dataclasses.field(default_factory=dict)  # networks that the user brings, by their role
+    plugin: Optional[str] = None  # the file that the method is from; None: it is one of tf2gan's
+    command: str = ""  # what was typed, for the record
+    way_back: Callable = _tool_to_resume  # of a run's folder: what has to be typed to go on with it
 
     @property
     def gan_class(self) -> type:
@@ -28,8 +37,10 @@ class Request:
 
     def record(self) -> dict:
         """The part of a run's config.json that says what was asked for, as --config takes it."""
-        return {"model": self.model, "preset": self.preset, "config": dataclasses.asdict(self.config),
-                "options": dataclasses.asdict(self.options)}
+        record = {"model": self.model, "preset": self.preset, "config": dataclasses.asdict(self.config),
+                  "options": dataclasses.asdict(self.options)}
+        more = {"plugin": self.plugin, "own_networks": sorted(self.own)}
+        return {**record, **{name: value for name, value in more.items() if value}}
 
 
 def method_and_preset(model, preset=None, run=None) -> tuple:
@@ -93,7 +104,7 @@ def made(model, preset, config, options, run=None, given=()) -> Request:
         config = dataclasses.replace(config, dataset=os.path.abspath(config.dataset))
     if run:
         _check_unchanged(run, config, options)
-    return Request(model, preset, config, options, run)
+    return Request(model, preset, config, options, run, plugin=GANS.plugin(model))
 
 
 def _check_unchanged(run, config, options):

@@ -2,9 +2,12 @@
 import dataclasses
 import math
 import re
-from typing import Optional, Tuple
+from typing import Literal, Optional, Tuple
 
 from tf2gan.core.errors import UserError, flag
+from tf2gan.gans import optimizers
+
+OptimizerName = Literal[tuple(optimizers.OPTIMIZERS)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +20,7 @@ class Config:
     steps: Optional[int] = None  # length of the whole training; give one of steps, images, epochs
     images: Optional[int] = None  # the same, in images of each kind
     epochs: Optional[int] = None  # the same, in passes over the larger part of the data
+    mirror: bool = False  # training images are flipped at random, left to right
     seed: int = 0  # of weights, data order and every random number in training
     ema_decay: Optional[float] = 0.999  # per step, of the averaged generator that samples and exports use; None is off
 

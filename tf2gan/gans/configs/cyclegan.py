@@ -4,6 +4,7 @@ from typing import Literal, Optional
 
 from tf2gan.core.errors import UserError
 from tf2gan.gans.configs import base
+from tf2gan.gans.configs.base import OptimizerName
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Config(base.Config):
     learning_rate: float = 2e-4  # of Adam, for generators and discriminators
     beta_1: float = 0.5  # of Adam
     learning_rate_decay: bool = False  # linear decay to 0 over the second half of training
-    optimizer: Literal["adam", "sgd"] = "adam"  # optimizer of generators and discriminators
+    optimizer: OptimizerName = "adam"  # optimizer of generators and discriminators
     pool_size: int = 50  # generated images kept for each discriminator; 0 is off
     load_scale: float = 286 / 256  # training images are resized to this times image_size, then cropped at random
     mirror: bool = True  # training images are mirrored at random

@@ -4,12 +4,12 @@ import math
 from typing import Literal, Optional
 
 from tf2gan.core.errors import UserError, flag
-from tf2gan.gans import losses, optimizers
+from tf2gan.gans import losses
 from tf2gan.gans.configs import base
+from tf2gan.gans.configs.base import OptimizerName
 
 Loss = Literal[tuple(losses.ADVERSARIAL)]
 Penalty = Literal[tuple(losses.PENALTIES)]
-OptimizerName = Literal[tuple(optimizers.OPTIMIZERS)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +21,6 @@ class Config(base.Config):
     channels: Optional[int] = None  # 1 is grey, 3 is colour; none: as the data are
     batch_size: int = 64  # images that the generator makes in its update, over all replicas together
     half_batches: bool = False  # the discriminator's update takes half as many real and half as many generated images
-    mirror: bool = False  # real images are mirrored at random
     latent_size: int = 100  # numbers that an image is made from
     latent_distribution: Literal["normal", "uniform"] = "normal"  # N(0, 1) or U(-1, 1)
     loss: Loss = "non-saturating"  # of both

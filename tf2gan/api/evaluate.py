@@ -1,0 +1,36 @@
+"""Measuring images beside others, without a model."""
+from tf2gan.api.run import Evaluation
+from tf2gan.api.session import dataset_name
+from tf2gan.evaluation.comparison import Settings
+from tf2gan.evaluation.evaluate import evaluate_images, evaluate_savedmodel
+
+
+def evaluate(images, against, metrics=None, extractor="classifier", num=None, seed=0, image_size=None, split=None,
+             data_dir=None, nearest=None, skip_unreadable=False, show_progress=False) -> Evaluation:
+    """Metric values of a set of images beside real ones; printed, it is a table.
+
+    Args:
+        images: np.uint8 [n, height, width, 1 or 3] (or floats from 0 to 1), a tf.data.Dataset, a folder, or an export
+            savedmodels/NAME.
+        against: the real images: arrays in the same way, with labels as (images, labels) if there are any, a folder, or
+            a data set by name.
+        metrics: names with commas between, such as "fid,kid"; None: all that are quick.
+        image_size: (height, width) to which both are brought; None: as they are.
+        others: as the flags of tools/evaluate.py of the same names.
+
+    Raises UserError for what cannot be measured.
+    """
+    settings = Settings(metrics, extractor, num, seed, show_progress)
+    settings.check()
+    against = dataset_name(against)
+    return Evaluation(evaluate_images(dataset_name(images), against, settings, image_size, split, data_dir,
+                                      skip_unreadable, nearest))
+
+
+def evaluate_export(path, against=None, metrics=None, extractor="classifier", num=None, seed=0, split=None,
+                    data_dir=None, nearest=None, show_progress=False) -> Evaluation:
+    """Metric values of an export; `against` None: the data of its training. Other arguments as for `evaluate`."""
+    settings = Settings(metrics, extractor, num, seed, show_progress)
+    settings.check()
+    against = None if against is None else dataset_name(against)
+    return Evaluation(evaluate_savedmodel(path, settings, against, split, data_dir, nearest))

@@ -1,0 +1,180 @@
+"""A trained model, wherever it came from: a run, an export, a generator of others."""
+import os
+
+import numpy as np
+
+from tf2gan.api.picture import Picture, grid
+from tf2gan.api.session import networks_given
+from tf2gan.core import downloads
+from tf2gan.core.errors import UserError, printable
+from tf2gan.gans.abilities import Abilities
+from tf2gan.latent_space import generators
+from tf2gan.models import classification, generation, translation
+from tf2gan.runs.restore import load_gan
+
+
+def load(where, checkpoint="latest", weights="averaged", generator=None, discriminator=None) -> "Model":
+    """The model at `where`.
+
+    Args:
+        where: the folder of a run; an export, savedmodels/NAME (its highest version) or savedmodels/NAME/VERSION; a
+            generator of others: a folder in TF1 hub format, a SavedModel, or a handle, https://...
+        checkpoint: of a run: "latest", "best", or the number of images of one that is there.
+        weights: of a run: "averaged", or "raw" as trained.
+        generator, discriminator: of a run that was trained with own networks: these, as `tf2gan.train` takes them.
+
+    Raises UserError if there is no model, or if it cannot be read.
+    """
+    where = os.path.expanduser(os.fspath(where))
+    if not downloads.is_handle(where) and os.path.isfile(os.path.join(where, "config.json")):
+        gan, _ = load_gan(where, str(checkpoint), weights, networks_given(generator, discriminator))
+        return Model.of_gan(gan, where)
+    if (checkpoint, weights, generator, discriminator) != ("latest", "averaged", None, None):
+        raise UserError(f"{printable(where)} is no run, which alone has checkpoints, raw weights and own networks")
+    return Model.of_savedmodel(where)
+
+
+class Model:
+    """What `load` returns. `abilities` says what it can do; what it cannot raises UserError.
+
+    Attributes: `name`; `abilities`, gans.abilities.Abilities; `image_shape` of what it makes from latents or
+    classifies, (height, width, channels), or None; `class_names`, a tuple, or None.
+    """
+
+    def __init__(self, name, abilities, sampler=None, translator=None, classifier=None):
+        self.name, self.abilities = name, abilities
+        self._sampler, self._translator, self._classifier = sampler, translator, classifier
+        known = classifier or sampler
+        self.image_shape = known and tuple(known.image_shape)
+        self.class_names = known and known.class_names
+
+    @classmethod
+    def of_gan(cls, gan, name):
+        """Of a GAN that is in memory."""
+        can = gan.abilities
+        return cls(name, can, generation.Sampler.from_gan(gan) if can.samples else None,
+                   translation.Translator.from_gan(gan) if can.translates else None,
+                   classification.Classifier.from_gan(gan) if can.classifies else None)
+
+    @classmethod
+    def of_savedmodel(cls, where):
+        """Of an export, or of a generator of others."""
+        if downloads.is_handle(where) or not generation.has_card(where):
+            generator = generators.load(where)
+            return cls(where, Abilities(samples=True), _OfOthers(generator))
+        can = generation.abilities_of_card(generation.card_of_savedmodel(where))
+        return cls(where, can, generation.Sampler.from_savedmodel(where) if can.samples else None,
+                   translation.Translator.from_savedmodel(where, can.directions) if can.translates else None,
+                   classification.Classifier.from_savedmodel(where) if can.classifies else None)
+
+    def sample(self, num=16, seed=0, labels=None, truncation=None):
+        """np.uint8 [num, height, width, channels]: the images of the first `num` latents of a seed.
+
+        Args:
+            labels: of a model that takes them: one class for all, or one for each image, by name or number; None: the
+                classes in turn.
+            truncation: no number of a latent is larger in size; None is no limit.
+
+        Raises UserError for classes and truncations that there are not.
+        """
+        sampler = self._able("samples", self._sampler, "make images from latents")
+        if not isinstance(num, int) or num < 1:
+            raise UserError(f"num {num}: must be an int from 1 on")
+        latents = sampler.latents(num, seed, truncation)
+        return self.images(latents, labels)
+
+    def images(self, latents, labels=None):
+        """np.uint8 [num, height, width, channels] from latents [num, latent_size]; `labels` as for `sample`."""
+        sampler = self._able("samples", self._sampler, "make images from latents")
+        latents = np.asarray(latents, np.float32)
+        if latents.ndim != 2 or latents.shape[1] != sampler.latent_size:
+            raise UserError(f"latents: {list(latents.shape)}; needed: [num, {sampler.latent_size}]")
+        return sampler.images(latents, self._labels(sampler, labels, len(latents)))
+
+    def latents(self, num, seed=0, truncation=None):
+        """np.float32 [num, latent_size]: the first latents of a seed."""
+        return self._able("samples", self._sampler, "make images from latents").latents(num, seed, truncation)
+
+    def grid(self, num=16, seed=0, labels=None, truncation=None) -> Picture:
+        """What `sample` makes, as one Picture that a notebook shows."""
+        return grid(self.sample(num, seed, labels, truncation))
+
+    def translate(self, pictures, direction="a2b"):
+        """Translates np.uint8 [height, width, 3], of any size, or several: [n, height, width, 3], or a list.
+
+        A list is answered with a list, an array with an array of the same shape. Raises UserError for other pictures,
+        and for a direction that there is not.
+        """
+        translator = self._able("translates", self._translator, "translate images")
+        if isinstance(pictures, (list, tuple)):
+            return [translator(_picture(picture), direction) for picture in pictures]
+        pictures = np.asarray(pictures)
+        if pictures.ndim == 4:
+            return np.stack([translator(_picture(picture), direction) for picture in pictures])
+        return translator(_picture(pictures), direction)
+
+    def classify(self, pictures) -> dict:
+        """What classes np.uint8 pictures are of, [n, height, width, 1 or 3] or a list of pictures of any size.
+
+        Returns {"labels": int64 [n], "names": [n], "probabilities": float32 [n, classes]}. Raises UserError for other
+        pictures.
+        """
+        classifier = self._able("classifies", self._classifier, "classify images")
+        pictures = [_picture(picture, channels=(1, 3)) for picture in pictures]
+        if not pictures:
+            raise UserError("pictures: there are none")
+        fitted = np.stack([classifier.fitted(np.repeat(picture, 3, -1) if picture.shape[-1] == 1 else picture)
+                           for picture in pictures])
+        probabilities = classifier.probabilities(fitted)
+        labels = probabilities.argmax(axis=1)
+        return {"labels": labels, "names": [classifier.class_names[label] for label in labels],
+                "probabilities": probabilities}
+
+    def _able(self, ability, part, what):
+        if not getattr(self.abilities, ability):
+            can = [name for name in ("samples", "translates", "classifies") if getattr(self.abilities, name)]
+            raise UserError(f"{printable(self.name)} does not {what}; it {' and '.join(can)}")
+        return part
+
+    @staticmethod
+    def _labels(sampler, labels, num):
+        if sampler.num_classes is None:
+            if labels is not None:
+                raise UserError(f"labels {labels!r}: this model takes no labels")
+            return None
+        if labels is None:
+            return np.arange(num) % sampler.num_classes
+        found = [sampler.traits.label(str(label)) for label in ([labels] if np.ndim(labels) == 0 else labels)]
+        if len(found) not in (1, num):
+            raise UserError(f"labels: {len(found)} for {num} images; needed: one for all, or one for each")
+        return np.array(found * (num if len(found) == 1 else 1))
+
+    def __repr__(self):
+        can = [name for name in ("samples", "translates", "classifies") if getattr(self.abilities, name)]
+        return f"<Model {self.name}: {', '.join(can)}>"
+
+
+class _OfOthers:
+    """A generator of others as a sampler."""
+
+    num_classes = class_names = None
+
+    def __init__(self, generator):
+        self._generator, self.latent_size = generator, generator.latent_size
+        self.image_shape = (*generator.image_size, generator.channels)
+
+    def latents(self, num, seed, truncation=None):
+        if truncation is not None:
+            raise UserError(f"truncation {truncation}: is not for models of others")
+        return self._generator.latents(num, seed)
+
+    def images(self, latents, labels=None):
+        return self._generator.pictures(latents)
+
+
+def _picture(picture, channels=(3,)):
+    picture = np.asarray(picture)
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] not in channels or not picture.size:
+        raise UserError(f"a picture is uint8 [height, width, {' or '.join(map(str, channels))}]; this is "
+                        f"{picture.dtype} {list(picture.shape)}")
+    return picture

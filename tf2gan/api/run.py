@@ -1,0 +1,168 @@
+"""A run: what `tf2gan.train` returns, and `tf2gan.Run` of a folder."""
+import os
+import pathlib
+
+import numpy as np
+
+from tf2gan.api.model import Model, load
+from tf2gan.api.picture import Picture
+from tf2gan.api.session import call_at_end, dataset_name, networks_given, started
+from tf2gan.core import images
+from tf2gan.core.errors import UserError
+from tf2gan.core.options import typed
+from tf2gan.evaluation import results
+from tf2gan.evaluation.comparison import Settings
+from tf2gan.evaluation.evaluate import evaluate_run
+from tf2gan.export import exporter
+from tf2gan.gans import GANS
+from tf2gan.report import page
+from tf2gan.runs.record import LENGTHS
+from tf2gan.runs.restore import load_gan
+from tf2gan.runs.run_folder import Run as RunFolder
+from tf2gan.training import request
+from tf2gan.training.options import Options
+
+
+class Evaluation(dict):
+    """The record of an evaluation, a dict; printed, it is its table."""
+
+    def value(self, metric, column="model"):
+        """The value of a metric, such as "fid" or "kid_a2b". Raises KeyError for one that was not measured."""
+        for entry in self["figures"]:
+            if entry["metric"] == metric:
+                return entry["values"][column]
+        raise KeyError(f"{metric}; measured: {', '.join(entry['metric'] for entry in self['figures'])}")
+
+    def __str__(self):
+        return self["table"]
+
+    def _repr_html_(self):
+        return f"<pre>{self['table']}</pre>"
+
+
+class Run:
+    """The folder of a run, with what can be done with it."""
+
+    def __init__(self, path, generator=None, discriminator=None, outcome=None):
+        """`path`: a run's folder; `generator`, `discriminator`: own networks that it was trained with.
+
+        Raises UserError if it is no run.
+        """
+        self.path = pathlib.Path(os.path.expanduser(os.fspath(path)))
+        self._networks = {"generator": generator, "discriminator": discriminator}
+        self._loaded = None, None  # what was loaded last: its key, its Model
+        self.outcome = outcome  # what the last session said at its end, for people; None: there was none here
+        RunFolder(self.path)
+
+    @property
+    def record(self) -> dict:
+        """What its config.json says: model, preset, config, options, data, versions."""
+        return RunFolder(self.path).record
+
+    def metrics(self) -> list:
+        """What was logged, oldest first: dicts with step, images, seconds and each quantity by its name."""
+        return RunFolder(self.path).metrics()
+
+    def grids(self) -> list:
+        """The paths of its sample grids, oldest first; names are the numbers of images seen."""
+        return sorted((self.path / "samples").glob("[0-9]*.png"))
+
+    def grid(self, images_seen=None) -> Picture:
+        """A sample grid, the last one or that of so many images seen. UserError if there is none."""
+        paths = self.grids()
+        if images_seen is not None:
+            paths = [path for path in paths if int(path.stem) == int(images_seen)]
+        if not paths:
+            there = ", ".join(str(int(path.stem)) for path in self.grids()[-5:])
+            raise UserError(f"{self.path}: no sample grid" + (f" of {images_seen} images; the last ones: {there or 'none'}"
+                                                               if images_seen is not None else " yet"))
+        return Picture(images.read_image(paths[-1]))
+
+    def model(self, checkpoint="latest", weights="averaged") -> Model:
+        """The trained model; arguments as for `tf2gan.load`."""
+        newest = RunFolder(self.path).newest()
+        key = newest and newest.path, str(checkpoint), weights
+        if key != self._loaded[0]:  # loading takes seconds
+            self._loaded = key, load(self.path, checkpoint, weights, **self._networks)
+        return self._loaded[1]
+
+    def sample(self, num=16, seed=0, labels=None, truncation=None) -> np.ndarray:
+        """`Model.sample` by the newest checkpoint."""
+        return self.model().sample(num, seed, labels, truncation)
+
+    def translate(self, pictures, direction="a2b"):
+        """`Model.translate` by the newest checkpoint."""
+        return self.model().translate(pictures, direction)
+
+    def classify(self, pictures) -> dict:
+        """`Model.classify` by the newest checkpoint."""
+        return self.model().classify(pictures)
+
+    def evaluate(self, metrics=None, extractor="classifier", num=None, seed=0, against=None, split=None, data_dir=None,
+                 checkpoint="latest", weights="averaged", nearest=None, show_progress=False) -> Evaluation:
+        """Measures it, as tools/evaluate.py does; keeps the result in the folder as evaluation.json.
+
+        Args:
+            metrics: names with commas between, such as "fid,kid"; None: all that are quick.
+            against: real images: a data set, a folder, or images in memory as `tf2gan.train` takes them; None: the
+                data of the training.
+            others: as the tool's flags of the same names.
+
+        Raises UserError for what cannot be measured.
+        """
+        settings = Settings(metrics, extractor, num, seed, show_progress)
+        settings.check()
+        against = against if against is None or isinstance(against, str) else dataset_name(against)
+        result = evaluate_run(self.path, settings, against, split, data_dir, str(checkpoint), weights, nearest,
+                              networks_given(**self._networks))
+        results.write(result, RunFolder(self.path).evaluation_file)
+        return Evaluation(result)
+
+    def export(self, output, version=None, checkpoint="latest", data_license=None) -> pathlib.Path:
+        """Writes a SavedModel, OUTPUT/VERSION, as tools/export.py does; returns its folder. Raises UserError."""
+        exporter.check_target(output, version)
+        gan, record = load_gan(self.path, str(checkpoint), own=networks_given(**self._networks))
+        return exporter.export(gan, output, version, {**record, "data_license": data_license})
+
+    def report(self, output=None, overwrite=False) -> pathlib.Path:
+        """Writes a page of HTML about the run, by default report.html in its folder; returns its path."""
+        return page.write(self.path, output, overwrite, networks_given(**self._networks))
+
+    def resume(self, data=None, callbacks=(), generator=None, discriminator=None, **options) -> "Run":
+        """Goes on with the training, to its planned end or to another; returns the run itself.
+
+        Args:
+            data: the images of the run, where they were given as arrays and this is another process.
+            callbacks: as for `tf2gan.train`.
+            generator, discriminator: own networks, where the run was trained with some and does not know them yet.
+            options: `steps`, `images` or `epochs`, totals and not increments, and what may change in a resume.
+
+        Raises UserError for what cannot be, Failure for a training that fails.
+        """
+        networks = {role: given if given is not None else self._networks[role]
+                    for role, given in (("generator", generator), ("discriminator", discriminator))}
+        folder = RunFolder(self.path)
+        if data is not None:
+            name = dataset_name(data, "trainA" in GANS[folder.record["model"]].splits)
+            if name != folder.record["config"]["dataset"]:
+                raise UserError(f"{self.path}: the data have changed: the run began with "
+                                f"{folder.record['config']['dataset']}, these are {name}")
+        model, preset = request.method_and_preset(None, None, folder)
+        config_class = GANS.numbers(model).Config
+        given = typed([config_class, Options], options)
+        of_run = {**folder.record["config"], **folder.record["options"]}
+        del of_run["run_dir"]  # the run stays in its folder
+        if any(given.get(name) is not None for name in LENGTHS):
+            of_run.update(dict.fromkeys(LENGTHS))
+        values = {**typed([config_class, Options], of_run), **given}
+        config, run_options = request.defaults(model, preset, values)
+        wanted = request.made(model, preset, config, run_options, folder,
+                              [name for name in LENGTHS if given.get(name) is not None])
+        told = ", ".join(f"{name}={value!r}" for name, value in given.items())
+        self.outcome = started(wanted, networks, f"tf2gan.Run({str(self.path)!r}).resume({told})", callbacks).message
+        self._networks = networks
+        call_at_end(callbacks, self)
+        return self
+
+    def __repr__(self):
+        return f"<Run {self.path}>"
