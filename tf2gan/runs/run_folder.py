@@ -1,4 +1,4 @@
-"""A run is a folder: config.json, metrics.jsonl, samples/, checkpoints/, TensorBoard events. Every tool takes one."""
+"""A run is a folder of config.json, metrics.jsonl, samples/, checkpoints/ and TensorBoard events."""
 import contextlib
 import dataclasses
 import fcntl
@@ -27,13 +27,13 @@ def next_run_dir(model: str, dataset: str) -> pathlib.Path:
 
 
 def epoch_images(sizes: dict) -> Optional[int]:
-    """Images in one pass over the largest of the training splits of {split: its size}; None without any."""
+    """Images in one pass over the largest training split of {split: its size}; None without training splits."""
     return max((size for split, size in sizes.items() if split.startswith("train") or split == "unlabelled"),
                default=None)
 
 
 def create(path, record: dict) -> "Run":
-    """A new run folder that holds `record` as config.json. UserError if it is not empty or cannot be written."""
+    """Creates a run folder with `record` as config.json. Raises UserError if it is not empty or cannot be written."""
     path = pathlib.Path(path)
     check_new(path)
     try:
@@ -48,7 +48,7 @@ def check_new(path):
     """Raises UserError unless `path` is free for a new run; writes nothing."""
     path = pathlib.Path(path)
     if path.is_dir():
-        # What a kill left while the first config.json was being written does not count.
+        # A temporary file does not count: a kill left it while the first config.json was being written.
         if any(not other.name.startswith(".config.json.") for other in path.iterdir()):
             hint = f"; --resume {path} goes on with the run in it" if (path / "config.json").exists() else ""
             raise UserError(f"--run-dir {path}: the folder is not empty{hint}")
@@ -69,14 +69,14 @@ class Checkpoint:
 
     @property
     def is_best(self) -> bool:
-        """If it is kept for its figures, and not as one of the last."""
+        """Whether it is kept for its metric value, and not as one of the last."""
         return self.path.name.startswith("best-")
 
     def check_stack(self):
-        """Raises UserError if another generation of Keras wrote it.
+        """Raises UserError if another major version of Keras wrote it.
 
-        Keras 2 and 3 list the variables of networks and optimizers in other orders, so that one would be restored to
-        another of the same shape.
+        Keras 2 and 3 list the variables of networks and optimizers in different orders, so that a value could be
+        restored to another variable of the same shape.
         """
         wrote, reads = self.info.get("versions", {}), versions()
         if "keras" in wrote and wrote["keras"].split(".")[0] != reads["keras"].split(".")[0]:
@@ -89,7 +89,7 @@ class Run:
     """An existing run folder."""
 
     def __init__(self, path):
-        """Raises UserError if `path` is not a run."""
+        """Raises UserError if `path` is not a run folder."""
         self.path = pathlib.Path(path)
         file = self.path / "config.json"
         if not self.path.is_dir():
@@ -106,7 +106,7 @@ class Run:
 
     @property
     def evaluation_file(self) -> pathlib.Path:
-        """Where the figures of the last evaluation are."""
+        """The file with the metric values of the last evaluation."""
         return self.path / "evaluation.json"
 
     @contextlib.contextmanager
@@ -125,24 +125,24 @@ class Run:
             self.record.update(values)
             files.write_atomically(self.path / "config.json", json.dumps(self.record, indent=2) + "\n")
 
-    # Checkpoints: a folder each, complete or absent.
+    # Checkpoints: each is a folder, complete or absent.
 
     def checkpoints(self) -> list:
-        """The last checkpoints, oldest first, without the best. Raises UserError for one that is damaged."""
+        """The last checkpoints, oldest first, without the best. Raises UserError if one is damaged."""
         return self._checkpoints("[0-9]*")
 
     def best(self) -> Optional[Checkpoint]:
-        """The checkpoint kept for its figures; None if there is none. Raises UserError if it is damaged."""
-        # A kill may have left two; one is written only if it is better than the one before.
+        """The checkpoint with the best metric value; None if there is none. Raises UserError if it is damaged."""
+        # A kill may have left two; the later is better, or it would not have been written.
         return (self._checkpoints("best-[0-9]*") or [None])[-1]
 
     def all_checkpoints(self) -> list:
-        """The last ones and the best, oldest first; of two of the same images the best comes first."""
+        """The last checkpoints and the best, oldest first; of two with the same images the best comes first."""
         best = self.best()
         return sorted([*([best] if best else []), *self.checkpoints()], key=lambda each: each.info["images"])
 
     def newest(self) -> Optional[Checkpoint]:
-        """What a resume goes on from: the checkpoint of most images, be it the best; None if there is none."""
+        """The checkpoint to resume from: that with the most images, even if it is the best; None without any."""
         return (self.all_checkpoints() or [None])[-1]
 
     def _checkpoints(self, pattern):
@@ -150,17 +150,17 @@ class Run:
         for path in sorted((self.path / "checkpoints").glob(pattern)):
             try:
                 found.append(Checkpoint(path, json.loads((path / "info.json").read_text(encoding="utf-8"))))
-            except (OSError, ValueError) as error:  # never passed over: the user would go on from an older one unawares
+            except (OSError, ValueError) as error:  # never skipped: the user would resume an older one unawares
                 way_out = f"remove it to go on from {found[-1].path}" if found else "no older one is there"
                 raise UserError(f"checkpoint {path} cannot be read: info.json: {error}; {way_out}") from error
         return found
 
     def save(self, gan, info: dict, best=None) -> pathlib.Path:
-        """Writes a checkpoint under a temporary name, renames it, and drops all but the newest.
+        """Writes a checkpoint under a temporary name, renames it, and deletes all but the newest.
 
-        `best`: the figure for which it is the best one, JSON; it then takes the place of the best before, and the last
-        ones stay as they are. It is a whole copy even where one of the last is of the same images, for a moment: the
-        disk has to have room for it as soon as those are of later ones.
+        `best`: the metric value, for JSON, that makes it the best. It then replaces the previous best checkpoint, and
+        the last ones stay. It is a full copy even if one of the last has the same images: it will need the disk space
+        anyway, as soon as those are deleted.
         """
         folder = self.path / "checkpoints"
         images = int(gan.images_seen.numpy())
@@ -182,11 +182,11 @@ class Run:
     def _drop(self, checkpoints):
         for old in checkpoints:
             leftover = old.path.with_name(f".writing-{uuid.uuid4().hex}")
-            os.replace(old.path, leftover)  # or a kill would leave half of it under its name
+            os.replace(old.path, leftover)  # else a kill could leave half of it under its name
             shutil.rmtree(leftover)
 
     def restore(self, gan, checkpoint: Checkpoint):
-        """Restores everything, or raises UserError that names what to do."""
+        """Restores everything, or raises a UserError that says what to do."""
         checkpoint.check_stack()
         older = [str(other.path) for other in self.all_checkpoints()
                  if other.path != checkpoint.path and other.info["images"] <= checkpoint.info["images"]]
@@ -198,14 +198,15 @@ class Run:
                 status.assert_existing_objects_matched()
             else:
                 status.assert_nontrivial_match()
-            status.expect_partial()  # or what belongs to replicas that are not here is reported as forgotten
+            status.expect_partial()  # else TensorFlow warns of unused values, those of replicas that are not here
             gan.restored(num_replicas)
         except (tf.errors.OpError, ValueError, AssertionError, RuntimeError, LookupError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UserError(f"checkpoint {checkpoint.path} cannot be read: {reason}; {way_out}") from error
 
     def remove_leftovers(self, images: int):
-        """After a kill: drops half-written files and checkpoints, and log lines from after `images`, the checkpoint."""
+        """After a kill: deletes half-written files and checkpoints, and log lines later than the checkpoint, `images`.
+        """
         for path in (self.path / "checkpoints").glob(".writing-*"):
             shutil.rmtree(path)
         self._drop(self._checkpoints("best-[0-9]*")[:-1])
@@ -224,7 +225,7 @@ class Run:
         return lines
 
     def logs(self) -> list:
-        """Those of `metrics` that are means over steps; the others are figures of evaluations."""
+        """Those of `metrics` that are means over steps; the others are metric values of evaluations."""
         return [line for line in self.metrics() if "images_per_second" in line]
 
     def log(self, values: dict):
@@ -234,7 +235,7 @@ class Run:
 
 
 class Nowhere:
-    """In place of a Run for a worker that is not the chief: it has no history, and writes nothing."""
+    """Stands in for a Run on workers that are not the chief: it reads and writes nothing."""
 
     def logs(self) -> list:
         return []

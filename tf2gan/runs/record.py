@@ -1,0 +1,43 @@
+"""Reads and checks a run's config.json: its method and Config, and the data it was trained on."""
+import dataclasses
+
+from tf2gan.core.errors import UserError, unknown
+from tf2gan.core.options import typed
+from tf2gan.gans import GANS
+
+LENGTHS = ("steps", "images", "epochs")  # fields of a Config, of which exactly one is set
+
+
+def from_record(record: dict):
+    """Returns (GAN class, Config) of a run's config.json. Raises UserError if they do not fit this version.
+
+    An option that the record lacks is newer than the run and was off in it, which is its default.
+    """
+    if record["model"] not in GANS:
+        hint = f"; it is of {record['plugin']}, which --plugin loads" if record.get("plugin") else ""
+        raise UserError(f"{unknown('model', record['model'], GANS)}{hint}")
+    gan_class = GANS[record["model"]]
+    values = typed([gan_class.Config], record["config"], "config.json")
+    return gan_class, gan_class.Config(**{**dict.fromkeys(LENGTHS), **values})
+
+
+def check_same_data(where, trained, splits):
+    """Raises UserError if those of `splits` that a run used have changed since; `trained`: its config.json."""
+    used = [name for name in splits if name in trained["data"]]
+    then, now = ({name: trained["data"][name] for name in used}, {name: splits[name].num_examples for name in used})
+    if then != now:
+        raise UserError(f"{where}: the data have changed: the run began with {then}, now there is {now}")
+    fingerprints = trained.get("fingerprints", {})
+    changed = [name for name in used if fingerprints.get(name, splits[name].fingerprint) != splits[name].fingerprint]
+    if changed:
+        raise UserError(f"{where}: the data have changed: other files or sizes in {', '.join(changed)} than when the "
+                        "run began")
+
+
+def check_own_networks(where, trained, own):
+    """Raises UserError unless `own` has the own networks that a run was trained with; `trained`: its config.json."""
+    then, now = sorted(trained.get("own_networks", ())), sorted(own or ())
+    if then != now:
+        raise UserError(f"{where}: trained with own networks: {', '.join(then) or 'none'}; given now: "
+                        f"{', '.join(now) or 'none'}; from Python: tf2gan.load(FOLDER, "
+                        f"{', '.join(f'{role}=...' for role in then) or '...'}), or an export, which has all it needs")
