@@ -1,4 +1,4 @@
-"""How fast trainings are, beside other ways to run the same ones. This file imports nothing: workers need not have all.
+"""Times training against other ways to run the same one. This file imports nothing: a worker may lack a library.
 
-`comparing` is where to begin: contestants, each a process of its own (`worker`), take turns, one at a time.
+Start reading at `comparing`: contestants, each in a process of its own (`worker`), take turns, one at a time.
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Times a training beside the book's way (predict and train_on_batch), a plain one-step tf.function and PyTorch."""
+"""Times training against the book's way (predict and train_on_batch), a plain one-step tf.function and PyTorch."""
 import pathlib
 import sys
 

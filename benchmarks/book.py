@@ -1,8 +1,8 @@
-"""The way of books and of the first GANs in Keras: compiled models, `predict`, and `train_on_batch` for each of them.
+"""Training as in books and in the first Keras GANs: compiled models, `predict`, and `train_on_batch` for each of them.
 
-The same networks, batches, losses and optimizers. As in those, there is no average of the generator and no history of
-images; the discriminators are updated on real and on generated images one after the other, and a combined model, in
-which they are frozen, trains the generators.
+Networks, batches, losses and optimizers are the same. As in those, there is no average of the generator and no image
+history. The discriminators are updated on real and then on generated images; a combined model, in which they are
+frozen, trains the generators.
 """
 import numpy as np
 import tensorflow as tf
@@ -14,10 +14,10 @@ NUM_BATCHES = 64  # of real images in memory
 
 
 class Seeded(tf.keras.Model):
-    """A network that draws the seed of its dropout by itself, as Keras's own layers do."""
+    """A network that draws its own dropout seed, as Keras's own layers do."""
 
     def __init__(self, network):
-        super().__init__(dtype="float32")  # or a policy of bfloat16 would round the images, too
+        super().__init__(dtype="float32")  # or a bfloat16 policy would round the images, too
         self.network = network
 
     def call(self, inputs, training=False):
@@ -31,7 +31,7 @@ class Unseeded(Seeded):
 
 
 class Judged(tf.keras.Model):
-    """What the discriminator says of what the generator makes of latents."""
+    """From latents to the discriminator's logits for the generated images."""
 
     def __init__(self, generator, discriminator):
         super().__init__(dtype="float32")
@@ -42,7 +42,7 @@ class Judged(tf.keras.Model):
 
 
 class Translated(tf.keras.Model):
-    """Two images to six outputs: what the discriminators say, both cycles, both identities."""
+    """From two images to six outputs: logits of both discriminators, both cycles, both identities."""
 
     def __init__(self, generator_xy, generator_yx, discriminator_x, discriminator_y):
         super().__init__(dtype="float32")
@@ -59,7 +59,7 @@ class Translated(tf.keras.Model):
 
 
 class _Book(Contestant):
-    """Images come from arrays in memory, at no cost."""
+    """Takes images from arrays in memory, at no cost."""
 
     def __init__(self, job):
         super().__init__(job)
@@ -81,7 +81,7 @@ class _Book(Contestant):
         return self._data[name][self._rng.integers(0, len(self._data[name]), self.config.real_batch_size)]
 
     def _train_discriminator(self, discriminator, real, fake):
-        # The frozen state is that of the moment in which Keras builds its function, which is the first call.
+        # Keras fixes what is frozen when it builds its train function, at the first call.
         for images, label in ((real, 1.0), (fake, 0.0)):
             discriminator.train_on_batch(images, np.full([len(images), *self._logits_shape], label, np.float32))
 
@@ -138,5 +138,5 @@ class TranslationBook(_Book):
 
 
 def make(job):
-    """The one that fits the job's model; `comparing.IN_BOOK` has those that there are."""
+    """The contestant for the job's model, which is one of `comparing.IN_BOOK`."""
     return (TranslationBook if job["model"] == "cyclegan" else NoiseBook)(job)

@@ -1,4 +1,4 @@
-"""All contestants of a model take turns, round by round, in an order that changes."""
+"""Compares the contestants of a model, which take turns in rounds, in an order that rotates."""
 import contextlib
 
 from benchmarks import process, timing
@@ -6,12 +6,12 @@ from benchmarks.process import Worker
 from tf2gan.core.errors import Failure
 
 WARM_UP_SECONDS, TURN_SECONDS, PEAK_SECONDS, PIPELINE_SECONDS = 3.0, 1.0, 0.6, 0.3
-SINGLE_STEPS = 30  # after the rounds, to see that no step takes much longer than the others
+SINGLE_STEPS = 30  # timed one by one after the rounds, to see whether one takes much longer than the others
 IN_BOOK, IN_TORCH = ("gan", "dcgan", "cyclegan"), ("dcgan", "cyclegan")
 
 
 def contestants_of(job, options):
-    """(names of the contestants of a job, {name of one that cannot be: why}); the first is "tf2gan"."""
+    """Returns (names of a job's contestants, the first is "tf2gan", {name of an impossible one: reason})."""
     names, skipped = ["tf2gan"], {}
     for name in dict.fromkeys(options.baselines):
         if name == "book" and job["model"] not in IN_BOOK:
@@ -26,9 +26,9 @@ def contestants_of(job, options):
 
 
 def compare(job, options, tell) -> dict:
-    """Measures one job; `tell(text)`: what is being done, for people.
+    """Measures one job; `tell(text)` gets progress messages for the user.
 
-    Returns numbers, text, and timing.Spreads by name; `report.comparison` says what they are. Raises Failure if a
+    Returns numbers, text, and timing.Spreads by name; `report.comparison` describes them. Raises Failure if a
     contestant fails.
     """
     names, skipped = contestants_of(job, options)
@@ -82,14 +82,15 @@ def _record(found, turns, steps, memory, more):
 
 
 def _check_parameters(found):
-    """Raises Failure unless all contestants train equally many weights."""
+    """Raises Failure unless all contestants train the same number of weights."""
     numbers = {name: each["first_step"]["parameters"] for name, each in found.items() if name != "peak"}
     if len(set(numbers.values())) != 1:
         raise Failure(f"the contestants' networks are not the same: weights trained: {numbers}")
 
 
 def _with_share(overhead, found, step):
-    """`contestants.Tf2gan.overhead` and its "share" of a training at defaults, from the start of the process on."""
+    """`contestants.Tf2gan.overhead` with its total "seconds" and "share" of a default training, process start included.
+    """
     seconds = (found["start_seconds"] + found["first_step"]["seconds"] + overhead["first_sample_seconds"]
                + overhead["checkpoints"] * overhead["checkpoint_seconds"]
                + (overhead["samples"] - 1) * overhead["sample_seconds"])

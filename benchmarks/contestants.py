@@ -1,4 +1,4 @@
-"""A training as tf2gan does it, and the same GAN stepped as simple TensorFlow programs do it."""
+"""Training as tf2gan does it, and steps of the same GAN as simple TensorFlow programs do them."""
 import contextlib
 import math
 import pathlib
@@ -22,7 +22,7 @@ from tf2gan.training.plan import epoch_images, total_images
 
 @contextlib.contextmanager
 def keras_upsampling():
-    """Networks that are made within double a map first and then convolve it, as with Keras's own two layers."""
+    """Networks built in the `with` block first double the feature maps and then convolve them, as Keras's layers do."""
     before, upsampling.LEAST_PIXELS = upsampling.LEAST_PIXELS, math.inf
     try:
         yield
@@ -31,26 +31,26 @@ def keras_upsampling():
 
 
 class Contestant:
-    """What all contestants have in common; `step` is their own.
+    """What all contestants have in common; each has its own `build` and `step`.
 
     A job is {"model", "preset", "config": {field: value}, "precision"}.
     """
 
     def __init__(self, job):
-        """Sets up devices and data, in memory; networks are built by `build`, whose time is measured."""
+        """Sets up devices and in-memory data; `build`, whose time is measured, builds the networks."""
         self.gan_class = GANS[job["model"]]
         self.config = self.gan_class.Config(**job["config"])
         self.options = Options(precision=job["precision"],
-                                        **self.gan_class.preset_options.get(job["preset"], {}))
+                               **self.gan_class.preset_options.get(job["preset"], {}))
         self.strategy = make_strategy(self.options)
         self.splits = data.splits(self.gan_class, self.config)
         names = next(iter(self.splits.values())).class_names
         self.class_names = names and list(names)
 
     def first_step(self) -> dict:
-        """Builds everything and makes one step.
+        """Builds everything and runs one step.
 
-        {"seconds": of both, "parameters": that are trained, "images": real ones of each kind in a step}.
+        Returns {"seconds": of both, "parameters": number of those trained, "images": real ones of each kind per step}.
         """
         began = time.perf_counter()
         self.build()
@@ -59,25 +59,25 @@ class Contestant:
                 "images": self.config.at(self.start()).images_per_step}
 
     def warm_up(self, seconds) -> float:
-        """Runs for so long and at least three steps; the seconds of a step at its end."""
+        """Runs for `seconds`, and at least three steps; returns the seconds per step in the second half."""
         took, before = [], time.perf_counter()
         while len(took) < 3 or time.perf_counter() - before < seconds:
             took += self.each(1)
         return float(np.median(took[len(took) // 2:]))
 
     def block(self, steps) -> float:
-        """Seconds of a step, of so many one after the other."""
+        """Seconds per step, over `steps` steps in a row."""
         return sum(self.each(steps)) / steps
 
     def each(self, steps) -> list:
-        """Seconds of each of so many steps, by itself."""
+        """Seconds of each of `steps` steps, timed one by one."""
         return timing.each(self.step, steps)
 
     def build(self):
         raise NotImplementedError
 
     def step(self):
-        """One step, finished when it returns."""
+        """Runs one step; it is finished on return."""
         raise NotImplementedError
 
     def parameters(self) -> int:
@@ -87,17 +87,17 @@ class Contestant:
         return total_images(self.config, self.splits)
 
     def start(self):
-        """Images seen at which the networks are all there."""
+        """Images seen when the networks have grown to full size."""
         config = self.config
         return next((at for at in config.changes() if config.grown(at)), self.total_images() - 1)
 
 
 class Tf2gan(Contestant):
-    """Many steps a call, on the pipeline's batches, as `training.train` runs them."""
+    """Many steps per call, on the pipeline's batches, as `training.loop.Trainer` runs them."""
 
     def build(self):
         self.gan = build_gan(self.gan_class, self.config, self.total_images(), self.strategy, self.class_names,
-                                  epoch_images(self.splits))
+                             epoch_images(self.splits))
         self.gan.images_seen.assign(self.start())
         self.gan.begin_phase()
         at = self.config.at(self.start())
@@ -111,7 +111,7 @@ class Tf2gan(Contestant):
         self.steps(self.iterator, tf.constant(1))
 
     def block(self, steps):
-        """As a training does, in calls of as many steps as fill half a second."""
+        """Runs calls of as many steps as fill half a second, as training does."""
         began, done = time.perf_counter(), 0
         while done < steps:
             num, called = min(self._steps_per_call, steps - done), time.perf_counter()
@@ -122,7 +122,7 @@ class Tf2gan(Contestant):
         return (time.perf_counter() - began) / steps
 
     def gflop(self) -> float:
-        """10^9 floating-point operations of a step, counted in its graph."""
+        """Floating-point operations per step, in units of 10^9, counted in its graph."""
         batch_size = self.config.at(self.start()).batch_size
         num, spec = self.gan.batches_per_step, self.gan.batch_spec(batch_size)
         phase = self.gan.phase()
@@ -134,7 +134,7 @@ class Tf2gan(Contestant):
         return flops.count(step.get_concrete_function(*[spec] * num).graph) / 1e9
 
     def pipeline(self, seconds) -> float:
-        """Seconds that one worker thread of the input pipeline needs for the batches of a step, for so long."""
+        """Seconds that one thread of the input pipeline needs for the batches of a step, measured for `seconds`."""
         if not hasattr(self, "_batches"):
             options = tf.data.Options()
             options.threading.private_threadpool_size = 1
@@ -147,7 +147,7 @@ class Tf2gan(Contestant):
                     next(iterator)
 
             self._take = take
-        self._take(self._batches, tf.constant(10))  # with what was prepared while others worked
+        self._take(self._batches, tf.constant(10))  # uses up what was prefetched while others worked
         done, began = 0, time.perf_counter()
         while time.perf_counter() - began < seconds:
             self._take(self._batches, tf.constant(10))
@@ -155,7 +155,7 @@ class Tf2gan(Contestant):
         return (time.perf_counter() - began) / done * self.gan.batches_per_step
 
     def overhead(self) -> dict:
-        """Seconds of a checkpoint and of a sample grid, and how many of each and of steps a default training has."""
+        """Seconds per checkpoint and per sample grid, and the numbers of these and of steps in a default training."""
         options = self.options
         with tempfile.TemporaryDirectory() as folder:
             run = run_folder.create(pathlib.Path(folder) / "run", {"model": "", "config": {}, "options": {}, "data": {}})
@@ -179,19 +179,19 @@ class Tf2gan(Contestant):
                 "checkpoints": -(-steps // options.checkpoint_every), "samples": 1 + -(-steps // options.sample_every)}
 
     def profile(self, steps) -> dict:
-        """{"seconds": of a step while profiled, "ops": {type of operation: seconds a step, over all threads}}."""
+        """{"seconds": per step while profiled, "ops": {type of operation: seconds per step, over all threads}}."""
         return profiling.profile(lambda: self.steps(self.iterator, tf.constant(steps)), steps)
 
 
 class Plain(Contestant):
-    """The same GAN with Keras's upsampling and Adam, one step a call of a `tf.function`; logs are read each time."""
+    """The same GAN with Keras's upsampling and Adam, one step per call of a `tf.function`; reads the logs each time."""
 
     def build(self):
         class WithKerasAdam(self.gan_class):
             def make_optimizer(self, kind, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7, *args, **kwargs):
                 if kind != "adam":
                     return super().make_optimizer(kind, learning_rate, beta_1, beta_2, epsilon, *args, **kwargs)
-                # A schedule costs nothing that is worth measuring.
+                # Without a schedule, whose cost is too small to measure.
                 return tf.keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
 
         tf.keras.utils.set_random_seed(self.config.seed)

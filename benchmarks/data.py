@@ -1,20 +1,20 @@
-"""Data sets in memory of the shape and number of those that the defaults train on, so that nothing is downloaded.
+"""In-memory data sets, with the shape and size of the default data sets, so that nothing is downloaded.
 
-The pixels are noise, of which no time depends: photographs are JPEG files to be decoded, smooth as photographs are.
+The pixels are noise, since no time depends on them. Photographs are JPEG files to decode, as smooth as real ones.
 """
 import numpy as np
 import tensorflow as tf
 
 from tf2gan.data import labelled, load
 
-NUM_PHOTOGRAPHS, PHOTOGRAPH = 1000, 256  # as cycle_gan/apple2orange, about
-NUM_PICTURES, MOST_BYTES = 60000, 2 ** 29  # as mnist; larger ones are fewer, since they are held in memory
+NUM_PHOTOGRAPHS, PHOTOGRAPH = 1000, 256  # about as cycle_gan/apple2orange
+NUM_PICTURES, MOST_BYTES = 60000, 2 ** 29  # as mnist; fewer if they are larger, since they are held in memory
 CLASS_NAMES = tuple("0123456789")
-_DIFFERENT = 16  # photographs; decoding the same one again takes as long
+_DIFFERENT = 16  # distinct images; decoding the same photograph again takes as long
 
 
 def shape_of(gan_class, config):
-    """(height, width, channels) of the pictures; without `config.image_size`, as of its data set."""
+    """(height, width, channels) of the pictures; without `config.image_size`, those of its data set."""
     if "trainA" in gan_class.splits:
         return PHOTOGRAPH, PHOTOGRAPH, 3
     size = 28 if config.dataset == "mnist" else 32

@@ -1,7 +1,7 @@
-"""Floating-point operations of a graph: those of convolutions and matrix products, which are nearly all.
+"""Counts the floating-point operations of a graph: those of convolutions and matrix products, which are nearly all.
 
-A multiplication and an addition are two. What padding adds is counted as the usual formula has it; the zeros that a
-transposed convolution puts between its inputs are not, since none is ever multiplied.
+A multiplication and an addition count as two. Products with padding count, as in the usual formula; the zeros that a
+transposed convolution puts between its inputs do not, since they are never multiplied.
 """
 import math
 
@@ -13,9 +13,9 @@ PRODUCTS = ("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")
 
 
 def count(graph) -> int:
-    """The operations of one run of a tf.Graph, with those of the functions that it calls.
+    """The operations of one run of a tf.Graph, including those of the functions that it calls.
 
-    A loop's body counts once, of two branches the larger one. Raises ValueError for a shape that is not known.
+    The body of a loop counts once; of two branches the larger one counts. Raises ValueError for an unknown shape.
     """
     total = 0
     for op in graph.get_operations():
@@ -27,12 +27,12 @@ def count(graph) -> int:
 
 
 def of_op(op) -> int:
-    """Those of one tf.Operation; 0 if it is neither a convolution nor a matrix product."""
+    """The operations of one tf.Operation; 0 if it is neither a convolution nor a matrix product."""
     if op.type in CONVOLUTIONS:
         filters = {"Input": lambda: op.inputs[1], "Filter": lambda: op.outputs[0]}
         kind = op.type.partition("Backprop")[2]
         kernel = _shape(op, filters.get(kind, filters["Input"])())
-        # Each element of what a convolution puts out, or of its gradient, takes one window of its inputs.
+        # Each element of a convolution's output, or of the output's gradient, takes one window of its inputs.
         out = _shape(op, op.inputs[2] if kind else op.outputs[0])
         batch, pixels = out[0], _pixels(op, out)
         return 2 * math.prod(kernel) * batch * pixels

@@ -1,4 +1,4 @@
-"""What is measured of tf2gan alone: growth with sizes, memory over many steps, and where the time of a step goes."""
+"""Measures tf2gan alone: step time by image and batch size, memory over many steps, and step time by operation."""
 import contextlib
 
 from benchmarks import timing
@@ -11,7 +11,7 @@ PROFILED_STEPS = 10
 
 @contextlib.contextmanager
 def _warm(job):
-    """(a Worker of tf2gan that is warm, what `first_step` told, seconds of a step)"""
+    """Yields (a warmed-up Worker of tf2gan, the result of `first_step`, seconds per step)."""
     with Worker("tf2gan") as worker:
         first = worker.ask("build", job=job)
         yield worker, first, worker.ask("warm_up", seconds=WARM_UP_SECONDS)
@@ -34,7 +34,7 @@ def growth(model, precision, options, tell) -> list:
 
 
 def memory(job, options, tell) -> list:
-    """[{"step", "bytes"}] at the beginning, after warm-up, and at each tenth of `options.memory_steps`."""
+    """[{"step", "bytes"}] at step 0, after warm-up, and at each tenth of `options.memory_steps`."""
     tell("first step")
     with _warm(job) as (worker, _, _):
         done, rows = 0, [{"step": 0, "bytes": worker.memory()["now"]}]

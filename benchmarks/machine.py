@@ -1,4 +1,4 @@
-"""On what is measured."""
+"""Describes the machine that measures."""
 import importlib.metadata
 import os
 import pathlib
@@ -10,7 +10,7 @@ from tf2gan.core.versions import versions
 
 
 def describe(torch_python=None) -> dict:
-    """Processor, cores, memory, versions, and how busy the machine is before this begins."""
+    """Processor, cores, memory, versions, and the load of the machine before the benchmark."""
     return {"cpu": _field("/proc/cpuinfo", "model name") or platform.processor() or platform.machine(),
             "features": _features(), "cores": len(os.sched_getaffinity(0)),
             "ram_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), "system": platform.platform(),
@@ -19,7 +19,7 @@ def describe(torch_python=None) -> dict:
 
 
 def text(machine) -> str:
-    """Of `describe`, for people; with a warning where others use the machine."""
+    """The result of `describe` as text, with a warning if other programs use the machine."""
     versions = machine["versions"]
     lines = [f"machine: {machine['cpu']}, {machine['cores']} cores, {machine['ram_bytes'] / 2 ** 30:.0f} GB"
              + (f", {' '.join(machine['features'])}" if machine["features"] else ""),

@@ -1,4 +1,4 @@
-"""What benchmarks/benchmark.py is told, and the jobs that follow from it."""
+"""Options of benchmarks/benchmark.py, and the jobs that follow from them."""
 import dataclasses
 import pathlib
 from typing import List, Optional
@@ -11,7 +11,7 @@ from tf2gan.gans import GANS
 MODELS = ["cyclegan", "dcgan"]
 PRECISIONS = ["float32", "bfloat16"]
 BASELINES = ["book", "plain", "torch"]
-# {model: image sizes, batch sizes} of --growth
+# {model: (image sizes, batch sizes)} of --growth
 GROWTH = {"cyclegan": (("64", "128", "256"), (1, 4)), "dcgan": (("28", "32", "64"), (32, 128))}
 
 
@@ -21,23 +21,23 @@ def _all(values):
 
 @dataclasses.dataclass
 class Options:
-    """What to measure, beside what, and how long"""
+    """What to measure, against what, and how long"""
 
-    model: List[str] = _all(MODELS)  # one or more of what --model of tools/train.py can be
+    model: List[str] = _all(MODELS)  # one or more models, as --model of tools/train.py takes them
     precision: List[str] = _all(PRECISIONS[:1])  # float32, bfloat16 or both
-    baselines: List[str] = _all(BASELINES)  # beside what; none: tf2gan alone
+    baselines: List[str] = _all(BASELINES)  # what to compare with; none: tf2gan alone
     image_size: Optional[str] = None  # N or HEIGHTxWIDTH; none: the model's default
     batch_size: Optional[int] = None  # images of each kind in a step; none: the model's default
-    rounds: int = 10  # in each of which every contestant has its turn
-    steps: Optional[int] = None  # of a turn; none: as many as take about a second
+    rounds: int = 10  # number of rounds, in each of which every contestant has one turn
+    steps: Optional[int] = None  # steps per turn; none: as many as take about a second
     torch_python: Optional[str] = None  # interpreter of another environment that has PyTorch; none: this one
-    growth: bool = False  # instead: the time of a step against batch size and image size
-    memory_steps: Optional[int] = None  # instead: memory in the course of so many steps
-    profile: bool = False  # instead: where the time of a step goes, by type of operation
-    json: Optional[str] = None  # also write all of it to this file
+    growth: bool = False  # instead: step time by batch size and image size
+    memory_steps: Optional[int] = None  # instead: memory over so many steps
+    profile: bool = False  # instead: step time by type of operation
+    json: Optional[str] = None  # also write all results to this file
 
     def check(self):
-        """Raises UserError for what cannot be measured, before anything is."""
+        """Raises UserError for what cannot be measured."""
         for name, possible in (("model", GANS.names()), ("precision", PRECISIONS), ("baselines", BASELINES)):
             if not getattr(self, name) and name != "baselines":
                 raise UserError(f"--{name}: needed: one or more of {', '.join(possible)}")
@@ -70,7 +70,7 @@ class Options:
                 self.job(model, precision)
 
     def job(self, model, precision, **sizes):
-        """What a worker builds: see `contestants.Contestant`. `sizes`: image_size and batch_size, if not those given.
+        """What a worker builds: see `contestants.Contestant`. `sizes`: image_size and batch_size instead of those given.
 
         Raises UserError for sizes that the model cannot have.
         """

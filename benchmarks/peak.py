@@ -1,20 +1,20 @@
-"""The machine's own peak: the most floating-point operations a second that TensorFlow's convolutions reach on it."""
+"""The machine's peak: the most floating-point operations per second that TensorFlow's convolutions reach on it."""
 import time
 
 import tensorflow as tf
 
 from benchmarks import flops
 
-# (batch, height and width, channels in, channels out, kernel): large ones of many channels, where hardware is at its
-# best, in shapes as networks here have them.
+# (batch, height and width, input channels, output channels, kernel): large convolutions with many channels, which run
+# fastest, in shapes that occur in the networks here.
 SHAPES = ((1, 64, 256, 256, 3), (8, 32, 256, 256, 3), (32, 16, 256, 256, 3), (32, 14, 128, 128, 3),
           (2, 64, 128, 256, 4))
 KINDS = ("forward", "backprop_input", "backprop_filter")
-CANDIDATES = 3  # that all rounds measure: the fastest ones of the warm-up
+CANDIDATES = 3  # the fastest ones of the warm-up, which every round measures
 
 
 class Peak:
-    """A contestant of the rounds, so that the peak is that of the same minutes."""
+    """Takes part in the rounds as a contestant does, so that the peak is measured in the same minutes."""
 
     def __init__(self, job):
         """`job`: {"precision"}."""
@@ -32,7 +32,7 @@ class Peak:
         return None
 
     def warm_up(self, seconds):
-        """Keeps the fastest candidates; what they are, for people."""
+        """Keeps the fastest candidates; returns a description of the fastest."""
         rates = [max(_rate(run, values, count, seconds / 50) for _ in range(2))
                  for _, _, run, values, count in self._ran]
         order = sorted(range(len(rates)), key=lambda i: -rates[i])[:CANDIDATES]
@@ -42,7 +42,7 @@ class Peak:
                 f"{batch}x{size}x{size}")
 
     def rate(self, seconds) -> float:
-        """10^9 operations a second of the fastest candidate in this round."""
+        """Operations per second, in units of 10^9, of the fastest candidate in this round."""
         return max(_rate(run, values, count, seconds / CANDIDATES) for _, _, run, values, count in self._ran) / 1e9
 
 
@@ -51,7 +51,7 @@ def _convolution(kind, values):
 
     @tf.function
     def run(images, filters, gradients):
-        # One number is taken out, so that nothing is copied and nothing is left out.
+        # Returning one number copies nothing, yet nothing can be optimized away.
         if kind == "forward":
             result = tf.nn.conv2d(images, filters, 1, "SAME")
         elif kind == "backprop_input":

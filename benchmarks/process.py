@@ -1,4 +1,4 @@
-"""Starting a worker, and asking it."""
+"""Starts a worker process and sends it requests."""
 import json
 import pathlib
 import subprocess
@@ -11,10 +11,10 @@ from tf2gan.core.errors import Failure
 
 
 class Worker:
-    """A contestant's process; see `worker.serve`. To be used in a `with` statement, which ends it."""
+    """A contestant's process; see `worker.serve`. Use it in a `with` statement, which ends it."""
 
     def __init__(self, name, python=None):
-        """Returns when the contestant's library is imported. `python`: the interpreter; none: this one's."""
+        """Returns once the contestant's library is imported. `python`: the interpreter; None: this one."""
         self.name = name
         self._began = time.perf_counter()
         self._stderr = tempfile.TemporaryFile("w+")
@@ -28,7 +28,7 @@ class Worker:
         self.start_seconds = time.perf_counter() - self._began
 
     def ask(self, method, **arguments):
-        """What the contestant's method returns. Raises Failure if it raises, or if the process ends."""
+        """Returns what the contestant's method returns. Raises Failure if it raises, or if the process ends."""
         return self._ask(method, arguments)
 
     def memory(self) -> dict:
@@ -69,7 +69,7 @@ class Worker:
 
 
 def torch_version(python=None):
-    """The version of torch in an interpreter, none: this one; None where there is none."""
+    """The version of torch of the interpreter `python` (None: this one); None if it has no torch."""
     code = "import importlib.metadata as m; print(m.version('torch'))"
     try:
         done = subprocess.run([python or sys.executable, "-c", code], capture_output=True, text=True)
@@ -79,5 +79,5 @@ def torch_version(python=None):
 
 
 def is_interpreter(python) -> bool:
-    """Whether there is such a file."""
+    """Whether the file `python` exists."""
     return pathlib.Path(python).is_file()

@@ -1,4 +1,4 @@
-"""Where the time of a step goes, by type of operation, from TensorFlow's own trace."""
+"""Step time by type of operation, from TensorFlow's own trace."""
 import collections
 import pathlib
 import tempfile
@@ -10,12 +10,12 @@ from benchmarks import flops
 
 
 def profile(work, steps) -> dict:
-    """Runs `work()`, which is so many steps, once to warm up and once traced.
+    """Runs `work()`, which does `steps` steps, once to warm up and once traced.
 
-    {"seconds": of a step, "ops": {type of operation: seconds a step}}. An operation's time is that of the thread that
-    started it; where two run side by side, their sum is more than the step.
+    Returns {"seconds": per step, "ops": {type of operation: seconds per step}}. An operation's time is that of the
+    thread that started it; if operations run in parallel, their sum exceeds the time of the step.
     """
-    # The message's module is none of TensorFlow's public ones, though in the same place in all versions here.
+    # Not a public module of TensorFlow, but it is in the same place in all versions used here.
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     work()
@@ -35,13 +35,13 @@ def profile(work, steps) -> dict:
 
 
 def _of_plane(plane):
-    """{type of operation: picoseconds}: of an operation the event's name is NAME:TYPE."""
+    """{type of operation: picoseconds}; the event of an operation is named NAME:TYPE."""
     names = {number: metadata.name for number, metadata in plane.event_metadata.items()}
     totals = collections.Counter()
     for line in plane.lines:
         for event in line.events:
             name, _, kind = names.get(event.metadata_id, "").rpartition(":")
-            # Not the executor's own events, such as ExecutorState::Process, nor those that hold others.
+            # Skips the executor's own events, such as ExecutorState::Process, and events that contain others.
             if name and not name.endswith(":") and kind.isidentifier() and kind not in flops.CALLS:
                 totals[kind] += event.duration_ps
     return totals

@@ -1,4 +1,4 @@
-"""What was measured, as tables for people and as JSON."""
+"""Shows measurements as tables and as JSON."""
 import dataclasses
 import json
 
@@ -8,7 +8,7 @@ PROFILE_ROWS = 20
 
 
 def title(job) -> str:
-    """Of a job's part of the report."""
+    """The title of a job's part of the report."""
     config = job["config"]
     height, width, _ = job["image_shape"]
     return f"{job['preset'] if job['preset'].startswith(job['model']) else job['model']}, {height}x{width}, " \
@@ -16,7 +16,7 @@ def title(job) -> str:
 
 
 def comparison(record) -> str:
-    """Of `comparing.compare`."""
+    """The result of `comparing.compare` as text."""
     rows = [("", "ms a step", "images/s", "tf2gan's time / this one's", "first step s", "memory MB")]
     for name, found in record["contestants"].items():
         ratio = "" if name == "tf2gan" else found["tf2gan_over_this"].text(2)
@@ -36,7 +36,7 @@ def comparison(record) -> str:
 
 
 def growth(rows) -> str:
-    """Of `looking.growth`."""
+    """The result of `looking.growth` as text."""
     table = [("image size", "batch size", "ms a step", "images/s", "GFLOP a step", "GFLOP/s", "memory MB")]
     for row in rows:
         rate = row["gflop_per_step"] / row["step_seconds"].median
@@ -47,13 +47,13 @@ def growth(rows) -> str:
 
 
 def memory(rows) -> str:
-    """Of `looking.memory`."""
+    """The result of `looking.memory` as text."""
     return "\n".join(_table([("step", "memory MB"), *((str(row["step"]), f"{row['bytes'] / 1e6:.1f}")
                                                       for row in rows)]))
 
 
 def profile(record) -> str:
-    """Of `profiling.profile`."""
+    """The result of `profiling.profile` as text."""
     total = sum(record["ops"].values())
     shown = list(record["ops"].items())[:PROFILE_ROWS]
     rest = total - sum(seconds for _, seconds in shown)
@@ -64,7 +64,7 @@ def profile(record) -> str:
 
 
 def as_json(record) -> str:
-    """JSON of anything of the above; Spreads are objects of "median", "low" and "high"."""
+    """JSON of any of the results above; Spreads are objects of "median", "low" and "high"."""
     return json.dumps(record, indent=2, default=_plain) + "\n"
 
 
@@ -75,7 +75,7 @@ def _plain(value):
 
 
 def _table(rows):
-    """Lines of columns: the first to the left, the others to the right."""
+    """Lines of aligned columns: the first to the left, the others to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return ["  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))])
             for row in rows]

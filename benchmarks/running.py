@@ -1,4 +1,4 @@
-"""What benchmarks/benchmark.py does: machine, then one part after the other, each printed as soon as it is there."""
+"""Does the work of benchmarks/benchmark.py: describes the machine, then measures and prints one part after another."""
 import sys
 
 from benchmarks import comparing, looking, machine, report
@@ -6,7 +6,7 @@ from tf2gan.core import files
 
 
 def run(options, say=print) -> dict:
-    """Measures what `options` ask for and returns it all; `say(text)` gets the readable parts.
+    """Measures what `options` ask for and returns all results; `say(text)` gets them as text, part by part.
 
     Raises UserError for bad options, before any work, and Failure if a contestant fails.
     """
@@ -28,7 +28,7 @@ def run(options, say=print) -> dict:
                 found = measure(job, options, _tell)
             say(f"\n{heading}\n{getattr(report, kind)(found)}")
             result["results"].append({**job, "model": model, kind: found})
-            if options.json is not None:  # after each part: a failure later on takes nothing away
+            if options.json is not None:  # after each part, so that a later failure loses nothing
                 files.write_atomically(options.json, report.as_json(result))
     return result
 

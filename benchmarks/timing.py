@@ -1,4 +1,4 @@
-"""Times of steps, and what many rounds of them say: medians and ranges, of times and of ratios within a round."""
+"""Times steps, and summarizes many rounds: medians and ranges of times, and of ratios within a round."""
 import dataclasses
 import time
 
@@ -9,18 +9,18 @@ LOW, HIGH = 10, 90  # percentiles of a range
 
 @dataclasses.dataclass(frozen=True)
 class Spread:
-    """Median, and the 10th and the 90th percentile, of what the rounds gave."""
+    """Median, 10th percentile and 90th percentile over the rounds."""
 
     median: float
     low: float
     high: float
 
     def times(self, factor):
-        """The same in another unit; `factor` is above 0."""
+        """The Spread in another unit; `factor` is above 0."""
         return Spread(self.median * factor, self.low * factor, self.high * factor)
 
     def inverse(self):
-        """Of one divided by what this is of."""
+        """The Spread of the reciprocals."""
         return Spread(1.0 / self.median, 1.0 / self.high, 1.0 / self.low)
 
     def text(self, decimals):
@@ -39,13 +39,13 @@ def each(step, num) -> list:
 
 
 def spread(values) -> Spread:
-    """The Spread of numbers, at least one."""
+    """The Spread of one number or more."""
     low, median, high = np.percentile(np.asarray(values, np.float64), [LOW, 50, HIGH])
     return Spread(float(median), float(low), float(high))
 
 
 def paired(times, others) -> Spread:
-    """The Spread of times[i] / others[i]: what disturbs a whole round changes a ratio little. Equally many of both."""
+    """The Spread of times[i] / others[i], which disturbances of a whole round change little. Both have equal length."""
     if len(times) != len(others):
         raise ValueError(f"{len(times)} rounds of the one, {len(others)} of the other")
     return spread(np.asarray(times, np.float64) / np.asarray(others, np.float64))

@@ -1,7 +1,7 @@
-"""The networks of cyclegan and dcgan in PyTorch, layer for layer those of `tf2gan.networks`, images channels first.
+"""The networks of cyclegan and dcgan in PyTorch, layer for layer those of `tf2gan.networks`, with channels first.
 
-Where `same` padding of an odd amount puts the odd row behind in TensorFlow and before in PyTorch's usual spelling, the
-usual one is kept, which costs nothing: such a network is the mirror image of ours, both ways.
+If `same` padding is an odd number of rows, TensorFlow adds the odd one at the end, but usual PyTorch code at the start.
+The usual code is kept, which costs nothing: such a network is the mirror image of ours, in height and width.
 """
 import math
 

@@ -1,8 +1,8 @@
-"""The updates of cyclegan and dcgan in PyTorch, as a good program there has them, run eagerly as most are.
+"""The updates of cyclegan and dcgan in PyTorch, as good programs write them, run eagerly as most do.
 
-Generated images are used for both players, detached for the second; networks whose weights are not to be moved take
-no gradients for them; Adam is the fused one; real images are there already. Average and history of images are as in
-tf2gan. Memory is laid out with channels first or last, whichever a trial finds faster.
+In cyclegan, both players use the same generated images, detached for the second. Networks that are not being updated
+need no gradients for their weights; Adam is the fused one; real images are in memory. Average and image history are as
+in tf2gan. The memory layout has channels first or last, whichever is faster in a trial.
 """
 import copy
 import os
@@ -31,7 +31,7 @@ class _Average:
 
 
 class _Pool:
-    """See `tf2gan.pool.ImagePool`."""
+    """See `tf2gan.gans.image_pool.ImagePool`."""
 
     def __init__(self, size):
         self._size, self._images = size, []
@@ -68,7 +68,7 @@ class Torch:
                 "parameters": sum(p.numel() for group in self._parameters for p in group)}
 
     def warm_up(self, seconds):
-        """Finds the faster layout, too."""
+        """Also finds the faster memory layout."""
         took = {}
         for layout in (True, False):
             self._build(layout)
@@ -100,7 +100,7 @@ class Torch:
         return torch.optim.Adam(parameters, learning_rate, betas, eps=1e-7, fused=True)
 
     def _random(self, batch_size, channels, size):
-        """NUM_BATCHES batches of noise in [-1, 1]; the time of a step does not depend on what is in the pictures."""
+        """NUM_BATCHES batches of noise in [-1, 1]; the time of a step does not depend on the pixels."""
         return [(2.0 * torch.rand(batch_size, channels, *size) - 1.0).to(memory_format=self._layout)
                 for _ in range(NUM_BATCHES)]
 

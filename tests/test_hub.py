@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan.core import downloads, quiet
+from tf2gan.core import downloads, quiet, savedmodel
 from tf2gan.core.errors import UserError
 from tf2gan.gans import conditional
 from tf2gan.gans.cyclegan import Config, CycleGAN

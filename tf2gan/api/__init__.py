@@ -1,1 +1,1 @@
-"""The public face of the package, for Python: what `tf2gan.train`, `tf2gan.load` and the others are."""
+"""The Python API of the package: it implements `tf2gan.train`, `tf2gan.load` and the others."""

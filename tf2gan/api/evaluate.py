@@ -1,4 +1,4 @@
-"""Measuring images beside others, without a model."""
+"""Evaluates sets of images and exports against real images."""
 from tf2gan.api.run import Evaluation
 from tf2gan.api.session import dataset_name
 from tf2gan.evaluation.comparison import Settings
@@ -7,16 +7,16 @@ from tf2gan.evaluation.evaluate import evaluate_images, evaluate_savedmodel
 
 def evaluate(images, against, metrics=None, extractor="classifier", num=None, seed=0, image_size=None, split=None,
              data_dir=None, nearest=None, skip_unreadable=False, show_progress=False) -> Evaluation:
-    """Metric values of a set of images beside real ones; printed, it is a table.
+    """Metric values of a set of images against real ones; prints as a table.
 
     Args:
         images: np.uint8 [n, height, width, 1 or 3] (or floats from 0 to 1), a tf.data.Dataset, a folder, or an export
             savedmodels/NAME.
-        against: the real images: arrays in the same way, with labels as (images, labels) if there are any, a folder, or
-            a data set by name.
-        metrics: names with commas between, such as "fid,kid"; None: all that are quick.
-        image_size: (height, width) to which both are brought; None: as they are.
-        others: as the flags of tools/evaluate.py of the same names.
+        against: the real images: arrays in the same way, as (images, labels) if there are labels; a folder; or the name
+            of a data set.
+        metrics: comma-separated names, such as "fid,kid"; None: all that are quick.
+        image_size: (height, width) to which both are resized; None: unchanged.
+        others: as the flags of the same names of tools/evaluate.py.
 
     Raises UserError for what cannot be measured.
     """
@@ -29,7 +29,7 @@ def evaluate(images, against, metrics=None, extractor="classifier", num=None, se
 
 def evaluate_export(path, against=None, metrics=None, extractor="classifier", num=None, seed=0, split=None,
                     data_dir=None, nearest=None, show_progress=False) -> Evaluation:
-    """Metric values of an export; `against` None: the data of its training. Other arguments as for `evaluate`."""
+    """Metric values of an export; `against` None: its training data set. Other arguments as for `evaluate`."""
     settings = Settings(metrics, extractor, num, seed, show_progress)
     settings.check()
     against = None if against is None else dataset_name(against)

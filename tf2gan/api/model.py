@@ -1,4 +1,4 @@
-"""A trained model, wherever it came from: a run, an export, a generator of others."""
+"""A trained model of any origin: a run, an export, a third-party generator."""
 import os
 
 import numpy as np
@@ -18,10 +18,10 @@ def load(where, checkpoint="latest", weights="averaged", generator=None, discrim
 
     Args:
         where: the folder of a run; an export, savedmodels/NAME (its highest version) or savedmodels/NAME/VERSION; a
-            generator of others: a folder in TF1 hub format, a SavedModel, or a handle, https://...
-        checkpoint: of a run: "latest", "best", or the number of images of one that is there.
-        weights: of a run: "averaged", or "raw" as trained.
-        generator, discriminator: of a run that was trained with own networks: these, as `tf2gan.train` takes them.
+            third-party generator: a folder in TF1 hub format, a SavedModel, or a handle, https://...
+        checkpoint: of a run: "latest", "best", or the number of images of an existing one.
+        weights: of a run: "averaged", or "raw": as trained.
+        generator, discriminator: the own networks that a run was trained with, if any, as `tf2gan.train` takes them.
 
     Raises UserError if there is no model, or if it cannot be read.
     """
@@ -35,10 +35,10 @@ def load(where, checkpoint="latest", weights="averaged", generator=None, discrim
 
 
 class Model:
-    """What `load` returns. `abilities` says what it can do; what it cannot raises UserError.
+    """What `load` returns. `abilities` says what it can do; all else raises UserError.
 
-    Attributes: `name`; `abilities`, gans.abilities.Abilities; `image_shape` of what it makes from latents or
-    classifies, (height, width, channels), or None; `class_names`, a tuple, or None.
+    Attributes: `name`; `abilities`, gans.abilities.Abilities; `image_shape`, (height, width, channels) of the images
+    that it makes from latents or classifies, or None; `class_names`, a tuple, or None.
     """
 
     def __init__(self, name, abilities, sampler=None, translator=None, classifier=None):
@@ -50,7 +50,7 @@ class Model:
 
     @classmethod
     def of_gan(cls, gan, name):
-        """Of a GAN that is in memory."""
+        """A Model of a GAN in memory."""
         can = gan.abilities
         return cls(name, can, generation.Sampler.from_gan(gan) if can.samples else None,
                    translation.Translator.from_gan(gan) if can.translates else None,
@@ -58,7 +58,7 @@ class Model:
 
     @classmethod
     def of_savedmodel(cls, where):
-        """Of an export, or of a generator of others."""
+        """A Model of an export, or of a third-party generator."""
         if downloads.is_handle(where) or not generation.has_card(where):
             generator = generators.load(where)
             return cls(where, Abilities(samples=True), _OfOthers(generator))
@@ -71,11 +71,11 @@ class Model:
         """np.uint8 [num, height, width, channels]: the images of the first `num` latents of a seed.
 
         Args:
-            labels: of a model that takes them: one class for all, or one for each image, by name or number; None: the
-                classes in turn.
-            truncation: no number of a latent is larger in size; None is no limit.
+            labels: for a model that takes labels: one class for all, or one for each image, by name or number; None:
+                the classes in turn.
+            truncation: upper limit for the absolute values of latents; None: no limit.
 
-        Raises UserError for classes and truncations that there are not.
+        Raises UserError for unknown classes and invalid truncations.
         """
         sampler = self._able("samples", self._sampler, "make images from latents")
         if not isinstance(num, int) or num < 1:
@@ -92,18 +92,18 @@ class Model:
         return sampler.images(latents, self._labels(sampler, labels, len(latents)))
 
     def latents(self, num, seed=0, truncation=None):
-        """np.float32 [num, latent_size]: the first latents of a seed."""
+        """np.float32 [num, latent_size]: the first `num` latents of a seed."""
         return self._able("samples", self._sampler, "make images from latents").latents(num, seed, truncation)
 
     def grid(self, num=16, seed=0, labels=None, truncation=None) -> Picture:
-        """What `sample` makes, as one Picture that a notebook shows."""
+        """The images of `sample` as one Picture, which a notebook displays."""
         return grid(self.sample(num, seed, labels, truncation))
 
     def translate(self, pictures, direction="a2b"):
         """Translates np.uint8 [height, width, 3], of any size, or several: [n, height, width, 3], or a list.
 
-        A list is answered with a list, an array with an array of the same shape. Raises UserError for other pictures,
-        and for a direction that there is not.
+        Returns a list for a list, and an array of the same shape for an array. Raises UserError for other pictures, and
+        for an unknown direction.
         """
         translator = self._able("translates", self._translator, "translate images")
         if isinstance(pictures, (list, tuple)):
@@ -114,7 +114,7 @@ class Model:
         return translator(_picture(pictures), direction)
 
     def classify(self, pictures) -> dict:
-        """What classes np.uint8 pictures are of, [n, height, width, 1 or 3] or a list of pictures of any size.
+        """Classifies np.uint8 pictures: [n, height, width, 1 or 3], or a list of pictures of any size.
 
         Returns {"labels": int64 [n], "names": [n], "probabilities": float32 [n, classes]}. Raises UserError for other
         pictures.
@@ -155,7 +155,7 @@ class Model:
 
 
 class _OfOthers:
-    """A generator of others as a sampler."""
+    """Gives a third-party generator the interface of a sampler."""
 
     num_classes = class_names = None
 

@@ -1,4 +1,4 @@
-"""Pictures that show themselves in a notebook."""
+"""Pictures that a notebook displays."""
 import pathlib
 
 import numpy as np
@@ -7,13 +7,13 @@ from tf2gan.core import images
 
 
 class Picture:
-    """A picture, uint8 [height, width, 1 or 3]. A notebook shows it; `save` writes it; `pixels` is the array."""
+    """A picture, uint8 [height, width, 1 or 3]. A notebook displays it; `save` writes it; `pixels` is the array."""
 
     def __init__(self, pixels):
         self.pixels = np.asarray(pixels)
 
     def save(self, path) -> pathlib.Path:
-        """Writes it in the format of the path's suffix. Raises UserError if that cannot be."""
+        """Writes it in the format of the path's suffix. Raises UserError if that is impossible."""
         images.write_image(path, self.pixels)
         return pathlib.Path(path)
 
@@ -25,5 +25,5 @@ class Picture:
 
 
 def grid(pictures) -> Picture:
-    """uint8 [n, height, width, 1 or 3] as one Picture, as square as can be."""
+    """uint8 [n, height, width, 1 or 3] as one Picture, a grid as square as possible."""
     return Picture(images.grid(images.enlarged(images.squared(np.asarray(pictures)))))

@@ -1,4 +1,4 @@
-"""A run: what `tf2gan.train` returns, and `tf2gan.Run` of a folder."""
+"""A run: `tf2gan.train` returns it, and `tf2gan.Run` opens one in a folder."""
 import os
 import pathlib
 
@@ -24,10 +24,10 @@ from tf2gan.training.options import Options
 
 
 class Evaluation(dict):
-    """The record of an evaluation, a dict; printed, it is its table."""
+    """The record of an evaluation: a dict that prints as its table."""
 
     def value(self, metric, column="model"):
-        """The value of a metric, such as "fid" or "kid_a2b". Raises KeyError for one that was not measured."""
+        """The value of a metric, such as "fid" or "kid_a2b". Raises KeyError if it was not measured."""
         for entry in self["figures"]:
             if entry["metric"] == metric:
                 return entry["values"][column]
@@ -41,34 +41,34 @@ class Evaluation(dict):
 
 
 class Run:
-    """The folder of a run, with what can be done with it."""
+    """A run folder, and what can be done with it."""
 
     def __init__(self, path, generator=None, discriminator=None, outcome=None):
-        """`path`: a run's folder; `generator`, `discriminator`: own networks that it was trained with.
+        """`path`: a run folder; `generator`, `discriminator`: the own networks that it was trained with, if any.
 
-        Raises UserError if it is no run.
+        Raises UserError if it is not a run.
         """
         self.path = pathlib.Path(os.path.expanduser(os.fspath(path)))
         self._networks = {"generator": generator, "discriminator": discriminator}
-        self._loaded = None, None  # what was loaded last: its key, its Model
-        self.outcome = outcome  # what the last session said at its end, for people; None: there was none here
+        self._loaded = None, None  # key and Model of what was loaded last
+        self.outcome = outcome  # final message of the last session; None: none in this process
         RunFolder(self.path)
 
     @property
     def record(self) -> dict:
-        """What its config.json says: model, preset, config, options, data, versions."""
+        """The contents of its config.json: model, preset, config, options, data, versions."""
         return RunFolder(self.path).record
 
     def metrics(self) -> list:
-        """What was logged, oldest first: dicts with step, images, seconds and each quantity by its name."""
+        """The lines that were logged, oldest first: dicts with step, images, seconds and each quantity by name."""
         return RunFolder(self.path).metrics()
 
     def grids(self) -> list:
-        """The paths of its sample grids, oldest first; names are the numbers of images seen."""
+        """The paths of its sample grids, oldest first; a file's name is the number of images seen."""
         return sorted((self.path / "samples").glob("[0-9]*.png"))
 
     def grid(self, images_seen=None) -> Picture:
-        """A sample grid, the last one or that of so many images seen. UserError if there is none."""
+        """A sample grid: the last one, or that after `images_seen` images. Raises UserError if there is none."""
         paths = self.grids()
         if images_seen is not None:
             paths = [path for path in paths if int(path.stem) == int(images_seen)]
@@ -87,26 +87,26 @@ class Run:
         return self._loaded[1]
 
     def sample(self, num=16, seed=0, labels=None, truncation=None) -> np.ndarray:
-        """`Model.sample` by the newest checkpoint."""
+        """`Model.sample` of the newest checkpoint."""
         return self.model().sample(num, seed, labels, truncation)
 
     def translate(self, pictures, direction="a2b"):
-        """`Model.translate` by the newest checkpoint."""
+        """`Model.translate` of the newest checkpoint."""
         return self.model().translate(pictures, direction)
 
     def classify(self, pictures) -> dict:
-        """`Model.classify` by the newest checkpoint."""
+        """`Model.classify` of the newest checkpoint."""
         return self.model().classify(pictures)
 
     def evaluate(self, metrics=None, extractor="classifier", num=None, seed=0, against=None, split=None, data_dir=None,
                  checkpoint="latest", weights="averaged", nearest=None, show_progress=False) -> Evaluation:
-        """Measures it, as tools/evaluate.py does; keeps the result in the folder as evaluation.json.
+        """Evaluates the run, as tools/evaluate.py does; writes the result to evaluation.json in its folder.
 
         Args:
-            metrics: names with commas between, such as "fid,kid"; None: all that are quick.
+            metrics: comma-separated names, such as "fid,kid"; None: all that are quick.
             against: real images: a data set, a folder, or images in memory as `tf2gan.train` takes them; None: the
-                data of the training.
-            others: as the tool's flags of the same names.
+                training data set.
+            others: as the flags of the same names of the tool.
 
         Raises UserError for what cannot be measured.
         """
@@ -119,25 +119,25 @@ class Run:
         return Evaluation(result)
 
     def export(self, output, version=None, checkpoint="latest", data_license=None) -> pathlib.Path:
-        """Writes a SavedModel, OUTPUT/VERSION, as tools/export.py does; returns its folder. Raises UserError."""
+        """Writes a SavedModel to OUTPUT/VERSION, as tools/export.py does; returns that folder. Raises UserError."""
         exporter.check_target(output, version)
         gan, record = load_gan(self.path, str(checkpoint), own=networks_given(**self._networks))
         return exporter.export(gan, output, version, {**record, "data_license": data_license})
 
     def report(self, output=None, overwrite=False) -> pathlib.Path:
-        """Writes a page of HTML about the run, by default report.html in its folder; returns its path."""
+        """Writes an HTML page about the run, by default report.html in its folder; returns its path."""
         return page.write(self.path, output, overwrite, networks_given(**self._networks))
 
     def resume(self, data=None, callbacks=(), generator=None, discriminator=None, **options) -> "Run":
-        """Goes on with the training, to its planned end or to another; returns the run itself.
+        """Resumes training, to the planned end or to another; returns the run itself.
 
         Args:
-            data: the images of the run, where they were given as arrays and this is another process.
+            data: the images of the run, if they were given as arrays in another process.
             callbacks: as for `tf2gan.train`.
-            generator, discriminator: own networks, where the run was trained with some and does not know them yet.
-            options: `steps`, `images` or `epochs`, totals and not increments, and what may change in a resume.
+            generator, discriminator: the own networks of the run, if this Run was opened without them.
+            options: `steps`, `images` or `epochs`, totals and not increments, and what else a resume may change.
 
-        Raises UserError for what cannot be, Failure for a training that fails.
+        Raises UserError for invalid input, Failure if training fails.
         """
         networks = {role: given if given is not None else self._networks[role]
                     for role, given in (("generator", generator), ("discriminator", discriminator))}

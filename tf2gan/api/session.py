@@ -1,4 +1,4 @@
-"""What starting a training and going on with one have in common."""
+"""What starting and resuming a training have in common."""
 import dataclasses
 import os
 import signal
@@ -10,22 +10,22 @@ from tf2gan.training import job
 
 
 def networks_given(generator=None, discriminator=None) -> dict:
-    """{role: builder} of the networks that are not None. Raises UserError for what is no network."""
+    """{role: builder} of the networks that are not None. Raises UserError for anything that is not a network."""
     given = {"generator": generator, "discriminator": discriminator}
     return {role: own.builder(network, role) for role, network in given.items() if network is not None}
 
 
 def dataset_name(data, unpaired=False) -> str:
-    """The name of a data set: as it is, a folder's path, or that of images in memory. Raises UserError."""
+    """The name of a data set: a given name or folder path, or a new name for images in memory. Raises UserError."""
     if isinstance(data, (str, os.PathLike)):
         return os.fspath(data)
     return memory.keep(data, unpaired)
 
 
 def started(request, networks, command, callbacks) -> job.Outcome:
-    """Runs a Request. An interruption is raised, when all is saved, as in any program.
+    """Runs a Request. If interrupted, saves all and then raises KeyboardInterrupt or SystemExit.
 
-    `networks`: {role: own network or None}; `command`: what was called, for the record.
+    `networks`: {role: own network or None}; `command`: the call, for the record.
     """
     request = dataclasses.replace(request, own=networks_given(**networks), command=command,
                                   way_back=lambda folder: f"tf2gan.Run({str(folder)!r}).resume()")
@@ -38,7 +38,7 @@ def started(request, networks, command, callbacks) -> job.Outcome:
 
 
 def call_at_end(callbacks, run):
-    """`on_end(run)` of each callback that has it."""
+    """Calls `on_end(run)` of each callback that has it."""
     for callback in callbacks:
         function = getattr(callback, "on_end", None)
         if function is not None:

@@ -19,19 +19,20 @@ def train(model, data=None, preset=None, generator=None, discriminator=None, cal
         model: a method, or one of its presets: "dcgan", "cgan", "cyclegan", "gan-deep" ...
         data: a data set by name ("mnist", "synthetic_digits"), a folder of images, or images in memory: a numpy array
             [n, height, width, 1 or 3], uint8 or floats from 0 to 1; (images, labels); a finite tf.data.Dataset of
-            either; {"train": ..., "test": ...} of any of these; for a method that translates (images of A, images of
-            B), or {"trainA", "trainB", "testA", "testB"}. None: the preset's data set.
+            either; {"train": ..., "test": ...} of any of these; for a method that translates, (images of A, images of
+            B) or {"trainA", "trainB", "testA", "testB"}. None: the preset's data set.
         preset: a named set of defaults of the method; None: its first.
-        generator, discriminator: own networks in place of the method's, where it takes any (`takes_networks`): a
-            tf.keras.Model, or a function that makes one. From latents [n, latent_size] (and labels [n]) to images
-            [n, height, width, channels] in [-1, 1]; from images to logits [n, 1]; from images to images.
+        generator, discriminator: own networks in place of the method's, if it takes any (`takes_networks`): a
+            tf.keras.Model, or a function that makes one. A generator maps latents [n, latent_size] (and labels [n]) to
+            images [n, height, width, channels] in [-1, 1], or images to images; a discriminator maps images to logits
+            [n, 1].
         callbacks: objects with any of the methods `on_log(step, logs)`, `on_samples(path)`, `on_checkpoint(path)` and
             `on_end(run)`.
         options: every option of tools/train.py as a keyword: `steps=2000`, `image_size=64`, `batch_size=32`,
             `run_dir="runs/mine"` ...
 
-    Raises UserError, in one line and before anything is written, for whatever cannot be; Failure for a training that
-    fails; KeyboardInterrupt after Ctrl-C, when all is saved: `Run(FOLDER).resume()` goes on.
+    Raises UserError, in one line and before anything is written, for invalid input; Failure if training fails;
+    KeyboardInterrupt after Ctrl-C, once all is saved: `Run(FOLDER).resume()` resumes it.
     """
     wanted, networks = _requested(model, data, preset, generator, discriminator, options)
     told = "".join(f", {name}={value!r}" for name, value in options.items())
@@ -64,15 +65,15 @@ def _requested(model, data, preset, generator, discriminator, options):
 
 
 def dry_run(model, data=None, preset=None, generator=None, discriminator=None, **options) -> str:
-    """What `train` would do: configuration, data, networks, memory, length; nothing is written."""
+    """Describes what `train` would do: configuration, data, networks, memory, length. Writes nothing."""
     wanted, networks = _requested(model, data, preset, generator, discriminator, options)
     return job.dry_run(dataclasses.replace(wanted, own=networks_given(**networks)), during_training)
 
 
 def register(name, gan_class):
-    """Makes a class a method: `train(name)`, and --model NAME of a tool that got its file by --plugin.
+    """Registers a class as a method, for `train(name)` and for --model NAME of a tool that loads its file by --plugin.
 
-    `gan_class`: a subclass of tf2gan.gans.base.GAN with Config, presets and abilities. Raises UserError for a name of
-    the project's own methods, and for what is no method.
+    `gan_class`: a subclass of tf2gan.gans.base.GAN with Config, presets and abilities. Raises UserError for the name of
+    a built-in method, and for a class that is not a method.
     """
     GANS.register(name, gan_class)

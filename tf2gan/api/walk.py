@@ -1,4 +1,4 @@
-"""Walking through a latent space, from Python."""
+"""Walks through a latent space, from Python."""
 from tf2gan.core.errors import UserError
 from tf2gan.core.options import typed
 from tf2gan.latent_space import walks
@@ -6,15 +6,15 @@ from tf2gan.latent_space.walk_options import Options
 
 
 def interpolate(output, module=None, run=None, **options) -> list:
-    """What tools/interpolate.py does: writes a walk, a grid, steps along a direction or the way to a picture's latent.
+    """Does what tools/interpolate.py does: writes a walk, a grid, steps along a direction or a picture's projection.
 
     Args:
-        output: the file to write: .gif or .webp for an animation, .png and so on for a picture; None with
-            `save_direction` alone.
-        module: a generator: an export, a SavedModel, a handle; or `run`: the folder of a run.
+        output: the file to write: .gif or .webp for an animation, .png and so on for a picture; None to write only
+            `save_direction`.
+        module: a generator: an export, a SavedModel, a handle; or `run`: a run folder.
         options: as the tool's flags: `seeds="1,2,3"`, `frames=30`, `mode="spherical"`, `direction=...` ...
 
-    Returns lines about what was written. Raises UserError for what cannot be.
+    Returns lines about what was written. Raises UserError for invalid input.
     """
     if (module is None) == (run is None):
         raise UserError("give one of module and run")

@@ -1,6 +1,6 @@
 """Classifies an image, or all images of a folder: labels with their probabilities, as CSV, JSON or a table.
 
-Where the images lie in sub folders that are named as classes, it also tells how many were classified right.
+If the images are in subfolders named after classes, it also prints the accuracy.
 """
 import dataclasses
 import pathlib
@@ -15,20 +15,20 @@ TOP = 3
 
 @dataclasses.dataclass
 class Options:
-    """What to classify, with which model, and where the answers go."""
+    """What to classify, with which model, and where to write the results."""
 
-    input: str  # an image, or a folder of images: all of them at every depth
+    input: str  # an image, or a folder of images at any depth
     output: Optional[str] = None  # FILE.csv or FILE.json: label and all probabilities of each image; none: a table
     run: Optional[str] = None  # folder of a run, as tools/train.py writes it; this or --savedmodel
     checkpoint: Optional[str] = None  # of the run: latest, best (of --keep-best), or its images seen; none: latest
-    savedmodel: Optional[str] = None  # savedmodels/NAME, its highest version is taken, or savedmodels/NAME/VERSION
-    top: Optional[int] = None  # most probable labels of an image in the table; none: 3
-    overwrite: bool = False  # replace an output file that exists already
-    skip_unreadable: bool = False  # go on without the images of a folder that cannot be read
+    savedmodel: Optional[str] = None  # savedmodels/NAME (its highest version) or savedmodels/NAME/VERSION
+    top: Optional[int] = None  # number of most probable labels per image in the table; none: 3
+    overwrite: bool = False  # replace an existing output file
+    skip_unreadable: bool = False  # skip images of a folder that cannot be read
 
 
 def main(argv=None):
-    """Parses `argv`, classifies, and prints the table, or how many answers were written where, and the accuracy."""
+    """Parses `argv`, classifies, and prints the table, or how many results were written where, and the accuracy."""
     parser = Parser(description=__doc__)
     parser.add_arguments(Options, "options")
     options = parser.parse_args(argv).options
@@ -44,7 +44,7 @@ def main(argv=None):
     names = classification.plan(options.input)
     is_folder = pathlib.Path(options.input).is_dir()
     if not is_folder:
-        images.read_image(options.input)  # a second time later, which costs less than loading a model in vain
+        images.read_image(options.input)  # read again later, which costs less than loading a model in vain
     if options.savedmodel is not None:
         classifier = classification.Classifier.from_savedmodel(options.savedmodel)
     else:
@@ -70,7 +70,7 @@ def main(argv=None):
 
 
 def _check(options):
-    """Raises UserError for what is wrong whatever the model."""
+    """Raises UserError for what is wrong with any model."""
     if (options.run is None) == (options.savedmodel is None):
         raise UserError("give one of --run and --savedmodel")
     if options.checkpoint is not None and options.savedmodel is not None:

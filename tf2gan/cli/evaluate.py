@@ -1,4 +1,4 @@
-"""Measures runs, an export or a folder of images beside real ones: FID, KID, precision, recall, accuracy and more."""
+"""Evaluates runs, an export or a folder of images against real ones: FID, KID, precision, recall, accuracy and more."""
 import dataclasses
 import json
 import pathlib
@@ -12,28 +12,28 @@ from tf2gan.core.errors import UserError
 
 @dataclasses.dataclass
 class Options:
-    """What to measure, beside what, and how"""
+    """What to evaluate, against what, and how"""
 
     run: Optional[List[str]] = None  # folder of a run, or several for their mean; this, --savedmodel or --images
-    savedmodel: Optional[str] = None  # savedmodels/NAME, its highest version is taken, or savedmodels/NAME/VERSION
+    savedmodel: Optional[str] = None  # savedmodels/NAME (its highest version) or savedmodels/NAME/VERSION
     images: Optional[str] = None  # folder of images, at any depth
-    against: Optional[str] = None  # data set or folder of real images; none: that of the model's training
+    against: Optional[str] = None  # data set or folder of real images; none: the model's training data set
     split: Optional[str] = None  # of the real images; none: test if there is one, else validation, else train
     metrics: Optional[str] = None  # of fid,kid,is,pr,dc,swd,ms-ssim,classes,accuracy; none: accuracy, or all but swd
     extractor: str = "classifier"  # of features: classifier, inception[:PATH], savedmodel:PATH[:SIGNATURE[:OUTPUT]]
     num: Optional[int] = None  # images of each set; none: as many as there are real ones, up to 10000; accuracy: all
-    seed: int = 0  # of the latents, and of the choice of real images
-    image_size: Optional[str] = None  # N or HEIGHTxWIDTH, to which two sets of --images are brought; none: as they are
-    checkpoint: str = "latest"  # of a run: latest, best, or its number of images
+    seed: int = 0  # seed of the latents, and of the choice of real images
+    image_size: Optional[str] = None  # N or HEIGHTxWIDTH to which --images and --against are resized; none: unchanged
+    checkpoint: str = "latest"  # of a run: latest, best, or its images seen
     weights: Literal["averaged", "raw"] = "averaged"  # of a run: averaged over training, or as trained
     data_dir: Optional[str] = None  # where tensorflow-datasets keeps its data; none: as in training
-    skip_unreadable: bool = False  # go on without the files of --images and --against that cannot be read
+    skip_unreadable: bool = False  # skip files of --images and --against that cannot be read
     nearest: Optional[str] = None  # folder for pictures of samples beside their nearest training images
-    json: Optional[str] = None  # also write the figures and their protocol to this file
+    json: Optional[str] = None  # also write the metric values and their protocol to this file
 
 
 def main(argv=None):
-    """Parses `argv`, measures, prints the table and the protocol."""
+    """Parses `argv`, evaluates, and prints the table and the protocol."""
     parser = Parser(description=__doc__)
     parser.add_arguments(Options, "options")
     options = parser.parse_args(normalized(sys.argv[1:] if argv is None else argv)).options
@@ -49,10 +49,10 @@ def main(argv=None):
         result = _of_runs(options, settings)
     elif options.savedmodel is not None:
         result = evaluate_savedmodel(options.savedmodel, settings, options.against, options.split,
-                                                options.data_dir, options.nearest)
+                                     options.data_dir, options.nearest)
     else:
         result = evaluate_images(options.images, options.against, settings, size, options.split,
-                                            options.data_dir, options.skip_unreadable, options.nearest)
+                                 options.data_dir, options.skip_unreadable, options.nearest)
     if options.json:
         results.write(result, options.json)
     if "summary" in result:
@@ -64,7 +64,7 @@ def main(argv=None):
 
 
 def _of_runs(options, settings):
-    """The record of a run; of several, whose tables are printed one by one, all of them and their summary."""
+    """The record of a run; for several, prints the table of each and returns all records and their summary."""
     from tf2gan.evaluation import over_runs, results
     from tf2gan.evaluation.evaluate import evaluate_run
     from tf2gan.runs import run_folder
@@ -73,7 +73,7 @@ def _of_runs(options, settings):
     records = []
     for path in options.run:
         records.append(evaluate_run(path, settings, options.against, options.split, options.data_dir,
-                                               options.checkpoint, options.weights, options.nearest))
+                                    options.checkpoint, options.weights, options.nearest))
         # For the model card of an export, and the report.
         results.write(records[-1], run_folder.Run(path).evaluation_file)
         if len(options.run) > 1:
@@ -85,7 +85,7 @@ def _of_runs(options, settings):
 
 
 def _checked(options):
-    """(height, width) of --image-size, or None. Raises UserError for what is wrong whatever is measured."""
+    """(height, width) of --image-size, or None. Raises UserError for what is wrong with any model."""
     given = [name for name in ("run", "savedmodel", "images") if getattr(options, name) is not None]
     if len(given) != 1:
         raise UserError("give one of --run, --savedmodel and --images")

@@ -1,4 +1,4 @@
-"""Writes the generators of a run as a SavedModel for TensorFlow Serving, with warm-up requests and a model card."""
+"""Exports the generators of a run as a SavedModel for TensorFlow Serving, with warm-up requests and a model card."""
 import dataclasses
 import sys
 from typing import Optional
@@ -8,19 +8,19 @@ from tf2gan.cli.parser import Parser
 
 @dataclasses.dataclass
 class Options:
-    """What to export, and where to."""
+    """What to export, and where."""
 
     run: str  # folder of a run, as tools/train.py writes it
-    output: str  # folder of the model's versions, such as savedmodels/apple2orange; made if needed
-    version: Optional[int] = None  # number of the version; default: the one after the highest there is
-    checkpoint: str = "latest"  # of the run: latest, best (of --keep-best), or its number of images seen
+    output: str  # folder of the model's versions, such as savedmodels/apple2orange; created if needed
+    version: Optional[int] = None  # number of the version; none: one above the highest existing version
+    checkpoint: str = "latest"  # of the run: latest, best (of --keep-best), or its images seen
     data_license: Optional[str] = None  # terms of the training data, for the model card
 
 
 def main(argv=None):
     """Parses `argv`, exports, and prints the new folder and its signatures."""
     argv = sys.argv[1:] if argv is None else argv
-    if list(argv) == ["--version"]:  # alone it asks, as with every tool, for the version of tf2gan
+    if list(argv) == ["--version"]:  # alone it asks for the version of tf2gan, as with every tool
         Parser().parse_args(argv)
     parser = Parser(description=__doc__, conflict_handler="resolve")
     parser.add_arguments(Options, "options")

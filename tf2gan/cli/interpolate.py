@@ -1,6 +1,6 @@
 """Walks through the latent space of a generator: animations, strips and grids between seeds, steps along a direction,
-the way to the latent of a given image. Without --module the generator is savedmodels/MODULE of the repository that
-tf2gan is run from. Without anything, it is a closed walk through six seeds.
+the projection of a given image. Without --module and --run, the generator is savedmodels/MODULE of the repository from
+which tf2gan runs. Without options, the tool makes a closed walk through six seeds.
 """
 import pathlib
 import sys
@@ -13,7 +13,7 @@ MODULE = pathlib.Path(__file__).resolve().parents[2] / "savedmodels" / "progan-m
 
 
 def main(argv=None):
-    """Parses `argv`, walks, and prints what was written where."""
+    """Parses `argv`, walks, and prints which files were written."""
     parser = Parser(description=__doc__.replace("MODULE", MODULE.name))
     parser.add_arguments(Options, "options")
     options = parser.parse_args(normalized(sys.argv[1:] if argv is None else argv)).options

@@ -1,4 +1,4 @@
-"""The command tf2gan: its sub-commands are the tools. What a command needs is imported when it is run."""
+"""The command tf2gan: its subcommands are the tools. A command's modules are imported only when it runs."""
 import importlib
 import sys
 
@@ -21,7 +21,7 @@ COMMANDS = {
 
 
 def run(name):
-    """tools/NAME.py: runs a command with the arguments of this process, and ends it with the command's exit code."""
+    """Entry point of tools/NAME.py: runs a command with this process's arguments, and ends with its exit code."""
     _run(name, sys.argv[0].rsplit("/", 1)[-1])
 
 
@@ -49,7 +49,7 @@ def main():
                             f"{', '.join(COMMANDS)}")
 
         run_tool(refuse, "tf2gan")
-    # As if it had been typed as one word, for usage lines and for the command that a run records.
+    # As if it had been typed as one word: for usage lines, and for the command that a run records.
     sys.argv = [f"tf2gan {name}", *arguments[1:]]
     _run(name, f"tf2gan {name}")
 

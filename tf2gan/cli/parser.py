@@ -1,4 +1,4 @@
-"""What all tools share on the command line: flags from dataclasses, one line for bad input, exit codes."""
+"""The command line of all tools: flags from dataclasses, one line for bad input, exit codes."""
 import argparse
 import re
 import sys
@@ -12,7 +12,8 @@ _OFF = ("none", "off")
 
 
 def normalized(args) -> list:
-    """`--flag none` and `--flag=off` as `--flag` alone, which is how the library spells None for an optional value."""
+    """Turns `--flag none` and `--flag=off` into `--flag` alone, which simple_parsing reads as None if None is allowed.
+    """
     kept = []
     for arg in args:
         name, _, value = arg.partition("=")
@@ -49,10 +50,10 @@ class Parser(simple_parsing.ArgumentParser):
             self.add_argument("--plugin", metavar="str", help="Python file that registers a method of your own")
 
     def format_help(self):
-        """One line an option; what is optional about a value, and a flag's negation, would only make it two."""
+        """One line per option: without brackets around optional values, and without the negation of flags."""
         for action in self._actions:
             choices = _choices(action)
-            if choices:  # of an optional Literal, which argparse does not see as choices
+            if choices:  # an optional Literal, which argparse does not see as choices
                 action.nargs, action.metavar = None, "{" + ",".join(choices) + ",none}"
             elif action.metavar == "bool":
                 action.option_strings = action.option_strings[:1 + bool(action.default)]
@@ -89,13 +90,13 @@ class Parser(simple_parsing.ArgumentParser):
 
 
 def _choices(action):
-    """The values of an option whose type is an optional Literal; () for any other."""
+    """The choices of an option whose type is an optional Literal; else ()."""
     name = str(getattr(action.type, "__name__", ""))
     return re.findall(r"'([^']*)'", name) if action.nargs in ("?", None) and "Literal[" in name else ()
 
 
 def run_tool(main, program):
-    """Runs `main()` and ends the process: 0; 2 and one line for bad input; 130 after Ctrl-C; 1 for our own failures.
+    """Runs `main()` and exits with its exit code; 2 for a UserError, 1 for a Failure, 130 after Ctrl-C, and one line.
 
     `program`: what the line begins with.
     """
@@ -110,6 +111,6 @@ def run_tool(main, program):
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:  # `| head` has read enough
+    except BrokenPipeError:  # the reader, such as `| head`, has closed the pipe
         sys.stderr.close()
         sys.exit(1)

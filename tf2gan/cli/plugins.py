@@ -1,4 +1,4 @@
-"""Methods from files of the user's own: --plugin FILE, of every command."""
+"""Loads methods from the user's own files: --plugin FILE, of every command."""
 import importlib.util
 import os
 import sys
@@ -7,9 +7,9 @@ from tf2gan.core.errors import UserError, printable
 
 
 def load(argv) -> list:
-    """Runs the files that `argv` names by --plugin, which register their methods; returns their absolute paths.
+    """Runs the files given by --plugin in `argv`, which register their methods; returns their absolute paths.
 
-    A file is run once a process. Raises UserError for one that is not there or that fails.
+    A file runs once per process. Raises UserError for a file that is missing or fails.
     """
     paths = []
     for position, word in enumerate(argv):
@@ -40,7 +40,7 @@ def _run(path):
     except UserError:
         del sys.modules[module_name]
         raise
-    except Exception as error:  # anybody's code
+    except Exception as error:  # a user's file may raise anything
         del sys.modules[module_name]
         line = (str(error).strip().splitlines() or [""])[0]
         raise UserError(f"--plugin {printable(path)}: {type(error).__name__}: {line}") from error

@@ -1,4 +1,4 @@
-"""Writes a report of a run: one page of HTML with its samples, curves, figures and options, to look at or hand on."""
+"""Writes a report of a run: one HTML page with its samples, curves, metric values and options, to view or share."""
 import dataclasses
 import sys
 from typing import Optional
@@ -9,15 +9,15 @@ from tf2gan.core.errors import UserError
 
 @dataclasses.dataclass
 class Options:
-    """What to report on, and where to"""
+    """What to report on, and where"""
 
     run: str  # folder of a run, as tools/train.py writes it
-    output: Optional[str] = None  # the page, a name that ends in .html; none: report.html in the run's folder
-    overwrite: bool = False  # replace an output file that is no report
+    output: Optional[str] = None  # the page, a name that ends in .html; none: report.html in the run folder
+    overwrite: bool = False  # replace an output file even if it is not a report
 
 
 def main(argv=None):
-    """Parses `argv`, writes the report, and prints where it is and how large."""
+    """Parses `argv`, writes the report, and prints its path and size."""
     parser = Parser(description=__doc__)
     parser.add_arguments(Options, "options")
     options = parser.parse_args(sys.argv[1:] if argv is None else argv).options

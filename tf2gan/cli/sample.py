@@ -12,25 +12,25 @@ from tf2gan.core.errors import UserError
 
 MOST_IMAGES, HIGHEST_SEED = 10 ** 6, 2 ** 63 - 1
 NUM, NUM_OF_EACH_CLASS, FRAMES = 16, 8, 8
-AT_ONCE = 256  # images in memory, where each becomes a file
+AT_ONCE = 256  # images in memory, if each is written to a file of its own
 
 
 @dataclasses.dataclass
 class Options:
-    """What to generate, with which model, and where to."""
+    """What to generate, with which model, and where."""
 
-    output: str  # one grid if it ends in .png, .jpg and so on; else a folder of PNG files, with sub folders for classes
+    output: str  # one grid if it ends in .png, .jpg and so on; else a folder of PNG files, with subfolders for classes
     run: Optional[str] = None  # folder of a run, as tools/train.py writes it; this or --savedmodel
     checkpoint: Optional[str] = None  # of the run: latest, best (of --keep-best), or its images seen; none: latest
-    savedmodel: Optional[str] = None  # savedmodels/NAME, its highest version is taken, or savedmodels/NAME/VERSION
-    num: Optional[int] = None  # images, of each class if there are several; none: 16, or 8 of each class
-    seed: Optional[int] = None  # which images; the first of a seed are the same however many follow; none: 0
+    savedmodel: Optional[str] = None  # savedmodels/NAME (its highest version) or savedmodels/NAME/VERSION
+    num: Optional[int] = None  # number of images, of each class if there are several; none: 16, or 8 of each class
+    seed: Optional[int] = None  # seed of the latents; the first images do not depend on --num; none: 0
     label: Optional[str] = None  # one class of a conditional model, by name or number
-    labels: Optional[str] = None  # classes, a row each: 0-9, or 0,3,7, or names with commas between; none: all
-    truncation: Optional[float] = None  # no latent is larger: the smaller, the more typical and alike; uniform: up to 1
+    labels: Optional[str] = None  # classes, one row each: 0-9, or 0,3,7, or comma-separated names; none: all
+    truncation: Optional[float] = None  # limit of latent values, uniform: up to 1; smaller: more typical, less varied
     walk: Optional[str] = None  # SEED,SEED: from the first image of one seed to that of another, in one row
-    frames: Optional[int] = None  # images of a walk, both ends included; none: 8
-    overwrite: bool = False  # replace output files that exist already
+    frames: Optional[int] = None  # number of images of a walk, both ends included; none: 8
+    overwrite: bool = False  # replace existing output files
 
 
 def main(argv=None):
@@ -58,7 +58,7 @@ def main(argv=None):
     output = pathlib.Path(options.output)
     is_grid = output.suffix.lower() in images.IMAGE_SUFFIXES and not options.output.endswith(os.sep)
     if is_grid:
-        images.encode_image(np.zeros([1, 1, 3], np.uint8), output.suffix)  # not every Pillow writes every format
+        images.encode_image(np.zeros([1, 1, 3], np.uint8), output.suffix)  # not every Pillow build writes every format
     folders = {label: output if label is None else output / _folder_name(traits, label) for label in labels}
     targets = [output] if is_grid else [folders[label] / f"{i:06}.png" for label in labels for i in range(num)]
     translation.check_outputs([(None, target) for target in targets], options.overwrite)
@@ -90,7 +90,7 @@ def main(argv=None):
 
 
 def _checked(options):
-    """The seeds of `options`, one, or two of a walk. Raises UserError for what is wrong whatever the model."""
+    """The seeds of `options`: one, or two for a walk. Raises UserError for what is wrong with any model."""
     for one, other in (("run", "savedmodel"), ("label", "labels"), ("walk", "seed"), ("walk", "num")):
         both = [getattr(options, name) is not None for name in (one, other)]
         if all(both) or one == "run" and not any(both):
@@ -113,7 +113,7 @@ def _checked(options):
 
 
 def _labels(options, traits):
-    """The labels to generate for, [None] where the model takes none."""
+    """The labels to generate; [None] if the model takes none."""
     if options.label is not None:
         return [traits.label(options.label)]
     if options.labels is not None:
@@ -122,6 +122,6 @@ def _labels(options, traits):
 
 
 def _folder_name(traits, label):
-    """The name of the class, where that can be a folder's."""
+    """The name of the class if it can be a folder name; else class_LABEL."""
     name = traits.class_name(label)
     return name if name.isprintable() and name[:1] not in ("", ".") and os.sep not in name else f"class_{label}"

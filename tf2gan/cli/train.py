@@ -1,4 +1,4 @@
-"""Trains a GAN, or goes on with a run."""
+"""Trains a GAN, or resumes a run."""
 import dataclasses
 import difflib
 import json
@@ -19,10 +19,10 @@ from tf2gan.gans import GANS
 class Arguments:
     """What to do"""
 
-    model: Optional[str] = None  # the method, one of those that --list shows
+    model: Optional[str] = None  # the method, one of those listed by --list
     preset: Optional[str] = None  # a named set of defaults of the method
-    resume: Optional[str] = None  # go on with the run in this folder
-    config: Optional[str] = None  # JSON file of options, such as a run's config.json; flags win over it
+    resume: Optional[str] = None  # resume the run in this folder
+    config: Optional[str] = None  # JSON file of options, such as a run's config.json; flags override it
     print_config: bool = False  # print the resolved configuration as JSON and stop
     dry_run: bool = False  # print configuration, networks, memory, images and steps, and stop
     list: bool = False  # list methods, presets and built-in data sets, and stop
@@ -54,7 +54,7 @@ def main(argv=None):
 
 
 def listing() -> str:
-    """Methods with their presets, and built-in data sets, for people."""
+    """Methods with their presets, and built-in data sets, as text."""
     from tf2gan.data import load
 
     lines = ["models (--model) and their presets (--preset; one that begins with its model's name is a --model too):"]
@@ -68,7 +68,7 @@ def listing() -> str:
 
 
 def parse(argv):
-    """(Request or None, Arguments) of a command line. Raises UserError for anything that cannot be."""
+    """(Request or None, Arguments) of a command line. Raises UserError for invalid arguments."""
     from tf2gan.runs.record import LENGTHS
     from tf2gan.runs.run_folder import Run
     from tf2gan.training import request
@@ -95,9 +95,9 @@ def parse(argv):
         arguments.preset = arguments.preset or of_file["preset"]
     if run is None and arguments.model is None and rest and difflib.get_close_matches(
             rest[0], ["--model", "--resume", "--config"]):
-        _parser().parse_args(argv)  # tells the nearest flag
+        _parser().parse_args(argv)  # its error names the nearest flag
     model, preset = request.method_and_preset(arguments.model, arguments.preset, run)
-    # Of the lengths the one that is typed counts.
+    # A length that is typed overrides those of the file.
     lengths_typed = {name for name in LENGTHS if any(word.split("=")[0] == flag(name) for word in argv)}
     values = {name: value for name, value in values.items() if not (lengths_typed and name in LENGTHS)}
     values = typed([GANS.numbers(model).Config, Options], values, source)
@@ -112,7 +112,7 @@ def parse(argv):
 
 
 def _help(argv):
-    """--help, with the options of the method if one is named."""
+    """Prints --help, with the options of the method if `argv` names one."""
     arguments, _ = _arguments([word for word in argv if word not in ("-h", "--help")])
     config = options = None
     if arguments.model in GANS.names():
@@ -125,8 +125,8 @@ def _help(argv):
 
 
 def _arguments(argv):
-    """(Arguments, what is left of `argv`)."""
-    parser = Parser(add_help=False)  # which also passes over --plugin
+    """(Arguments, the remaining words of `argv`)."""
+    parser = Parser(add_help=False)  # it also consumes --plugin
     parser.add_arguments(Arguments, "arguments")
     outer, rest = parser.parse_known_args(normalized(argv))
     for name in ("model", "preset", "resume", "config"):
@@ -136,7 +136,7 @@ def _arguments(argv):
 
 
 def _parser(config=None, options=None):
-    """`config`, `options`: what a method's options and those of the run are where nothing is typed."""
+    """`config`, `options`: the defaults of the method's options and of the run's options."""
     from tf2gan.training.options import Options
 
     parser = Parser(description="Trains a GAN. With --model NAME, --help lists the method's own options too.")
@@ -159,10 +159,10 @@ def _read(path) -> dict:
 
 
 def _flat(record: dict) -> dict:
-    """Options by name, of a run's config.json, of what --print-config prints, or of a plain object of options."""
+    """Options by name, from a run's config.json, from the output of --print-config, or from an object of options."""
     if isinstance(record.get("config"), dict) and isinstance(record.get("options", {}), dict):
         known = {name: record.get(name) for name in ("model", "preset")}
-        # Where a run lies is not a property to hand on.
+        # A new run must not inherit the folder.
         options = {name: value for name, value in record.get("options", {}).items() if name != "run_dir"}
         return {**known, **record["config"], **options}
     return dict(record)

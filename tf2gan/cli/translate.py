@@ -10,16 +10,16 @@ from tf2gan.core.errors import UserError
 
 @dataclasses.dataclass
 class Options:
-    """What to translate, with which model, and where to."""
+    """What to translate, with which model, and where."""
 
     direction: Literal["a2b", "b2a"]  # a2b: from A to B; b2a: from B to A
-    input: str  # an image, or a folder of images: all of them at every depth, names kept
-    output: str  # the folder to write to; for a single image also the name to write it under
+    input: str  # an image, or a folder of images at any depth; names are kept
+    output: str  # the folder to write to; for a single image, this may also be a file name
     run: Optional[str] = None  # folder of a run, as tools/train.py writes it; this or --savedmodel
     checkpoint: Optional[str] = None  # of the run: latest, best (of --keep-best), or its images seen; none: latest
-    savedmodel: Optional[str] = None  # savedmodels/NAME, its highest version is taken, or savedmodels/NAME/VERSION
-    overwrite: bool = False  # replace output files that exist already
-    skip_unreadable: bool = False  # go on without the images of a folder that cannot be read
+    savedmodel: Optional[str] = None  # savedmodels/NAME (its highest version) or savedmodels/NAME/VERSION
+    overwrite: bool = False  # replace existing output files
+    skip_unreadable: bool = False  # skip images of a folder that cannot be read
 
 
 def main(argv=None):
@@ -41,7 +41,7 @@ def main(argv=None):
     translation.check_outputs(pairs, options.overwrite)
     is_folder = pathlib.Path(options.input).is_dir()
     if not is_folder:
-        images.read_image(options.input)  # a second time later, which costs less than loading a model in vain
+        images.read_image(options.input)  # read again later, which costs less than loading a model in vain
     if options.savedmodel is not None:
         translator = translation.Translator.from_savedmodel(options.savedmodel, [options.direction])
     else:

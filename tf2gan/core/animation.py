@@ -1,4 +1,4 @@
-"""Animated GIF and WebP files of frames in memory. Needs no TensorFlow."""
+"""Writes frames in memory as animated GIF or WebP files. Needs no TensorFlow."""
 import io
 import math
 import pathlib
@@ -11,16 +11,16 @@ from tf2gan.core import files
 from tf2gan.core.errors import UserError, printable, unknown
 
 SUFFIXES = (".gif", ".webp")
-FASTEST = 50  # frames a second; what a GIF has above that, browsers show at 10
+FASTEST = 50  # frames per second; browsers show faster GIFs at 10
 SLOWEST = 0.1
-_UNIT = {".gif": 10, ".webp": 1}  # ms, of which a frame's time is a multiple
+_UNIT = {".gif": 10, ".webp": 1}  # ms; a frame's duration is a multiple of this
 
 
 def delay(fps, suffix):
-    """The time of a frame in ms, an int, nearest to `fps` frames a second that a file of this suffix can say.
+    """The duration of a frame in ms, int: the nearest to `fps` frames per second that this format can store.
 
-    GIF counts in 10 ms, WebP in 1 ms. Raises UserError for an unknown suffix, and for fps that are not from SLOWEST to
-    FASTEST.
+    GIF stores multiples of 10 ms, WebP of 1 ms. Raises UserError for an unknown suffix, and for fps outside
+    [SLOWEST, FASTEST].
     """
     if suffix.lower() not in SUFFIXES:
         raise unknown("suffix of an animation", suffix, SUFFIXES)
@@ -31,12 +31,12 @@ def delay(fps, suffix):
 
 
 def encode(frames, suffix, milliseconds):
-    """Frames uint8 [num, height, width, 1 or 3] as the bytes of an animation that runs for ever.
+    """Encodes frames uint8 [num, height, width, 1 or 3] as an animation that loops forever. Returns bytes.
 
-    WebP is lossless. GIF is exact for frames that are grey, also in three channels, and for all colours of a frame if
-    they are at most 256; of more it keeps the 256 best for each frame. A frame that equals the one before it makes that
-    one last longer. `milliseconds`: of each frame, see `delay`. Raises ValueError for frames of another kind; UserError
-    for an unknown suffix, and for what the format cannot hold.
+    WebP is lossless. GIF is exact for grey frames, also with three channels, and for frames of at most 256 colours; any
+    other frame is reduced to its own best 256. Equal consecutive frames become one that lasts longer. `milliseconds`:
+    duration of each frame, see `delay`. Raises ValueError for another type or shape; UserError for an unknown suffix,
+    and for what the format cannot hold.
     """
     if suffix.lower() not in SUFFIXES:
         raise unknown("suffix of an animation", suffix, SUFFIXES)
@@ -47,7 +47,7 @@ def encode(frames, suffix, milliseconds):
         frames = frames[..., :1]
     pictures = [Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame) for frame in frames]
     if suffix.lower() == ".gif":
-        # With what Pillow calls optimizing, a frame of a single grey came out black.
+        # With optimize=True, Pillow turned a frame of a single grey value black.
         chosen = {"format": "GIF", "optimize": False}
         pictures = [_with_palette(picture) for picture in pictures]
     else:
@@ -62,9 +62,9 @@ def encode(frames, suffix, milliseconds):
 
 
 def write(path, frames, milliseconds):
-    """Writes what `encode` makes to `path`, in the format of its suffix, folders made as needed, whole or not at all.
+    """Encodes frames in the format of `path`'s suffix and writes them atomically. Creates folders as needed.
 
-    Raises as `encode`, and UserError if it cannot be written.
+    Raises as `encode`, and UserError if the file cannot be written.
     """
     path = pathlib.Path(path)
     encoded = encode(frames, path.suffix, milliseconds)
@@ -75,9 +75,9 @@ def write(path, frames, milliseconds):
 
 
 def _with_palette(picture):
-    """Grey as it is, which GIF writes with a palette of the greys; colours by a palette of this frame's own.
+    """Keeps grey pictures, which GIF stores with a grey palette; gives a colour picture a palette of its own.
 
-    Measured on photographs that fade into each other, a palette for all frames has two and a half times the error, and
-    its error changes as much more from frame to frame; dithering adds to both, and is seen to crawl.
+    Measured on photographs that fade into each other: one palette for all frames has 2.5 times the error, which also
+    changes 2.5 times as much from frame to frame. Dithering increases both, and visibly crawls.
     """
     return picture if picture.mode == "L" else picture.quantize(256, Image.Quantize.MEDIANCUT, kmeans=1)

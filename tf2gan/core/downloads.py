@@ -1,4 +1,4 @@
-"""Modules of tensorflow-hub by their handles, and whether a host can be reached, before anything waits for it."""
+"""Downloads tensorflow-hub modules, after a quick check that their host can be reached."""
 import hashlib
 import os
 import pathlib
@@ -11,31 +11,31 @@ import warnings
 
 from tf2gan.core.errors import UserError, printable
 
-_TIMEOUT = 5  # seconds to wait for a host, which a download would otherwise do for minutes
+_TIMEOUT = 5  # seconds to wait for a host; a download would wait for minutes
 
 
 def unreachable_host(url):
-    """The host of `url`, with its port if that is named, if it does not answer soon; else None."""
+    """The host of `url`, with its port if given, if it does not answer within `_TIMEOUT`; else None."""
     if urllib.request.getproxies():
-        return None  # then a direct connection says nothing
+        return None  # behind a proxy, a direct connection says nothing
     parts = urllib.parse.urlparse(url)
     try:
         port = parts.port or (80 if parts.scheme == "http" else 443)
-        if not parts.hostname:  # which would mean this machine
+        if not parts.hostname:  # an empty name would mean this machine
             return url
         socket.create_connection((parts.hostname, port), timeout=_TIMEOUT).close()
-    except (OSError, ValueError):  # the second is a port that is no number
+    except (OSError, ValueError):  # ValueError: the port is not a number
         return parts.netloc
     return None
 
 
 def is_handle(where) -> bool:
-    """Whether `where` is the handle of a module on a hub, not a path."""
+    """Whether `where` is the handle (URL) of a tensorflow-hub module, not a path."""
     return str(where).startswith(("https://", "http://"))
 
 
 def check_hub(handle, instead):
-    """Raises UserError if the module `handle` is neither in tensorflow-hub's cache nor to be had; ends with `instead`.
+    """Raises UserError, ending with `instead`, if the module is neither in tensorflow-hub's cache nor downloadable.
 
     The cache is TFHUB_CACHE_DIR, or tfhub_modules in the system's temporary folder.
     """
@@ -46,19 +46,19 @@ def check_hub(handle, instead):
 
 
 def hub_folder(handle, instead) -> pathlib.Path:
-    """The folder that tensorflow-hub keeps the module `handle` in, downloaded if need be.
+    """The folder where tensorflow-hub keeps the module `handle`; downloads it if needed.
 
-    Raises UserError, which ends with `instead` (what is possible), if it is not to be had.
+    Raises UserError, ending with `instead` (what is possible), if it is not available.
     """
     check_hub(handle, instead)
     if not _is_cached(handle):
         print(f"downloading {handle} to {_cache()} ...", file=sys.stderr)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what tensorflow-hub imports, its own affair
-        import tensorflow_hub  # here: seconds that nobody else should wait
+        warnings.simplefilter("ignore")  # from what tensorflow-hub imports, not the user's concern
+        import tensorflow_hub  # here, since the import takes seconds
     try:
         return pathlib.Path(tensorflow_hub.resolve(handle))
-    except Exception as error:  # it raises whatever its transport does
+    except Exception as error:  # it raises whatever its transport raises
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{printable(handle)} cannot be downloaded: {reason}; {instead}") from error
 
@@ -68,5 +68,5 @@ def _cache():
 
 
 def _is_cached(handle):
-    folder = os.path.join(_cache(), hashlib.sha1(handle.encode()).hexdigest())  # tensorflow-hub's own name for it
+    folder = os.path.join(_cache(), hashlib.sha1(handle.encode()).hexdigest())  # tensorflow-hub's name for it
     return os.path.isdir(folder) and bool(os.listdir(folder))

@@ -1,34 +1,34 @@
-"""Bad input: one clear line, exit code 2."""
+"""Errors that one clear line explains: bad input (exit code 2) and failures of the work (exit code 1)."""
 import difflib
 from typing import Iterable
 
 
 class UserError(Exception):
-    """Something the user typed, or gave us to read, cannot be used.
+    """Something that the user typed, or a file that was read, cannot be used.
 
     The message is one line that says what, where and what is possible. The tools print it to stderr and exit with
-    code 2; anything else that is raised is a failure of our own.
+    code 2; any exception other than this and Failure is a bug.
     """
 
 
 class Failure(Exception):
-    """The work itself failed, in a way that one line explains. The tools print it to stderr and exit with code 1."""
+    """The work itself failed, for a reason that fits in one line. The tools print it to stderr and exit with code 1."""
 
 
 def printable(path) -> str:
-    """The path for a message of one line: quoted with escapes if it holds line breaks or bytes that are no text."""
+    """The path for a one-line message: quoted and escaped if it has line breaks or bytes that are not text."""
     return str(path) if str(path).isprintable() else repr(str(path))
 
 
 def unknown(what: str, name: str, possible: Iterable[str]) -> UserError:
-    """The error for a name that is not one of `possible`, with the nearest one if any is near."""
+    """The error for a name that is not one of `possible`; suggests the nearest one if any is near."""
     possible = sorted(possible)
     hint = did_you_mean(name, possible, show=repr)
     return UserError(f"unknown {what} {name!r}: {hint}possible: {', '.join(possible)}")
 
 
 def did_you_mean(name: str, possible: Iterable[str], cutoff=0.5, show=str) -> str:
-    """"did you mean X? " with the nearest of `possible`, or nothing if none is as near as `cutoff` (0 to 1)."""
+    """"did you mean X? " with the nearest of `possible`; empty if none has a similarity of `cutoff` (0 to 1)."""
     by_lower_case = {other.lower(): other for other in possible}
     near = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=cutoff)
     return f"did you mean {show(by_lower_case[near[0]])}? " if near else ""

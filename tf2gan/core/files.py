@@ -1,4 +1,4 @@
-"""Files that are whole or absent, whatever ends the writer, and folders that are asked first if they can be written."""
+"""Writes files atomically, and checks in advance that folders are writable."""
 import contextlib
 import os
 import pathlib
@@ -9,10 +9,10 @@ from tf2gan.core.errors import UserError, printable
 
 
 def write_atomically(path, content, durable=True):
-    """Writes `content`, str or bytes, to `path`, so that nobody ever sees half of it; folders are made as needed.
+    """Writes `content`, str or bytes, to `path`, so that nobody ever sees half of it. Creates folders as needed.
 
-    It is written beside `path` as `.NAME.HEX.tmp` and renamed; a kill can leave that file. `durable` waits for the
-    disk, for what must survive a power failure too. Raises OSError; `path` is then as it was.
+    It writes `.NAME.HEX.tmp` beside `path` and renames it; a killed process can leave that file behind. `durable` waits
+    for the disk, so that the file survives a power failure. Raises OSError; `path` is then unchanged.
     """
     path = pathlib.Path(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
@@ -25,7 +25,7 @@ def write_atomically(path, content, durable=True):
                 os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
-        with contextlib.suppress(OSError):  # there only if something failed, and that is the error to tell
+        with contextlib.suppress(OSError):  # it exists only after a failure, and that is the error to report
             temporary.unlink()
 
 
@@ -39,17 +39,17 @@ def sync(path):
 
 
 def nearest_existing(folder):
-    """`folder` or the nearest folder around it that exists, a pathlib.Path."""
+    """`folder` or its nearest parent that exists, a pathlib.Path."""
     folder = pathlib.Path(folder)
     return next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
 
 
 def check_writable(folder):
-    """Raises UserError unless files can be made in `folder`, which need not exist yet. Leaves nothing behind."""
+    """Raises UserError unless files can be created in `folder`, which need not exist yet. Leaves nothing behind."""
     existing = nearest_existing(folder)
     if not existing.is_dir():
         raise UserError(f"cannot write to {printable(folder)}: {printable(existing)} is not a folder")
     try:
-        tempfile.TemporaryFile(dir=existing).close()  # tried, since permissions do not tell all, to root nothing
+        tempfile.TemporaryFile(dir=existing).close()  # permission bits do not tell all, and root ignores them
     except OSError as error:
         raise UserError(f"cannot write to {printable(existing)}: {error.strerror}") from error

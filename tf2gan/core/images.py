@@ -1,4 +1,4 @@
-"""Pictures between files, uint8 arrays and the [-1, 1] of the networks; grids of samples. Needs no TensorFlow."""
+"""Converts images between files, uint8 arrays and floats in [-1, 1]; lays out grids. Needs no TensorFlow."""
 import contextlib
 import io
 import os
@@ -11,14 +11,14 @@ from PIL import ExifTags, Image, ImageDraw, ImageFont
 from tf2gan.core import files
 from tf2gan.core.errors import UserError, printable, unknown
 
-# A fixed list, not what this Pillow happens to read: a file it cannot read is reported by name, never passed over.
+# A fixed list, not what the installed Pillow reads: a file that it cannot read is reported by name, never skipped.
 IMAGE_SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif",
                   ".tiff", ".webp")
 
-# Pillow halves the colour resolution of JPEG unless told not to, which shows as blur in samples and moves metrics.
+# By default, Pillow halves the colour resolution of JPEG, which blurs samples and changes metrics.
 _SAVE_OPTIONS = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}, "AVIF": {"quality": 95}}
 _SMALLEST_FONT = 11
-# Set once for the process: warnings.catch_warnings around every read is not safe in the threads that read images.
+# Set once for the process: images are read in threads, and warnings.catch_warnings is not thread-safe.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
@@ -32,12 +32,12 @@ class UnreadableImage(UserError):
 
 
 def to_uint8(images):
-    """Floats in [-1, 1], of any shape, to np.uint8 in [0, 255]: rounded to the nearest, clipped outside the range.
+    """Converts floats in [-1, 1], any shape, to np.uint8 in [0, 255]: rounded to nearest, clipped outside the range.
 
-    Raises ValueError for NaN, and for types that are not floating: integers are most likely uint8 already.
+    Raises ValueError for NaN and for non-floating types: integers are most likely uint8 already.
     """
     images = np.asarray(images)
-    if images.dtype.name in ("float16", "bfloat16"):  # too coarse to compute in, and to numpy bfloat16 is no float
+    if images.dtype.name in ("float16", "bfloat16"):  # too coarse to compute in; bfloat16 is no np.floating
         images = images.astype(np.float32)
     if not np.issubdtype(images.dtype, np.floating):
         raise ValueError(f"to_uint8 takes floats in [-1, 1], not {images.dtype}")
@@ -47,7 +47,7 @@ def to_uint8(images):
 
 
 def from_uint8(images):
-    """np.uint8, of any shape, to np.float32 in [-1, 1]; `to_uint8` is its exact inverse. ValueError for other types."""
+    """Converts np.uint8, any shape, to np.float32 in [-1, 1]; `to_uint8` inverts it exactly. Raises ValueError."""
     images = np.asarray(images)
     if images.dtype != np.uint8:
         raise ValueError(f"from_uint8 takes uint8, not {images.dtype}")
@@ -55,11 +55,12 @@ def from_uint8(images):
 
 
 def read_image(path):
-    """The file at `path` (str, bytes or PathLike) as np.uint8 [height, width, 3], turned upright as its EXIF data says.
+    """Reads the file `path` (str, bytes or PathLike) as np.uint8 [height, width, 3], turned upright by its EXIF data.
 
-    Any format that Pillow reads; of several frames the first; transparent pixels over white; 16-bit grey v becomes
-    round(v / 257), 16-bit colour v // 256 (by Pillow). Floating-point images are taken as 0..1, or as 0..65535 if the
-    largest value is above 255, and refused in between. Raises UnreadableImage, a UserError.
+    Takes any format that Pillow reads, the first of several frames, and transparent pixels over white. 16-bit grey v
+    becomes round(v / 257), 16-bit colour v // 256 (by Pillow). The range of a floating-point image is 0..1 if its
+    largest value is at most 1, and 0..65535 if that is above 255; others are refused. Raises UnreadableImage, a
+    UserError.
     """
     with _open(path) as image:
         image.load()
@@ -69,16 +70,16 @@ def read_image(path):
 def image_size(path):
     """(height, width) of what `read_image` would return, without decoding the pixels. Raises UnreadableImage.
 
-    A PNG whose EXIF data follows the pixels (allowed, but rare) is measured as stored, not as turned.
+    A PNG whose EXIF data follow the pixels (allowed, but rare) is measured as stored, before turning.
     """
     with _open(path) as image:
-        width, height = image.size  # of a TIFF, Pillow gives the size after turning it
+        width, height = image.size  # Pillow gives the size of a TIFF after turning
         return (width, height) if image.format != "TIFF" and _orientation(image) >= 5 else (height, width)
 
 
 @contextlib.contextmanager
 def _open(path):
-    """Image.open, with all that a bad file makes Pillow raise, here or while decoding, as UnreadableImage."""
+    """Image.open that turns every error of a bad file, here or while decoding, into UnreadableImage."""
     path = os.fsdecode(path)
     try:
         with Image.open(path) as image:
@@ -86,18 +87,18 @@ def _open(path):
     except Image.UnidentifiedImageError as error:
         reason = "not an image in a format that Pillow reads" if os.path.getsize(path) else "the file is empty"
         raise UnreadableImage(path, reason) from error
-    except Exception as error:  # by file, decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error ...
+    except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error ...
         raise UnreadableImage(path, _reason(error)) from error
 
 
-def _reason(error):  # str() of the system's own errors would repeat the path
+def _reason(error):  # str() of an OSError would repeat the path
     return getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
 
 
 def _orientation(image):
     try:
-        orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation)  # PNG's own method decodes the pixels
-    except Exception:  # broken EXIF data, of which the parser raises about anything, do not make a picture unreadable
+        orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation)  # the method of PNG decodes the pixels
+    except Exception:  # the parser raises anything; broken EXIF data do not make an image unreadable
         orientation = None
     return orientation if orientation in range(1, 9) else 1
 
@@ -113,7 +114,7 @@ def _upright(pixels, orientation):
 
 
 def _rgb_pixels(image):
-    if image.mode.startswith("I") or image.mode == "F":  # Pillow's own conversion would clip these to white
+    if image.mode.startswith("I") or image.mode == "F":  # Pillow's convert() would clip these to white
         return np.stack([_grey_pixels(image)] * 3, axis=-1)
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -124,7 +125,7 @@ def _rgb_pixels(image):
 def _grey_pixels(image):
     values = np.asarray(image)
     lowest, highest = values.min(), values.max()
-    # Floats with 1 < highest <= 255 may be 8-bit, dark 16-bit or high dynamic range: a guess would be silent.
+    # Floats with 1 < highest <= 255 may be 8-bit, dark 16-bit or high dynamic range: do not guess.
     if not (0 <= lowest and highest <= 65535) or (image.mode == "F" and 1 < highest <= 255):
         raise ValueError(f"grey values from {lowest} to {highest}; possible: 0 to 65535, or floats from 0 to 1")
     white = 1 if image.mode == "F" and highest <= 1 else 65535
@@ -137,7 +138,7 @@ def _grey_pixels(image):
 
 
 def encode_image(array, suffix):
-    """uint8 [height, width, 1 or 3] as the bytes of an image file of the kind that `suffix` (".png") names.
+    """Encodes uint8 [height, width, 1 or 3] in the format of `suffix`, such as ".png". Returns bytes.
 
     JPEG has quality 95 and full colour resolution, WebP and AVIF quality 95; GIF has a palette of 256 colours.
     Raises ValueError for another type or shape; UserError for an unknown suffix, and for what the format cannot hold.
@@ -158,10 +159,10 @@ def encode_image(array, suffix):
 
 
 def write_image(path, array):
-    """Writes uint8 [height, width, 1 or 3] to `path` in the format of its suffix, folders made as needed.
+    """Writes uint8 [height, width, 1 or 3] to `path` in the format of its suffix. Creates folders as needed.
 
     Nobody ever sees half a file: it is written under a temporary name beside `path` and renamed. Raises as
-    `encode_image`, and UserError if the folder cannot be written.
+    `encode_image`, and UserError if the file cannot be written.
     """
     path = pathlib.Path(path)
     encoded = encode_image(array, path.suffix)
@@ -179,25 +180,25 @@ def _check(array, num_axes, what):
 
 
 def enlarged(images, least=56):
-    """uint8 [..., height, width, channels] with every pixel repeated until images are at least so large, for people."""
+    """Repeats the pixels of uint8 [..., height, width, channels] until both sides have at least `least` pixels."""
     factor = max(1, -(-least // min(images.shape[-3:-1])))
     return images.repeat(factor, axis=-3).repeat(factor, axis=-2)
 
 
 def squared(pictures):
-    """uint8 [num, height, width, channels] as [num_rows, num_columns, ...], as square as can be, the rest white."""
+    """Arranges uint8 [num, height, width, channels] as [num_rows, num_columns, ...], nearly square on white."""
     columns = int(np.ceil(np.sqrt(len(pictures))))
     white = np.full([-len(pictures) % columns, *pictures.shape[1:]], 255, np.uint8)
     return np.concatenate([pictures, white]).reshape([-1, columns, *pictures.shape[1:]])
 
 
 def stack(pictures, gap=2):
-    """Pictures uint8 [height, width, 1 or 3], sizes may differ, under each other and flush left on white.
+    """Stacks pictures uint8 [height, width, 1 or 3] of any sizes vertically, flush left on white.
 
-    Returns uint8 [sum of heights and gaps, largest width, 3]; ValueError for no pictures, other types or shapes.
+    Returns uint8 [sum of heights and gaps, largest width, 3]. Raises ValueError for no pictures, other types or shapes.
     """
     pictures = [_check(picture, 3, "a picture") for picture in pictures]
-    width = max(picture.shape[1] for picture in pictures)  # a ValueError if there are none
+    width = max(picture.shape[1] for picture in pictures)  # raises ValueError if there are none
     bands = []
     for picture in pictures:
         bands.append(np.full([picture.shape[0] + gap, width, 3], 255, np.uint8))
@@ -206,18 +207,19 @@ def stack(pictures, gap=2):
 
 
 def grid(rows, column_titles=None, row_titles=None, gap=2):
-    """uint8 [num_rows, num_columns, height, width, 1 or 3] as one picture, uint8 [H, W, 3], on white.
+    """Lays out uint8 [num_rows, num_columns, height, width, 1 or 3] as one picture, uint8 [H, W, 3], on white.
 
-    `gap` pixels lie between neighbours, none around the outside. Column titles lie above and row titles to the left,
-    each a gap away from the images; the last image ends in the lower right corner. Column titles wider than a column
-    are set smaller, down to 11 pixels, and then cut short. ValueError for other types, shapes, numbers of titles.
+    `gap` pixels lie between neighbours, none around the outside. Column titles are above and row titles to the left,
+    each a gap away from the images; the last image ends in the lower right corner. If a column title is too wide, the
+    font shrinks, down to 11 pixels; then the title is cut. Raises ValueError for other types, shapes or numbers of
+    titles.
     """
     rows = _check(rows, 5, "a grid")
     num_rows, num_columns, height, width = rows.shape[:4]
     for what, titles, number in (("row", row_titles, num_rows), ("column", column_titles, num_columns)):
         if titles is not None and len(titles) != number:
             raise ValueError(f"{len(titles)} {what} titles for {number} {what}s")
-    # One size for all titles: the largest at which every column title fits, and at least the smallest readable one.
+    # One font size for all titles: the largest at which every column title fits, but not below the smallest readable.
     for size in range(max(_SMALLEST_FONT, min(32, min(height, width) // 8)), _SMALLEST_FONT - 1, -1):
         font = ImageFont.load_default(size=size)
         if all(_text_width(title, font) <= width for title in column_titles or []):
@@ -245,7 +247,7 @@ def _draw_text(title, font, height, width):
     if _text_width(title, font) > width:
         shortened = [title[:length] + ".." for length in range(len(title) - 1, 0, -1)]  # the font has no ellipsis
         title = next((text for text in shortened if _text_width(text, font) <= width), title)
-    canvas = Image.new("L", (width, height), 255)  # its own, so that a title never runs into its neighbour
+    canvas = Image.new("L", (width, height), 255)  # a canvas of its own, so that titles never overlap
     x = max(0, (width - _text_width(title, font)) // 2)
     ImageDraw.Draw(canvas).text((x, (height - sum(font.getmetrics())) // 2), title, fill=0, font=font, anchor="la")
     return np.asarray(canvas)[..., np.newaxis]

@@ -1,7 +1,7 @@
 """TensorFlow, imported when it is first used.
 
-For the few modules whose names are needed before any network is: the losses, which --help lists, need not keep anybody
-waiting for seconds. Everything else imports TensorFlow as usual.
+For the few modules that are needed before any network: --help lists the losses, and should not take seconds.
+Everything else imports TensorFlow as usual.
 """
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Options as dataclasses: values from a file, an earlier run or Python, checked against the types of their fields."""
+"""Checks option values from a file, an earlier run or Python against the field types of dataclasses."""
 import dataclasses
 import json
 import numbers
@@ -11,10 +11,10 @@ _KINDS = {bool: "true or false", int: "an int", float: "a float", str: "a str"}
 
 
 def typed(classes, values: dict, source=None) -> dict:
-    """`values` by field name, each of the type of its field in one of the dataclasses `classes`.
+    """Converts `values`, {field name: value}, to the types of these fields in the dataclasses `classes`.
 
-    An int serves for a float, and for a str such as an image size; a path for a str. `source`: the file that the values are from, for
-    messages. Raises UserError for a name that no class has, and for a value of another type.
+    Takes an int for a float or for a str (such as an image size), and a path for a str. `source`: the file of the
+    values, for messages. Raises UserError for a name that no class has, and for a value of another type.
     """
     where = f"{source}: " if source is not None else ""
     fields = {field.name: field for cls in classes for field in dataclasses.fields(cls)}
@@ -30,7 +30,7 @@ def typed(classes, values: dict, source=None) -> dict:
 
 
 class _Refused(Exception):
-    """The rest of a message that begins with the option."""
+    """The end of an error message that begins with the option."""
 
 
 def _converted(kind, value):
@@ -47,7 +47,7 @@ def _converted(kind, value):
         return value
     if isinstance(value, os.PathLike) and kind is str:
         return os.fspath(value)
-    if not isinstance(value, bool):  # which is an int to Python; numpy's numbers are numbers too
+    if not isinstance(value, bool):  # bool is an int in Python; numpy's numbers pass too
         if isinstance(value, numbers.Integral) and kind in (int, float, str):
             return kind(value)
         if isinstance(value, numbers.Real) and kind is float:
@@ -58,7 +58,7 @@ def _converted(kind, value):
         return value
     try:
         text = value if isinstance(value, str) else json.dumps(value)
-    except TypeError:  # of Python
+    except TypeError:  # a Python object that JSON does not know
         text = repr(value)
     if value is None or isinstance(value, (list, dict)):
         raise _Refused(f": {text} is not possible; needed: {_KINDS[kind]}")

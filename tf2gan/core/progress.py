@@ -1,4 +1,4 @@
-"""How far a tool has come, on stderr."""
+"""Shows the progress of a tool on stderr."""
 import importlib.util
 import sys
 
@@ -6,7 +6,7 @@ import tqdm
 
 
 def bar(**options):
-    """A tqdm bar on stderr where that is a terminal, or in a notebook that can show one; else a disabled one."""
+    """A tqdm bar on stderr if that is a terminal, or in a notebook that can show one; else a disabled bar."""
     if "ipykernel" in sys.modules and importlib.util.find_spec("ipywidgets"):
         from tqdm import notebook
 
@@ -15,7 +15,7 @@ def bar(**options):
 
 
 class Counter:
-    """What a tool has done of its images: a bar on stderr where that is a terminal, else a line at every tenth."""
+    """Counts a tool's finished images: a bar on stderr if that is a terminal, else a line at every tenth."""
 
     def __init__(self, what, total):
         self.what, self.total, self.done = what, total, 0
@@ -38,5 +38,5 @@ class Counter:
 
 
 def number(value) -> str:
-    """A figure's value for people."""
+    """Formats a metric value for people."""
     return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3g}"

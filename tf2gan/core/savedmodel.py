@@ -1,4 +1,4 @@
-"""Finding and loading SavedModels: a folder that is none, or is damaged, gets one clear line."""
+"""Finds and loads SavedModels; one clear line reports a folder that is not one or is damaged."""
 import os
 import pathlib
 import sys
@@ -15,7 +15,7 @@ _LONGEST_REASON = 160  # characters; TensorFlow's own messages can fill a screen
 def versions(directory):
     """{number: pathlib.Path} of what TensorFlow Serving takes for versions of the model in `directory`.
 
-    Whatever has a number for a name counts, folder or not, complete or not: that name is taken.
+    Every entry named by a number counts, folder or not, complete or not: that name is in use.
     """
     return {int(path.name): path for path in pathlib.Path(directory).glob("*")
             if path.name.isascii() and path.name.isdecimal()}
@@ -33,7 +33,7 @@ def find(path):
     if _has_graph(path):
         return path
     numbered = versions(path)
-    # No falling back to an older version if the newest is incomplete: the user would not know which one answered.
+    # Does not fall back to an older version if the newest is incomplete: the user would not know which one ran.
     newest = numbered[max(numbered)] if numbered else path
     if not _has_graph(newest):
         raise UserError(f"{printable(newest)} is not a SavedModel: it has no saved_model.pb")
@@ -45,18 +45,18 @@ def _has_graph(folder):
 
 
 def load(path, needed=(), tags=None):
-    """What tf.saved_model.load makes of the SavedModel at `path` (see `find`).
+    """Loads the SavedModel at `path` (see `find`) with tf.saved_model.load.
 
     Args:
-        path: savedmodels/NAME, of which the highest version is taken, or savedmodels/NAME/VERSION.
+        path: savedmodels/NAME, for its highest version, or savedmodels/NAME/VERSION.
         needed: names of signatures that the model must have.
-        tags: of the graph among several; None: there is only one.
+        tags: select one of several graphs; None: there is only one.
 
     Raises UserError if there is no SavedModel, if it is damaged, or if it lacks a signature of `needed`.
     """
     folder = find(path)
     try:
-        # What TensorFlow logs is dropped if this fails: the same error several times, over many lines.
+        # If loading fails, what TensorFlow logs is dropped: it repeats the error over many lines.
         with quiet.captured() as logged:
             loaded = tf.saved_model.load(os.fspath(folder), tags)
             _check_fingerprint(folder)
@@ -72,7 +72,7 @@ def load(path, needed=(), tags=None):
 
 
 def _check_fingerprint(folder):
-    """TensorFlow passes over a damaged fingerprint in silence; but then the copy is not complete."""
+    """Raises ValueError for a damaged fingerprint: TensorFlow ignores it, but the copy is then incomplete."""
     if not (folder / "fingerprint.pb").is_file():
         return  # written by a TensorFlow older than 2.12
     fingerprint = tf.saved_model.experimental.read_fingerprint(os.fspath(folder))
@@ -81,9 +81,9 @@ def _check_fingerprint(folder):
 
 
 def reason(error):
-    """What is wrong, in one line, of what TensorFlow raises."""
+    """The cause of a TensorFlow error, in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # Of a graph that fails in its run, the reason follows a list of places, and stands before the name of the node.
+    # If a graph fails while it runs, the cause stands after a list of places and before the name of the node.
     nodes = [number for number, line in enumerate(lines) if line.startswith("[[{{") and number]
     found = lines[nodes[0] - 1] if nodes else lines[0] if lines else ""
     return f"{type(error).__name__}: {found[:_LONGEST_REASON]}{'...' if len(found) > _LONGEST_REASON else ''}"

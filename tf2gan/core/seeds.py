@@ -1,11 +1,11 @@
-"""Dice that a resumed run throws again: every number is a pure function of a seed and of what it is for."""
+"""Random seeds as pure functions of a seed and a purpose, so that a resumed run draws the same random numbers."""
 import zlib
 
 import tensorflow as tf
 
 
 def fold(seed, *purpose):
-    """A new seed from `seed` and each of `purpose`, in order.
+    """Derives a new seed from `seed` and each of `purpose`, in order.
 
     Args:
         seed: int, or int64 tensor of shape [2] (what this function returns).
@@ -13,12 +13,12 @@ def fold(seed, *purpose):
 
     Returns:
         int64 tensor [2] for the `tf.random.stateless_*` functions. Only both elements together are random: the second
-        is the last purpose as it is.
+        is the last purpose, unchanged.
     """
     if isinstance(seed, int):
         seed = tf.constant([seed, 0], tf.int64)
     for item in purpose:
         if isinstance(item, str):
-            item = zlib.crc32(item.encode()) & 0x7FFFFFFF  # hash() differs from process to process
+            item = zlib.crc32(item.encode()) & 0x7FFFFFFF  # hash() differs between processes
         seed = tf.random.fold_in(seed, tf.cast(item, tf.int64))
     return seed

@@ -1,4 +1,4 @@
-"""Which software the numbers of a run depend on."""
+"""Versions of the software that the numbers of a run depend on."""
 import importlib.metadata
 import platform
 
@@ -6,6 +6,6 @@ from tf2gan._version import __version__
 
 
 def versions() -> dict:
-    """The software that the numbers of a run depend on."""
+    """{name: version} of the software that the numbers of a run depend on."""
     return {"tf2gan": __version__, "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy")}}

@@ -1,6 +1,6 @@
-"""How many images a GAN that classifies reads right, beside the same network trained without a GAN.
+"""Accuracy of a GAN that classifies, beside that of the same network trained without a GAN.
 
-The images are those of a split that training has not seen; their labels are counted as true.
+By default the images are from a split that training has not seen. Their labels count as true.
 """
 import contextlib
 import dataclasses
@@ -23,9 +23,9 @@ from tf2gan.runs.restore import load_gan
 
 
 def parted(settings, classifies) -> tuple:
-    """(whether accuracy is measured, the Settings for what is measured of the generator, or None for nothing).
+    """(whether accuracy is measured, the Settings for metrics of the generator, or None without any).
 
-    Of a model that `classifies` the default is its accuracy alone. Raises UserError for metrics that there are not.
+    For a model that `classifies`, the default is accuracy alone. Raises UserError for unknown metrics.
     """
     if not classifies:
         if settings.metrics is not None:
@@ -36,16 +36,16 @@ def parted(settings, classifies) -> tuple:
     return ACCURACY in names, dataclasses.replace(settings, metrics=others) if others else None
 
 
-# Of a run, and of an export.
+# Evaluation of a run, and of an export.
 
 def of_run(gan, record, settings, data, split=None) -> dict:
-    """The record of the accuracy of a GAN from `session.load_gan`, and of all that was trained to compare it with.
+    """The record of the accuracy of a GAN from `runs.restore.load_gan`, and of the networks trained for comparison.
 
     Args:
         data: what `generated.data_of_run` returned.
-        split: the name of the split that was asked for, without which those of training are not taken.
+        split: the name of the requested split; the training images are used only on request.
 
-    Raises UserError where the data have no labels for it.
+    Raises UserError if the data have no suitable labels.
     """
     columns = {which: reader(gan, which) for which in gan.classifiers}
     columns["untrained"] = reader(generated.new_gan(type(gan), gan.config))
@@ -54,7 +54,7 @@ def of_run(gan, record, settings, data, split=None) -> dict:
 
 
 def of_savedmodel(path, card, settings, data, split=None) -> dict:
-    """The same of an export with the card `card`, which has the model alone; `data`: `generated.data_of_savedmodel`."""
+    """The same for an export with the model card `card`, of its model alone; `data`: `generated.data_of_savedmodel`."""
     model = classification.Classifier.from_savedmodel(path)
     decays = (card["config"].get(name) for name in ("ema_decay", "classifier_ema_decay"))
     weights = "averaged" if any(decay is not None for decay in decays) else "raw"
@@ -63,10 +63,9 @@ def of_savedmodel(path, card, settings, data, split=None) -> dict:
 
 
 def of_finished_run(path) -> list:
-    """Measures a run at its end as tools/evaluate.py does, and writes its evaluation.json; lines to be told.
+    """Evaluates a finished run like tools/evaluate.py, and writes its evaluation.json. Returns lines to print.
 
-    Without a split test nothing is measured or told; of labels that are not as they should be it is told only, since
-    the training itself is done.
+    Without a split test it does nothing. Unsuitable labels are only reported, since the training itself is done.
     """
     gan, record = load_gan(path)
     try:
@@ -82,15 +81,15 @@ def of_finished_run(path) -> list:
 
 
 def merged(accuracy, generator) -> dict:
-    """One record of two of the same model."""
+    """One record from two records of the same model."""
     return results.record({**generator["protocol"], **accuracy["protocol"]}, accuracy["figures"] + generator["figures"],
                           **{part: {**generator, **accuracy}.get(part) for part in ("classes", "confusion", "nearest")})
 
 
-# Reading.
+# Predictions.
 
 def reader(gan, which="model"):
-    """A function of uint8 images [n, height, width, channels] to the classes that are read, int64 [n]."""
+    """A function from uint8 images [n, height, width, channels] to their predicted classes, int64 [n]."""
     def read(images):
         return gan.classify(images.astype(np.float32) / 127.5 - 1.0, which).numpy().argmax(axis=-1)
 
@@ -98,17 +97,17 @@ def reader(gan, which="model"):
 
 
 def accuracy(read, images, labels) -> float:
-    """The share of uint8 images [n, height, width, channels] that are read as their labels int [n]."""
+    """The share of uint8 images [n, height, width, channels] whose prediction equals their label; labels int [n]."""
     size = image_sets.batch_size(images.shape[1:])
     return float(np.mean(np.concatenate([read(images[start:start + size])
                                          for start in range(0, len(images), size)]) == labels))
 
 
 def confusion(columns, images, class_names, counter=None) -> dict:
-    """What each of {column: function as of `reader`} reads an ImageSet with labels as.
+    """Confusion matrices of `columns`, {column: function from `reader`}, on an ImageSet with labels.
 
-    Returns {"names": [class name], "columns": {column: what `label_agreement` gives}}: rows of a matrix are the true
-    classes, columns those read. `counter`: called with the number of images of each batch.
+    Returns {"names": [class name], "columns": {column: what `label_agreement` returns}}. Rows of a matrix are true
+    classes, columns predicted ones. `counter`: called with the number of images of each batch.
     """
     labels, read = [], {column: [] for column in columns}
     for batch, of_batch in images.batches():
@@ -123,9 +122,9 @@ def confusion(columns, images, class_names, counter=None) -> dict:
 
 
 def weights_of(config, weights):
-    """Which weights a classifier reads with, "averaged" or "raw".
+    """Which weights a classifier predicts with, "averaged" or "raw".
 
-    `config`: that of its GAN, a dict; `weights`: which ones the GAN uses of those that it averages.
+    `config`: the Config of its GAN, as a dict; `weights`: which weights the GAN uses where it has averages.
     """
     return "raw" if config.get("classifier_ema_decay") is None else weights
 
@@ -152,7 +151,7 @@ def _of_readers(columns, class_names, data, split, settings, source, weights, co
 
 
 def _labelled(data, class_names, split, settings):
-    """The ImageSet to measure on. Raises UserError if its images have not all a label of these classes."""
+    """The ImageSet to evaluate on. Raises UserError unless all its images have a label of these classes."""
     flag = f"--metrics {ACCURACY}"
     if data.class_names is None:
         raise UserError(f"{flag}: {data.label} has no labels")
@@ -172,12 +171,12 @@ def _labelled(data, class_names, split, settings):
     return data.images(data.reference, settings.num, settings.seed)
 
 
-# In the course of a training.
+# During training.
 
 def unused(train, config, num, seed=0) -> tuple:
-    """(uint8 images [n, height, width, channels], labels int64 [n]) of a split whose labels a training does not use.
+    """(uint8 images [n, height, width, channels], labels int64 [n]) of a split, whose labels a training does not use.
 
-    At most `num` of them, which ones by `seed`. Raises UserError if it uses all labels.
+    At most `num` images, chosen by `seed`. Raises UserError if training uses all labels.
     """
     positions = _unused_positions(labelled.read_labels(train, config.dataset), train.class_names, config, num, seed)
     return pipeline.labelled_arrays(labelled.taken(train, positions, "unused"), config.image_shape, config.channels)

@@ -1,4 +1,4 @@
-"""Sets of images beside the real ones: observed, the real ones from the cache where they are there, and compared."""
+"""Observes sets of images and compares them with the real ones, whose features are cached."""
 import contextlib
 import dataclasses
 from typing import Optional
@@ -11,28 +11,28 @@ from tf2gan.evaluation import results
 from tf2gan.metrics import feature_cache, features, registry
 from tf2gan.metrics.classifier import label_agreement
 
-_FORMAT = 1  # of cached features; raised with every change here that makes others of the same key
+_FORMAT = 1  # of cached features; to be raised with every change here that changes the features of a key
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How to measure; the same for all sources."""
+    """How to evaluate; the same for runs, exports and folders."""
 
-    metrics: Optional[str] = None  # names with commas between; None: all of these data and extractor but the slow ones
-    extractor: str = "classifier"  # what features come from
+    metrics: Optional[str] = None  # comma-separated names; None: all that fit the data and extractor, but the slow ones
+    extractor: str = "classifier"  # where features come from
     num: Optional[int] = None  # images of each set; None: as many as the reference has, up to 10 000
-    seed: int = 0  # of latents, and of which real images are taken in which order
+    seed: int = 0  # of latents, and of the choice and order of real images
     show_progress: bool = False
 
     def check(self):
-        """Raises UserError for metrics and extractors that there are not, before anything is loaded."""
+        """Raises UserError for unknown metrics and unavailable extractors, before anything is loaded."""
         if self.metrics is not None:
             registry.parse(self.metrics, classifies=True)
         features.check(self.extractor)
 
 
 def chosen(settings, image_shape):
-    """The names of the metrics. Raises UserError for those that cannot be had of images of this shape."""
+    """The names of the metrics. Raises UserError for those unavailable with this image shape or extractor."""
     kind = settings.extractor.split(":")[0]
     if settings.metrics is None:
         lacking = {"classifier": (), "inception": ("classes",)}.get(kind, ("classes", "is"))
@@ -46,7 +46,7 @@ def chosen(settings, image_shape):
 
 
 def extractor_record(extractor):
-    """What a figure's protocol says of its extractor; None for none."""
+    """What a protocol says about its extractor; None without one."""
     if extractor is None:
         return None
     kept = {name: value for name, value in extractor.info.items() if name not in ("identity", "versions")}
@@ -54,9 +54,9 @@ def extractor_record(extractor):
 
 
 def observed(images, names, extractor, settings) -> dict:
-    """What `measures.observe` gives of an ImageSet, and its "labels" where it has any.
+    """What `registry.observe` returns for an ImageSet, and its "labels" if it has any.
 
-    What an extractor makes of real images is kept in the cache, under their key and the extractor's hash.
+    An extractor's outputs for real images are cached, under the key of the images and the extractor's hash.
     """
     reads = {registry.METRICS[name].reads for name in names}
     from_extractor = reads & registry.EXTRACTED
@@ -64,7 +64,7 @@ def observed(images, names, extractor, settings) -> dict:
     if from_extractor and images.key is not None:
         key = {**images.key, "extractor": extractor_record(extractor), "format": _FORMAT}
         arrays = feature_cache.cached(key, lambda: _read(images, from_extractor, extractor, settings))
-        registry.check_extracted(arrays, reads, extractor)  # they may have been made for figures that read features
+        registry.check_extracted(arrays, reads, extractor)  # they may have been made for metrics that read features
         reads -= registry.EXTRACTED
     return {**arrays, **_read(images, reads, extractor, settings)} if reads else arrays
 
@@ -87,16 +87,16 @@ def _read(images, reads, extractor, settings):
 
 
 def compare(columns, data, extractor, settings, names, protocol, weights=None, asked=False) -> dict:
-    """The record of an evaluation of sets of images beside the reference split of real ones.
+    """The record of an evaluation of sets of images, compared with the reference split of real images.
 
     Args:
         columns: {"model": ImageSet, and perhaps "untrained"}.
-        data: `sources.RealData`; its floor, as many images as the model's, is added as the column `real_train`.
-        extractor: None where no metric reads features.
-        settings, names: Settings, and its metrics.
-        protocol: what else the record says.
-        weights: "averaged" or "raw", of a model.
-        asked: whether the images' labels are classes that were asked for.
+        data: `image_sets.RealData`; as many images of its floor as the model has are added as column `real_train`.
+        extractor: None if no metric reads its outputs.
+        settings, names: Settings, and the names of the metrics.
+        protocol: further entries of the record's protocol.
+        weights: "averaged" or "raw"; None without a model.
+        asked: whether the labels of the images are classes that were asked for.
     """
     num = columns["model"].num
     real = data.images(data.reference, max(num, registry.MOST_IMAGES), settings.seed)
@@ -136,12 +136,12 @@ def compare(columns, data, extractor, settings, names, protocol, weights=None, a
 
 
 def _classes(class_names, arrays, reference, asked):
-    """Shares of classes in each column and, where labels were asked for, how they were read."""
+    """Shares of classes in each column and, if labels were asked for, how they were predicted."""
     everything = {**arrays, "reference": reference}
     classes = {"names": list(class_names),
                "shares": {column: registry.class_shares(part).tolist() for column, part in everything.items()}}
     if asked:
-        # Of real images those that the classifier has not learned from.
+        # Without real_train: unless train is the reference, the classifier was trained on it.
         classes["confusion"] = {
             column: label_agreement(part["labels"], part["probabilities"].argmax(-1), len(class_names))
             for column, part in everything.items() if column != "real_train"}

@@ -1,6 +1,6 @@
-"""Figures in the course of a training.
+"""Metrics during training.
 
-They are taken beside the training images: a checkpoint that is chosen by them leaves those of the test split unspoilt.
+They compare with training images, so that choosing a checkpoint by them does not bias metrics on the test split.
 """
 import contextlib
 import dataclasses
@@ -14,9 +14,9 @@ from tf2gan.models import generation, translation
 
 
 def check(gan_class, options) -> tuple:
-    """The short names of the figures of the model that a training with these options gives, before data are loaded.
+    """The short names of the metrics of the model in a training with these options, before data are loaded.
 
-    Raises UserError for metrics that this kind of method cannot be measured by, and for an extractor that there is not.
+    Raises UserError for metrics that do not apply to this kind of method, and for an unavailable extractor.
     """
     with _own_flags():
         return _names(gan_class, _settings(options))
@@ -39,15 +39,15 @@ def _names(gan_class, settings):
 
 
 def make(gan, splits, record, options, show_progress=False):
-    """A function of the GAN that returns its `Figure`s; the real images are read here, once.
+    """A function from the GAN to its `Figure`s. The real images are read here, once.
 
     Args:
-        gan: the one that is trained; it generates with its averaged weights.
+        gan: the GAN in training; it generates with its averaged weights.
         splits: {name: Split} of the training.
         record: the run's config.json, for the name of the data.
-        options: `training.Options`.
+        options: `training.options.Options`.
 
-    Raises UserError for figures that cannot be had of these data.
+    Raises UserError for metrics that are not available for these data.
     """
     settings = _settings(options, show_progress)
     with _own_flags():
@@ -61,16 +61,16 @@ def make(gan, splits, record, options, show_progress=False):
 
 
 def at_end(gan, path) -> list:
-    """Lines about a run whose training has ended, for people: the accuracies of a GAN that classifies."""
+    """Lines to print when a run's training has ended: the accuracies of a GAN that classifies."""
     return classified.of_finished_run(path) if gan.abilities.classifies else []
 
 
 def _accuracies(gan, train, num):
-    """`accuracy`, and `accuracy_baseline` where that is trained, on training images whose labels training does not use.
+    """`accuracy`, and `accuracy_baseline` if that is trained, on training images whose labels training does not use.
 
-    The test split is left unspoilt, but labels are spent that a real application may not have: there it is those of the
-    labelled images that are dear, and a part of them would have to be put aside. The images themselves are among the
-    unlabelled ones that the GAN learns from. The network that learns from all labels knows these, and is left out.
+    The test split stays unused. But this takes labels that a real application may not have: there, a part of the few
+    labelled images would have to be held out. The images themselves are among the unlabelled ones that the GAN learns
+    from. The network that learns from all labels has seen their labels, and is left out.
     """
     images, labels = classified.unused(train, gan.config, num)
     against = f"{image_sets.label_of(gan.config.dataset)}-train-unlabelled"
@@ -91,12 +91,12 @@ def _accuracies(gan, train, num):
 def _generated(gan, options, settings):
     config = gan.config
     data = image_sets.load_real(config.dataset, generation.traits(gan).image_shape, options.data_dir,
-                             options.skip_unreadable, "train")
+                                options.skip_unreadable, "train")
     names, extractor = generated.how(data, settings)
     real = data.images("train", max(settings.num, registry.MOST_IMAGES), settings.seed)
 
     def fake():
-        # With a sampler of its own each time: the graph of a GAN that grows is that of one of its levels.
+        # A new sampler each time, because the graph of a growing GAN is that of its current level.
         return image_sets.generated(generation.Sampler.from_gan(gan), settings.num, settings.seed)
 
     for images in (real, fake()):
@@ -146,7 +146,7 @@ def _translations(gan, splits, settings):
 
 @contextlib.contextmanager
 def _own_flags():
-    """Messages that name a flag of tools/evaluate.py name that of tools/train.py instead."""
+    """Replaces flags of tools/evaluate.py in messages by those of tools/train.py."""
     try:
         yield
     except UserError as error:

@@ -1,4 +1,4 @@
-"""Figures of runs, exports and folders of images, each with its protocol and beside its anchors."""
+"""Evaluates runs, exports and folders of images: metrics with their protocol, each beside its baselines."""
 from tf2gan.core.errors import UserError
 from tf2gan.evaluation import classified, generated, translated
 from tf2gan.evaluation.comparison import Settings
@@ -11,14 +11,14 @@ def evaluate_run(path, settings=Settings(), against=None, split=None, data_dir=N
     """The record of an evaluation of a run (see `results.record`).
 
     Args:
-        against: data set to compare with; None is that of the run.
-        split: of it (None: test, else validation, else train); translations are measured on testA and testB, and
-            accuracy on train only if that is asked for.
-        checkpoint, weights: see `session.load_gan`.
-        nearest: folder for pictures of samples beside their nearest training images; None: they are not looked for.
-        own: networks that the user brought to the training, as `load_gan` takes them.
+        against: data set to compare with; None: that of the run.
+        split: of this data set (None: test, else validation, else train). Translations are evaluated on testA and
+            testB, and accuracy on train only on request.
+        checkpoint, weights: see `runs.restore.load_gan`.
+        nearest: folder for pictures of samples beside their nearest training images; None: these are not searched.
+        own: the user's own networks of the training, as `load_gan` takes them.
 
-    Raises UserError for a run that cannot be loaded and for figures that cannot be had.
+    Raises UserError for a run that cannot be loaded and for metrics that are not available.
     """
     gan, record = load_gan(path, checkpoint, weights, own)
     if gan.abilities.translates:
@@ -62,5 +62,5 @@ def _parted(settings, classifies, nearest):
 
 
 def _merged(accuracy, generator):
-    """One record of two, of which one may be missing."""
+    """One record from two, one of which may be missing."""
     return classified.merged(accuracy, generator) if accuracy and generator else accuracy or generator

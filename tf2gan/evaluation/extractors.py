@@ -1,4 +1,4 @@
-"""The extractor that `--extractor` names, for the data that are measured."""
+"""The extractor that `--extractor` names, for the data of an evaluation."""
 import numpy as np
 import tensorflow as tf
 
@@ -7,15 +7,15 @@ from tf2gan.data import pipeline
 from tf2gan.metrics import features, registry
 from tf2gan.metrics.classifier import Recipe, classifier_for
 
-CLASSIFIER_SIDE = 64  # pixels; a classifier reads larger images brought to this at their smaller side
-# Two thousand images of two domains; at 64x64 a step costs five times that of a digit.
+CLASSIFIER_SIDE = 64  # pixels; a classifier reads larger images resized to this at their smaller side
+# For about two thousand images of two domains. At 64x64 a step costs five times as much as with digits.
 DOMAIN_RECIPE = Recipe(steps=600, batch_size=64)
-_HELD_OUT = 10  # one image of so many measures the classifier where there is no test split
+_HELD_OUT = 10  # without a test split, one training image in ten is held out to test the classifier
 _CROP = "bilinear, antialiased, middle crop"
 
 
 class Resized:
-    """An extractor that reads images at another size than they come in: bilinear, antialiased."""
+    """An extractor that resizes its images first: bilinear, antialiased."""
 
     def __init__(self, extractor, size):
         """`size`: (height, width)."""
@@ -29,13 +29,13 @@ class Resized:
 
 
 def check(spec, names):
-    """Raises UserError for a spec that no extractor has, if any of the metrics `names` reads features."""
+    """Raises UserError for a spec without an available extractor, if any of the metrics `names` needs one."""
     if registry.needs_extractor(names):
         features.check(spec)
 
 
 def classifier_shape(image_shape):
-    """[height, width, channels] at which a classifier reads such images."""
+    """(height, width, channels) at which a classifier reads images of `image_shape`."""
     height, width, channels = image_shape
     scale = min(1.0, CLASSIFIER_SIDE / min(height, width))
     return round(height * scale), round(width * scale), channels
@@ -45,10 +45,10 @@ def of_classes(spec, data, show_progress=False):
     """The extractor for data with or without classes.
 
     Args:
-        spec: as `features.check` takes it; "classifier" is one of the data's own classes.
-        data: `sources.RealData`.
+        spec: as `features.check` takes it; "classifier" is one trained on the data's own classes.
+        data: `image_sets.RealData`.
 
-    Raises UserError where it cannot be had.
+    Raises UserError if it is not available.
     """
     def classifier():
         if data.class_names is None:
@@ -74,11 +74,11 @@ def of_classes(spec, data, show_progress=False):
 
 
 def of_domains(spec, splits, label, image_shape, show_progress=False):
-    """The extractor for unpaired data; "classifier" is one that tells images of A from those of B.
+    """The extractor for unpaired data; "classifier" is one trained to tell images of A from those of B.
 
     Args:
         splits: with trainA, trainB, testA, testB.
-        label: the name of the data for figures.
+        label: the name of the data in metric names.
     """
     shape = classifier_shape((*image_shape[:2], 3))
 
@@ -99,14 +99,14 @@ def of_domains(spec, splits, label, image_shape, show_progress=False):
 
 
 def _made(spec, classifier, image_shape, shape):
-    """`shape`: at which a classifier reads images that come in at `image_shape`."""
+    """The extractor of `spec`. `shape`: that at which a classifier reads images of `image_shape`."""
     extractor = features.make(spec, classifier)
     resized = spec == "classifier" and shape[:2] != tuple(image_shape[:2])
     return Resized(extractor, shape[:2]) if resized else extractor
 
 
 def _part(labelled, held_out):
-    """Images and labels that are, or are not, held out: the same at every call."""
+    """The held-out images and labels, or all others; the same ones at every call."""
     images, labels = labelled
     chosen = np.zeros(len(images), bool)
     chosen[np.random.default_rng(0).permutation(len(images))[::_HELD_OUT]] = True

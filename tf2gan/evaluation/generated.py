@@ -1,4 +1,4 @@
-"""Figures of images made from latents, by a run or an export, and of a folder of images."""
+"""Evaluates images generated from latents, by a run or an export, and the images of a folder."""
 import os
 
 import tensorflow as tf
@@ -12,51 +12,51 @@ from tf2gan.runs.record import check_same_data, from_record
 
 
 def data_of_run(gan, record, against=None, split=None, data_dir=None) -> image_sets.RealData:
-    """The real images for a GAN from `session.load_gan`, at its image shape.
+    """The real images for a GAN from `runs.restore.load_gan`, at its image shape.
 
     Args:
-        against: data set to compare with; None is that of the run, which must not have changed.
-        split: of it; None: the first there is of test, validation, train.
+        against: data set to compare with; None: that of the run, which must not have changed.
+        split: of this data set; None: the first that exists of test, validation, train.
     """
     options = record["options"]
     data = image_sets.load_real(against or gan.config.dataset, generation.traits(gan).image_shape,
-                             data_dir or options.get("data_dir"), options.get("skip_unreadable", False), split)
+                                data_dir or options.get("data_dir"), options.get("skip_unreadable", False), split)
     if against is None:
         check_same_data(gan.config.dataset, record, data.splits)
     return data
 
 
 def of_run(gan, record, settings, data, nearest=None) -> dict:
-    """The record of an evaluation of a GAN from `session.load_gan`, beside `data_of_run`.
+    """The record of an evaluation of a GAN from `runs.restore.load_gan`, compared with `data_of_run`.
 
-    `nearest`: folder for pictures of the nearest training images; None: they are not looked for.
+    `nearest`: folder for pictures of the nearest training images; None: these are not searched.
     """
     return _of_samplers(generation.Sampler.from_gan(gan), new_gan(type(gan), gan.config), data, settings,
                         source_of_run(gan, record), record["weights"], nearest)
 
 
 def source_of_run(gan, record) -> dict:
-    """What a protocol says of what is measured."""
+    """What a protocol says about an evaluated run."""
     return {"source": f"run of {record.get('preset') or record['model']}", "images_seen": int(gan.images_seen.numpy())}
 
 
 def source_of_savedmodel(card) -> dict:
-    """The same of an export with the card `card`."""
+    """The same for an export with the model card `card`."""
     return {"source": f"export {card['name']}, version {card['version']}", "images_seen": card["images_seen"]}
 
 
 def data_of_savedmodel(path, card, against=None, split=None, data_dir=None) -> image_sets.RealData:
-    """The real images for an export with the card `card`: by default of the data that this names."""
+    """The real images for an export with the model card `card`, by default from the data set that the card names."""
     return image_sets.load_real(against or card["data"], generation.traits_of_savedmodel(path).image_shape, data_dir,
-                             reference=split)
+                                reference=split)
 
 
 def of_savedmodel(path, card, settings, data, nearest=None) -> dict:
-    """The record of an evaluation of an export, beside `data_of_savedmodel`."""
+    """The record of an evaluation of an export, compared with `data_of_savedmodel`."""
     try:
         gan_class, config = from_record(card)
         anchor, protocol = new_gan(gan_class, config), {}
-    except UserError as error:  # an export outlives the options that its method has today
+    except UserError as error:  # options of the method may have changed since the export
         anchor, protocol = None, {"untrained": f"not to be had: {error}"}
     return _of_samplers(generation.Sampler.from_savedmodel(path), anchor, data, settings,
                         {**source_of_savedmodel(card), **protocol},
@@ -70,7 +70,7 @@ def _of_samplers(sampler, untrained, data, settings, protocol, weights, nearest)
     columns = {"model": image_sets.generated(sampler, num, settings.seed, "samples")}
     if untrained is not None:
         columns["untrained"] = image_sets.generated(generation.Sampler.from_gan(untrained), num, settings.seed,
-                                                 "samples of the untrained network")
+                                                    "samples of the untrained network")
     asked = "classes" in names and bool(sampler.class_names) and tuple(sampler.class_names) == tuple(data.class_names)
     result = comparison.compare(columns, data, extractor, settings, names, protocol, weights, asked)
     return _with_neighbors(result, nearest, columns["model"], data, extractor, settings)
@@ -78,18 +78,18 @@ def _of_samplers(sampler, untrained, data, settings, protocol, weights, nearest)
 
 def of_images(folder, against, settings, image_size=None, split=None, data_dir=None, skip_unreadable=False,
               nearest=None) -> dict:
-    """The record of an evaluation of the images in a folder, beside a data set or another folder.
+    """The record of an evaluation of the images in a folder, compared with a data set or another folder.
 
-    `image_size`: (height, width) to bring both to; None: that of the data set, whose images must then have one.
+    `image_size`: (height, width) to resize both to; None: the size of the data set's images, which must share one.
     """
     if not memory.is_name(folder) and not os.path.isdir(folder):
         raise UserError(f"--images {folder}: no such folder")
     data = image_sets.load_real(against, image_size, data_dir, skip_unreadable, split)
     names, extractor = how(data, settings)
     images = image_sets.folder_images(folder, data.image_shape, settings.num or registry.MOST_IMAGES, settings.seed,
-                                   skip_unreadable)
+                                      skip_unreadable)
     result = comparison.compare({"model": images}, data, extractor, settings, names,
-                               {"source": f"folder {image_sets.label_of(folder)}"})
+                                {"source": f"folder {image_sets.label_of(folder)}"})
     return _with_neighbors(result, nearest, images, data, extractor, settings)
 
 
@@ -116,4 +116,4 @@ def weights_of(gan):
 def new_gan(gan_class, config):
     """A GAN with the initial weights of a configuration."""
     tf.keras.utils.set_random_seed(config.seed)
-    return gan_class(config, 2 ** 40)  # some end of training, to which a learning rate can fall; it is never trained
+    return gan_class(config, 2 ** 40)  # some length of training, for learning rate schedules; it is never trained

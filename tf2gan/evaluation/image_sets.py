@@ -1,4 +1,4 @@
-"""Sets of images to be measured: real ones of a data set, files of a folder, and what a model generates."""
+"""Sets of images to evaluate: real ones of a data set, files of a folder, and images that a model makes."""
 import dataclasses
 import os
 import re
@@ -9,16 +9,16 @@ import numpy as np
 from tf2gan.core.errors import UserError
 from tf2gan.data import load, pipeline
 
-REFERENCES = ("test", "validation", "train")  # what generated images are compared with: the first that there is
-_PIXELS = 2 ** 19  # of a batch, whose activations in an extractor are many times as large
+REFERENCES = ("test", "validation", "train")  # generated images are compared with the first that exists
+_PIXELS = 2 ** 19  # per batch; its activations in an extractor are many times as large
 
 
 @dataclasses.dataclass(frozen=True)
 class ImageSet:
-    """`num` images of one shape, read anew by each call of `batches`.
+    """`num` images of one shape. Each call of `batches` reads them again.
 
-    `batches()` gives pairs of uint8 [n, *image_shape] and int64 [n], the labels that were asked for, or None.
-    `key`, a dict for JSON, tells the set from any other; None where nothing can.
+    `batches()` yields pairs of images uint8 [n, *image_shape] and their labels (true, or asked for) int64 [n], or None.
+    `key`, a JSON-able dict, identifies the set; None if nothing does.
     """
 
     name: str
@@ -29,15 +29,16 @@ class ImageSet:
 
 
 def batch_size(image_shape):
-    """Images to be measured at once; it changes speed and memory only."""
+    """Number of images to process at once. It changes only speed and memory."""
     return int(np.clip(_PIXELS // (image_shape[0] * image_shape[1]), 1, 500))
 
 
 class RealData:
-    """The splits of a data set at one image shape; images come in a random order that the seed gives.
+    """The splits of a data set at one image shape; images come in a random order that the seed determines.
 
-    Attributes: `label`, the name for figures; `splits`; `class_names`; `reference` and `floor`, names of the split that
-    generated images are compared with and of the one that is compared with it in their place, None if there is none.
+    Attributes: `label`, the name in metric names; `splits`; `class_names`; `reference`, the name of the split that
+    generated images are compared with; `floor`, the name of another split, which is compared with the reference as a
+    baseline, None if there is none.
     """
 
     def __init__(self, dataset, splits, image_shape, reference=None):
@@ -52,12 +53,12 @@ class RealData:
 
     @property
     def resize(self):
-        """How images are brought to the shape."""
+        """How images are resized to the shape, as a protocol says it."""
         sizes = {tuple(split.image_shape[:2]) for split in self.splits.values()}
         return "none" if sizes == {self.image_shape[:2]} else "bilinear, antialiased, middle crop"
 
     def images(self, split, num=None, seed=0) -> ImageSet:
-        """`num` images of a split, all if it has no more."""
+        """`num` images of a split, or all if it has fewer."""
         chosen = self.splits[split]
         num = min(num or chosen.num_examples, chosen.num_examples)
 
@@ -72,13 +73,13 @@ class RealData:
 
 
 def label_of(dataset):
-    """The name of a data set for figures: no folder of the machine is in it."""
+    """The name of a data set in metric names; a path is reduced to its last part."""
     is_folder = os.path.isabs(dataset) or dataset.startswith((".", "~")) or os.path.isdir(dataset)
     return os.path.basename(os.path.abspath(os.path.expanduser(dataset))) if is_folder else dataset
 
 
 def load_real(dataset, size=None, data_dir=None, skip_unreadable=False, reference=None) -> RealData:
-    """The data set at `size`, (height, width) or (height, width, channels), or at its own if all images have one.
+    """The data set at `size`, (height, width) or (height, width, channels), or at its own size if all images share it.
 
     `reference`: see RealData. Raises UserError.
     """
@@ -94,9 +95,9 @@ def _shape(own, size, where):
 
 
 def generated(sampler, num, seed, name="samples") -> ImageSet:
-    """What a `generation.Sampler` makes of the first `num` latents of a seed, and of all classes equally often.
+    """What a `models.generation.Sampler` generates from a seed's first `num` latents, with all classes equally often.
 
-    Labels are in a random order: neighbours in the set are then a random pair, as in real data.
+    Labels are in random order, so that neighbours in the set are a random pair, as in real data.
     """
     size = batch_size(sampler.image_shape)
 
@@ -113,7 +114,7 @@ def generated(sampler, num, seed, name="samples") -> ImageSet:
 
 
 def translated(function, source: ImageSet, name) -> ImageSet:
-    """What one of `translation.functions`, or a signature of an export, makes of each image of `source`."""
+    """The images of `source`, translated by one of `models.translation.functions` or by a signature of an export."""
     def batches():
         for images, _ in source.batches():
             for start in range(0, len(images), 8):
@@ -125,9 +126,9 @@ def translated(function, source: ImageSet, name) -> ImageSet:
 
 
 def folder_images(folder, image_shape=None, num=None, seed=0, skip_unreadable=False) -> ImageSet:
-    """All images in a folder at any depth, at `image_shape`, or their own if all have one. Raises UserError."""
+    """`num` (None: all) images of a folder at any depth, at `image_shape` or their common one. Raises UserError."""
     split = load.load_flat(folder, skip_unreadable)
-    # Not as "train": a data set of the same files comes in another order, and with labels.
+    # Not named "train": a data set of the same files has another order, and labels.
     data = RealData(folder, {split.name: split}, _shape(split.image_shape, image_shape, folder), split.name)
     found = data.images(split.name, num, seed)
     return dataclasses.replace(found, name=data.label)

@@ -1,4 +1,4 @@
-"""Samples beside the training images nearest to them, in pixels and in features: has a model learned, or by heart?"""
+"""Samples beside their nearest training images, in pixels and in features, to show whether a model memorized them."""
 import dataclasses
 import pathlib
 
@@ -12,17 +12,17 @@ QUERIES, SHOWN, NEIGHBORS = 200, 10, 7
 
 
 def write(folder, samples, data, extractor, settings) -> dict:
-    """Writes nearest_pixels.png and, with an extractor, nearest_features.png: a row a sample, then its neighbours.
+    """Writes nearest_pixels.png and, with an extractor, nearest_features.png: per row a sample and its neighbours.
 
     Args:
-        samples: ImageSet; its first ones are the queries.
-        data: `sources.RealData`; neighbours are from its split train, all of it.
-        extractor, settings: as for `comparing.compare`.
+        samples: ImageSet; its first images are the queries.
+        data: `image_sets.RealData`; neighbours come from its whole split train.
+        extractor, settings: as for `comparison.compare`.
 
-    Returns {space: {column: mean distance of a query to its nearest training image}}: of samples (`model`) and, where
-    another split than train is the reference, of real images that are not among the training images (`reference`). A
-    model that has learned by heart is far nearer than real images are. Distances are the root of the mean square
-    difference: of pixel values, 0 to 255, or of features.
+    Returns {space: {column: mean distance of a query to its nearest training image}}: for samples (`model`) and, unless
+    train is the reference split, for real images that are not training images (`reference`). Samples of a model that
+    memorized are far nearer than real images. Distances are root mean square differences of pixel values, 0 to 255, or
+    of features.
     """
     train = data.images("train", None, settings.seed)
     queries = {"model": _first(samples)}
@@ -36,7 +36,7 @@ def write(folder, samples, data, extractor, settings) -> dict:
         shown = np.concatenate([queries["model"][:SHOWN, np.newaxis], nearest[:SHOWN]], axis=1)
         titles = ["sample", *(f"nearest {i + 1}" for i in range(nearest.shape[1]))]
         images.write_image(pathlib.Path(folder) / f"nearest_{space}.png",
-                             images.grid(images.enlarged(shown), column_titles=titles))
+                           images.grid(images.enlarged(shown), column_titles=titles))
     return {space: {column: float(distances[:, 0].mean()) for column, (distances, _) in by_column.items()}
             for space, by_column in found.items()}
 
@@ -54,7 +54,7 @@ def _first(images):
 
 
 def _by_pixels(queries, train):
-    """{column: (distances [q, k], images [q, k, ...])}; one batch of training images is in memory at a time."""
+    """{column: (distances [q, k], images [q, k, ...])}. Only one batch of training images is in memory at a time."""
     best = {column: None for column in queries}
     for batch, _ in train.batches():
         flat = batch.reshape([len(batch), -1])
@@ -71,7 +71,7 @@ def _by_pixels(queries, train):
 
 
 def _by_features(queries, train, extractor, settings):
-    """The same by features, of which those of the training images may come from the cache."""
+    """The same by features. The features of the training images may come from the cache."""
     features = comparison.observed(train, ("fid",), extractor, settings)["features"]
     found = {}
     for column, of_column in queries.items():

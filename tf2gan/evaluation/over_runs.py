@@ -1,4 +1,4 @@
-"""Figures over several runs of one method: their mean, and how sure it is."""
+"""Metrics over several runs of one method: their mean, and its confidence interval."""
 import math
 import pathlib
 
@@ -12,9 +12,9 @@ CONFIDENCE = 0.95
 
 
 def check(paths, same_data):
-    """Raises UserError for folders that are no runs or are given twice, before any of them is measured.
+    """Raises UserError for folders that are not runs or are given twice, before any of them is evaluated.
 
-    same_data: whether the runs are measured on the data of their own training, which must then be the same.
+    same_data: whether the runs are evaluated on their own training data, which must then be the same.
     """
     found = [run_folder.Run(path) for path in paths]
     places = [pathlib.Path(path).resolve() for path in paths]
@@ -29,18 +29,18 @@ def check(paths, same_data):
 
 
 def _training_data(run):
-    """What tells the data of a run from others, whichever of their labels it uses."""
+    """The fingerprints of a run's training data, independent of which labels it uses."""
     return {name: part for name, part in (run.record.get("fingerprints") or {}).items() if name.startswith("train")}
 
 
 def summary(records) -> dict:
-    """What several records of evaluations say together, which does not depend on their order.
+    """The summary of several evaluation records. It does not depend on their order.
 
-    Returns {"figures": [{"metric", "name", "better", "num" (of the runs), "values": {column: {"mean", "deviation",
-    "interval"}}}], "others": names of figures that only some have, "table"}: the standard deviation is that of a
-    sample (n - 1), the interval that of the mean by Student's t. A column that not all have is left out.
+    Returns {"figures": [{"metric", "name", "better", "num" (of runs), "values": {column: {"mean", "deviation",
+    "interval"}}}], "others": names of metrics that only some records have, "table"}. The standard deviation is that of
+    a sample (n - 1). The interval is that of the mean by Student's t. Columns that some records lack are left out.
 
-    Raises UserError if no figure is in all of them.
+    Raises UserError if no metric is in all of them.
     """
     tables = [{figure["name"]: figure for figure in record["figures"]} for record in records]
     names = dict.fromkeys(name for table in tables for name in table)
@@ -54,7 +54,7 @@ def summary(records) -> dict:
 
 
 def _over(entries):
-    """One figure over runs, from their entries of it."""
+    """One metric over runs, from its entry in each of them."""
     columns = [column for column in results.COLUMNS if all(column in entry["values"] for entry in entries)]
     first = entries[0]
     return {"metric": first["metric"], "name": first["name"], "better": first["better"], "num": len(entries),
@@ -62,7 +62,7 @@ def _over(entries):
 
 
 def spread(values) -> dict:
-    """{"mean", "deviation", "interval": [low, high] of the mean, of 95 % confidence} of at least two numbers."""
+    """{"mean", "deviation", "interval": [low, high], 95 % confidence of the mean} of at least two numbers."""
     values = np.sort(np.array(values, np.float64))  # sorted, so that not even rounding depends on the order
     mean, deviation = float(values.mean()), float(values.std(ddof=1))
     half = t_quantile(len(values) - 1) * deviation / math.sqrt(len(values))
@@ -70,9 +70,9 @@ def spread(values) -> dict:
 
 
 def t_quantile(degrees, confidence=CONFIDENCE) -> float:
-    """The t for which a variable of Student's distribution with so many degrees of freedom has |T| <= t so often."""
+    """The t with P(|T| <= t) = `confidence`, for T from Student's t distribution with `degrees` degrees of freedom."""
     low, high = 0.0, math.pi / 2
-    for _ in range(60):  # halvings, after which the doubles between the two are used up
+    for _ in range(60):  # bisection, up to the precision of doubles
         middle = (low + high) / 2
         low, high = (middle, high) if _within(middle, degrees) < confidence else (low, middle)
     return math.sqrt(degrees) * math.tan(low)

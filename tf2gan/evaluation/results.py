@@ -1,4 +1,4 @@
-"""What an evaluation results in: figures named by their protocol, each beside its anchors, as JSON and as a table."""
+"""The results of an evaluation: metrics named by their protocol, each beside its baselines, as JSON and as a table."""
 import json
 
 from tf2gan.core import files
@@ -7,18 +7,18 @@ from tf2gan.evaluation.image_sets import slug
 from tf2gan.metrics import registry
 from tf2gan.metrics.values import better
 
-# {column: title}. Of each figure the first is of what is measured; the others, by the same protocol, are anchors.
-# `real_train` is real data of another split than the reference; `reference` is that itself, where this makes sense.
+# {column: title}. `model` is what is evaluated; the others are baselines, measured by the same protocol.
+# `real_train` is real data of another split than the reference; `reference` is the reference itself, where meaningful.
 # `baseline` and `fully_supervised` are the network of a classifier, trained on its labels alone and on all labels.
 COLUMNS = {"model": "measured", "baseline": "labels alone", "fully_supervised": "all labels", "untrained": "untrained",
            "input": "input", "real_train": "real data", "reference": "reference"}
-WIDEST, MOST_CLASSES = 110, 20  # characters and classes of a confusion matrix that is printed
+WIDEST, MOST_CLASSES = 110, 20  # most characters per line and most classes of a printed matrix
 
 
 def figure_name(metric, num, against, extractor=None, weights="averaged"):
-    """The name of a figure, with its protocol: `fid10000_mnist-test_classifier-mnist-28x28x1-81ac2b`.
+    """The full name of a metric, with its protocol: `fid10000_mnist-test_classifier-mnist-28x28x1-81ac2b`.
 
-    `against`: data set and split; `extractor`: where the metric reads one's features.
+    `against`: data set and split; `extractor`: the one whose outputs the metric reads, if any.
     """
     parts = [f"{metric}{'_' if '_' in metric else ''}{num}", slug(against)]
     return "_".join([*parts, *([extractor.name] if extractor is not None else []),
@@ -26,11 +26,11 @@ def figure_name(metric, num, against, extractor=None, weights="averaged"):
 
 
 def entry(metric, name, values, intervals=None) -> dict:
-    """One figure of the record.
+    """The entry of one metric in the record.
 
     Args:
         values: {column: (value, deviation or None)}.
-        intervals: {column: (low, high)} of 95 % confidence, where they are known.
+        intervals: {column: (low, high)} of 95 % confidence, where known.
     """
     deviations = {column: deviation for column, (_, deviation) in values.items() if deviation is not None}
     return {"metric": metric, "name": name, "better": better(metric),
@@ -40,14 +40,14 @@ def entry(metric, name, values, intervals=None) -> dict:
 
 
 def entries(metrics, real, columns, name, seed, suffix="") -> list:
-    """The figures of each column's arrays beside those of `real`.
+    """The entries of `metrics`, for each column's arrays compared with those of `real`.
 
     Args:
         metrics: names of METRICS.
-        real: what `measures.observe` returned.
-        columns: iterable of (column, the same); arrays that are made on the way need not all be in memory.
-        name: function of a figure's metric, and of whether it reads features, to its name.
-        suffix: what the record adds to each metric.
+        real: what `registry.observe` returned.
+        columns: iterable of (column, what `registry.observe` returned); a generator saves memory.
+        name: function from a metric's short name, and whether it reads features, to its full name.
+        suffix: appended to each short name in the record.
     """
     computed, reads = {}, {}
     for column, arrays in columns:
@@ -64,8 +64,8 @@ def record(protocol, found, classes=None, **more) -> dict:
 
     Args:
         found: entries.
-        classes: shares of classes, and how labels that were asked for were read, which `table` prints.
-        more: "confusion" and "nearest", which it prints too; None is left out.
+        classes: shares of classes, and predictions for the labels asked for; `table` prints them.
+        more: "confusion" and "nearest", which `table` also prints; None is left out.
     """
     result = {"protocol": {**protocol, "versions": versions()}, "figures": found,
               **{name: part for name, part in {"classes": classes, **more}.items() if part is not None}}
@@ -73,12 +73,12 @@ def record(protocol, found, classes=None, **more) -> dict:
 
 
 def write(result, path):
-    """Writes a record to a file, whole or not at all."""
+    """Writes a record to a file, completely or not at all."""
     files.write_atomically(path, json.dumps(result, indent=2) + "\n")
 
 
 def table(result) -> str:
-    """The figures as text: a line each, with an arrow to the better end; then those of classes, if there are any."""
+    """The metrics as text: a line each, with an arrow to the better end; then classes, confusion, nearest, if any."""
     columns = [column for column in COLUMNS if any(column in figure["values"] for figure in result["figures"])]
     rows = []
     for figure in result["figures"]:
@@ -102,7 +102,7 @@ def table(result) -> str:
 
 
 def lines_by_column(figure, title) -> list:
-    """A figure as text: a title, and a line for each of its columns."""
+    """A metric as text: a title, and a line for each of its columns."""
     rows = [[f"  {COLUMNS[column]}", _cell(figure, column)] for column in COLUMNS if column in figure["values"]]
     return [title, *aligned(rows)]
 
@@ -118,14 +118,14 @@ def _cell(figure, column):
 
 
 def number(value) -> str:
-    """A figure's value for a table."""
+    """A metric value for a table."""
     if value == 0 or 0.01 <= abs(value) < 1000:
         return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
     return f"{value:.3g}"
 
 
 def _class_lines(classes):
-    """A line a class: the share of images read as it, and where labels were asked for, how many were read so."""
+    """One line per class: its share of images and, where labels were asked for, the share predicted as asked."""
     columns = [column for column in COLUMNS if column in classes["shares"]]
     lines = []
     for part, title in (("shares", "share of images"), ("agreement", "read as asked")):
@@ -139,7 +139,7 @@ def _class_lines(classes):
 
 
 def _confusion_lines(confusion):
-    """How often images of each class were read as each by what is measured; of many classes, the right ones' share."""
+    """The confusion matrix of the evaluated model; with many classes, each column's share of right predictions."""
     names, columns = confusion["names"], confusion["columns"]
     if len(names) > MOST_CLASSES:
         rows = [[name, *("-" if of_column["per_class"][i] is None else f"{of_column['per_class'][i]:.1%}"
@@ -149,13 +149,13 @@ def _confusion_lines(confusion):
     lines = aligned([["class, read as", *names], *([name, *row] for name, row in zip(names, counts))])
     if max(map(len, lines)) <= WIDEST:
         return lines
-    titles = [f"{i} {name}" for i, name in enumerate(names)]  # and at the top the number stands for it
+    titles = [f"{i} {name}" for i, name in enumerate(names)]  # column titles are the numbers alone
     return aligned([["class, read as", *map(str, range(len(names)))],
                     *([title, *row] for title, row in zip(titles, counts))])
 
 
 def aligned(rows) -> list:
-    """Lines of a table: the first column to the left, the others to the right."""
+    """Lines of a table: the first column aligned left, the others right."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     return [" ".join([row[0].ljust(widths[0]), *(cell.rjust(width + 1) for cell, width in zip(row[1:], widths[1:]))])
             .rstrip() for row in rows]

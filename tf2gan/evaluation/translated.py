@@ -1,4 +1,4 @@
-"""Figures of image-to-image translation, by a run or an export: of each direction on the test split."""
+"""Evaluates image-to-image translation, by a run or an export: each direction on the test split."""
 import dataclasses
 
 import numpy as np
@@ -17,20 +17,20 @@ WAYS = (("a2b", "b2a", "A", "B"), ("b2a", "a2b", "B", "A"))  # direction, back, 
 DEFAULT = ("fid", "kid")
 RESIZE = "bilinear, antialiased, middle crop"
 BATCH = 8  # images translated at once
-# Of all metrics those that compare images with real ones of the target.
+# All metrics but the one that needs classes in the data.
 POSSIBLE = tuple(name for name in registry.METRICS if name != "classes")
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Unpaired data at one size: `label` for names, `splits` trainA, trainB, testA, testB, and (height, width)."""
+    """Unpaired data: `label` for names, `splits` trainA, trainB, testA, testB, and `size`, (height, width)."""
 
     label: str
     splits: dict
     size: tuple
 
     def images(self, split, num=None, seed=None) -> image_sets.ImageSet:
-        """`num` images of a split (None: all), the first ones, or those that a seed chooses."""
+        """`num` images of a split (None: all): the first ones, or those that `seed` chooses."""
         chosen, shape = self.splits[split], (*self.size, 3)
         num = min(num or chosen.num_examples, chosen.num_examples)
 
@@ -48,20 +48,20 @@ class Data:
         return image_sets.ImageSet(f"{self.label} {split}", num, shape, batches, key if chosen.version else None)
 
     def paired(self, kind):
-        """Whether image i of A and of B belong together: files of the same names in both folders."""
+        """Whether image i of A and image i of B are a pair: files of both folders have the same names."""
         names = [self.splits[f"{kind}{domain}"].names for domain in "AB"]
         return bool(names[0]) and names[0] == names[1]
 
 
 class Translation:
-    """One direction of a model on images of its source, read once: translations, and what is measured on the way.
+    """Translates source images in one direction of a model, and measures errors and colours in the same pass.
 
     After a pass, `errors` is {metric: value}: `cycle_l1` and `identity_l1`, mean absolute differences, 0 to 1 (Zhu et
-    al. 2017, eq. 2 and sec. 5.2), and for pairs `l1`, `psnr` and `ssim`; `colors` counts the translated pixels.
+    al. 2017, eq. 2 and sec. 5.2), and for pairs `l1`, `psnr` and `ssim`. `colors` is the histogram of the translations.
     """
 
     def __init__(self, functions, there, back, source, targets=None):
-        """`functions`: {direction: function} as of `translation.functions`; `targets`: an ImageSet, of pairs."""
+        """`functions`: as `models.translation.functions` returns them; `targets`: the ImageSet paired with `source`."""
         self._there, self._back, self._source, self._targets = functions[there], functions[back], source, targets
         self.errors, self.colors = {}, None
 
@@ -72,7 +72,7 @@ class Translation:
         sums, count, self.colors = {}, 0, ColorHistogram()
         targets = self._targets.batches() if self._targets else None
         for images, _ in self._source.batches():
-            of_batch = next(targets)[0][:len(images)] if targets else None  # there may be more of them
+            of_batch = next(targets)[0][:len(images)] if targets else None  # there may be more targets
             made = []
             for start in range(0, len(images), BATCH):
                 real = images[start:start + BATCH].astype(np.float32) / 255.0
@@ -94,7 +94,7 @@ class Translation:
 
 
 def of_run(gan, record, settings, against=None, data_dir=None) -> dict:
-    """The record of an evaluation of a GAN from `session.load_gan`, on its own data or those of `against`."""
+    """The record of an evaluation of a GAN from `runs.restore.load_gan`, on its own data or on `against`."""
     options = record["options"]
     data = load_unpaired(against or gan.config.dataset, gan.config.image_shape, data_dir or options.get("data_dir"),
                          options.get("skip_unreadable", False))
@@ -106,21 +106,21 @@ def of_run(gan, record, settings, against=None, data_dir=None) -> dict:
 
 
 def of_savedmodel(path, card, settings, against=None, data_dir=None) -> dict:
-    """The record of an evaluation of an export with the card `card`, on the data that this names, or on `against`."""
+    """The record of an evaluation of an export with the model card `card`, on the card's data or on `against`."""
     data = load_unpaired(against or card["data"], tuple(card["image_size"]), data_dir)
-    loaded = savedmodel.load(path, card["directions"])  # kept: its signatures do not own their variables
+    loaded = savedmodel.load(path, card["directions"])  # kept: its signatures do not keep their variables alive
     models = {"model": loaded.signatures}
     protocol = {"source": f"export {card['name']}, version {card['version']}", "images_seen": card["images_seen"]}
     try:
         models["untrained"] = _untrained(*from_record(card))
-    except UserError as error:  # an export outlives the options that its method has today
+    except UserError as error:  # options of the method may have changed since the export
         protocol["untrained"] = f"not to be had: {error}"
     return _of_models(models, data, settings, protocol,
                       "raw" if card["config"].get("ema_decay") is None else "averaged")
 
 
 def load_unpaired(dataset, size, data_dir=None, skip_unreadable=False) -> Data:
-    """Raises UserError where the data cannot be had."""
+    """Loads all four splits. Raises UserError if they are not available."""
     splits = load.load(dataset, ("trainA", "trainB", "testA", "testB"), data_dir, skip_unreadable)
     return Data(image_sets.label_of(dataset), splits, tuple(size))
 
@@ -130,7 +130,7 @@ def _untrained(gan_class, config):
 
 
 def chosen(settings, size):
-    """The names of the metrics. Raises UserError for one that says nothing of translations."""
+    """The names of the metrics. Raises UserError for one that does not apply to translations."""
     if settings.metrics is None:
         return DEFAULT
     names = registry.parse(settings.metrics)
@@ -175,14 +175,14 @@ def how(data, settings):
 
 
 def reference_of(target, sets, extractor, settings, names):
-    """What is observed of the real images of a direction; UserError if they, or one of `sets`, are too few."""
+    """The observed arrays of a direction's real images. Raises UserError if they, or one of `sets`, are too few."""
     for images in (target, *sets.values()):
         registry.check_num(names, images.num, images.name)
     return comparison.observed(target, names, extractor, settings)
 
 
 def figures_of_direction(there, sets, reference, extractor, settings, names, weights, against):
-    """Entries of `names` for {column: ImageSet} beside what `reference_of` observed."""
+    """Entries of the metrics `names` for `sets`, {column: ImageSet}, compared with what `reference_of` returned."""
     arrays = ((column, comparison.observed(images, names, extractor, settings)) for column, images in sets.items())
     num = sets["model"].num
 
@@ -193,7 +193,7 @@ def figures_of_direction(there, sets, reference, extractor, settings, names, wei
 
 
 def _errors_and_colors(there, sets, target, passes, weights, against):
-    """Entries of what was measured on the way: `passes`, {column: Translation}, whose sets were read before."""
+    """Entries of what `passes`, {column: Translation}, measured. Their image sets must have been read before."""
     def entry(metric, values):
         metric = f"{metric}_{there}"
         return results.entry(metric, results.figure_name(metric, sets["model"].num, against, weights=weights),

@@ -1,7 +1,7 @@
-"""SavedModels as TensorFlow Serving wants them: NAME/VERSION/, complete or absent, in plain TensorFlow.
+"""Exports SavedModels in the layout of TensorFlow Serving: NAME/VERSION/, complete or absent, in plain TensorFlow.
 
-A version holds the variables and graphs of the generators only, and of the classifier where the method has one: float
-signatures, signatures of image files, requests to warm up with, and a model card. Nothing in it needs tf2gan, Keras or
+A version holds only the variables and graphs of the generators and, if the method has one, of the classifier. It has
+float signatures, signatures for image files, warm-up requests, and a model card. It needs neither tf2gan nor Keras nor
 tensorflow-addons.
 """
 import contextlib
@@ -24,12 +24,12 @@ from tf2gan.models import classification, generation, translation
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"  # where TensorFlow Serving looks
 _HIGHEST_VERSION = 2 ** 63 - 1  # TensorFlow Serving reads an int64
 
-# The field of `gans.abilities.Abilities` that a GAN has, and the module that exports it. It may be able to do several
-# things; the first signature of the first of them is the default one.
+# A field of `gans.abilities.Abilities`, and the module that exports this ability. A GAN may have several abilities. The
+# first signature of the first one is the default.
 _EXPORTED_BY = (("translates", translation), ("classifies", classification), ("samples", generation))
 
-# What we use of tensorflow_serving/apis/{prediction_log,predict,model}.proto: message, field, number, type. A tensor is
-# declared as bytes, which is how a message within a message is written, so its own definition is not needed here.
+# The parts used of tensorflow_serving/apis/{prediction_log,predict,model}.proto: message, field, number, type. A tensor
+# is declared as bytes, since nested messages are encoded in the same way. So its own definition is not needed here.
 _MESSAGES = {
     "PredictionLog": [("predict_log", 6, "PredictLog")],
     "PredictLog": [("request", 1, "PredictRequest")],
@@ -41,36 +41,36 @@ _MESSAGES = {
 
 class _Signature(NamedTuple):
     function: Any  # a concrete function
-    texts: Dict[str, str]  # what its tensors hold, by name; also those of others
-    examples: Dict[str, Any]  # a TensorProto for each of its inputs; also for those of others
+    texts: Dict[str, str]  # descriptions of its tensors by name; may contain tensors of other signatures
+    examples: Dict[str, Any]  # a TensorProto for each of its inputs; may contain inputs of other signatures
 
 
 def export(gan, directory, version=None, card=None):
-    """Writes what `gan` can do as the SavedModel `directory`/VERSION, and returns its pathlib.Path.
+    """Exports `gan` as the SavedModel `directory`/VERSION, and returns its pathlib.Path.
 
-    Signatures of a GAN that generates from latents are those of `generation.signatures`, "latents" also as
-    serving_default. One that classifies has those of `classification.signatures` too, "classify" as serving_default.
-    Of one that translates, for each of its directions ("a2b", "b2a"):
+    A GAN that generates from latents has the signatures of `models.generation.signatures`, "latents" also as
+    serving_default. One that classifies also has those of `models.classification.signatures`, "classify" as
+    serving_default. One that translates has, for each of its directions ("a2b", "b2a"):
         a2b (also as serving_default): `images`, float32 [batch, height, width, 3] in [0, 1], in and out; any batch and
             size; values outside are clipped.
-        a2b_bytes: `image_bytes`, string [batch], each a JPEG, PNG, GIF or BMP file of any size; the same out, as PNG.
+        a2b_bytes: `image_bytes`, string [batch], each a JPEG, PNG, GIF or BMP file of any size; the output is PNG.
 
     Args:
-        gan: a GAN that does any of these; its averaged weights are exported where it has them.
-        directory: where the versions of this model are; made if needed.
-        version: int from 1 on; None for the one after the highest that is there.
-        card: what is known of the run: a dict as `session.load_gan` returns it, for the model card.
+        gan: a GAN that does any of these; its averaged weights are exported if it has any.
+        directory: folder of the versions of this model; created if needed.
+        version: int from 1 on; None: one above the highest that exists.
+        card: the run's record, a dict as `runs.restore.load_gan` returns it, for the model card.
 
-    It is written under a name that TensorFlow Serving passes over, and renamed when complete; what fails leaves
-    `directory` as it was. Raises UserError for a version that exists, for a directory that cannot be written, and for a
-    GAN that does none of these.
+    The export is written under a name that TensorFlow Serving ignores, and renamed when complete. A failure leaves
+    `directory` as it was. Raises UserError for a version that exists, for a directory that cannot be written,
+    and for a GAN that does none of these.
     """
     directory = pathlib.Path(directory)
     interface = _interface(gan)
     signatures = {name: signature.function for name, signature in interface.items()}
     version = check_target(directory, version)
     module = tf.Module()
-    # All that the graphs use and nothing else: with the networks as attributes, Keras would add its own metadata.
+    # Only the variables that the graphs use: with the networks as attributes, Keras would add its own metadata.
     module.variables_used = list({id(v): v for each in signatures.values() for v in each.variables}.values())
     target = directory / str(version)
     temporary = directory / f".{version}.{uuid.uuid4().hex}.tmp"
@@ -84,7 +84,7 @@ def export(gan, directory, version=None, card=None):
                 model_card.write(temporary, gan, directory.resolve().name, version, _describe(interface), card or {})
                 os.rename(temporary, target)
             finally:
-                shutil.rmtree(temporary, ignore_errors=True)  # there only if something failed or was interrupted
+                shutil.rmtree(temporary, ignore_errors=True)  # exists only if something failed or was interrupted
     except (OSError, tf.errors.OpError) as error:
         if os.path.lexists(target):  # another export was faster
             raise _taken(target, directory) from error
@@ -96,7 +96,7 @@ def export(gan, directory, version=None, card=None):
 def check_target(directory, version=None):
     """The number of the version that `export` would write, checked before any work.
 
-    Raises UserError for a version that exists or cannot be, and for a directory that cannot be written.
+    Raises UserError for a version that exists or is invalid, and for a directory that cannot be written.
     """
     there = versions(directory)
     if version is None:
@@ -116,7 +116,7 @@ def _taken(target, directory):
 
 @contextlib.contextmanager
 def _made(directory):
-    """`directory` with its parents; those that had to be made are gone again if the block fails."""
+    """Creates `directory` with its parents, and removes those that it created if the block fails."""
     missing = [folder for folder in (directory, *directory.parents) if not folder.exists()]
     directory.mkdir(parents=True, exist_ok=True)
     try:
@@ -140,7 +140,7 @@ def _only_warnings():
 
 
 def _interface(gan):
-    """{signature name: _Signature}, the default one first. Raises UserError for a GAN that can do nothing."""
+    """{signature name: _Signature}, the default one first. Raises UserError for a GAN without abilities."""
     found = {}
     for ability, module in _EXPORTED_BY:
         if getattr(gan.abilities, ability):
@@ -165,12 +165,12 @@ def _inputs(function):
     return [spec.name for spec in tf.nest.flatten(function.structured_input_signature)]
 
 
-# Warm-up: TensorFlow Serving runs these requests before it calls a version ready, so that no user waits for the first.
+# Warm-up: TensorFlow Serving runs these requests before it reports a version as ready, so that no user waits for them.
 
 def prediction_log_class():
     """The class of the protobuf message tensorflow.serving.PredictionLog, as far as `_MESSAGES` declares it.
 
-    tensorflow-serving-api is no dependency: it is tied to one version of TensorFlow.
+    tensorflow-serving-api is not a dependency, because it is tied to one version of TensorFlow.
     """
     field_type = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(name="tf2gan/prediction_log.proto", package="tensorflow.serving",
@@ -185,7 +185,7 @@ def prediction_log_class():
                 field.type, field.type_name = field_type.TYPE_MESSAGE, f".tensorflow.serving.{kind}"
             if kind == "InputsEntry":  # a map is written as a list of its entries
                 field.label = field_type.LABEL_REPEATED
-    pool = descriptor_pool.DescriptorPool()  # our own: in the default one it would clash with tensorflow-serving-api
+    pool = descriptor_pool.DescriptorPool()  # not the default one, where it would clash with tensorflow-serving-api
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("tensorflow.serving.PredictionLog"))
 

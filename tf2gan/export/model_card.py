@@ -1,7 +1,7 @@
 """The model card of an exported version: README.md for people, model_card.json for programs.
 
-Like an export, it is of a GAN that translates (the card has "directions") or of one that generates from latents, which
-may be one that classifies (the card has "classes").
+It describes a GAN that translates (the card has "directions"), or one that generates from latents, which may also
+classify (the card has "classes").
 """
 import dataclasses
 import datetime
@@ -14,8 +14,8 @@ from tf2gan.data import labelled
 from tf2gan.models import classification, generation
 from tf2gan.runs import run_folder
 
-# Both lie in the version's own folder: of that, TensorFlow Serving opens only the files it knows by name (TensorFlow
-# itself adds new ones there, such as fingerprint.pb), and code hosts show a README.md where they find it.
+# Both files are in the version's folder. There, TensorFlow Serving opens only the files it knows by name (TensorFlow
+# itself adds others, such as fingerprint.pb), and code hosts display a README.md.
 _TEXT = """# {name}, version {version}
 
 {purpose}
@@ -66,7 +66,7 @@ TensorFlow Serving, over REST: `POST /v1/models/{name}:predict` with
 ```
 """
 
-# What differs: {field of _TEXT: template}.
+# What differs between kinds of GANs: {field of _TEXT: template}.
 _TRANSLATION = {
     "purpose": "Translates images {ways}: a {model} trained on `{data}`.",
     "about": """\
@@ -150,12 +150,12 @@ By `tools/evaluate.py`:
 
 
 def _published(path):
-    """A path less the folder of the machine that it lies in: a card is for others to read."""
+    """The last part of an absolute path, since cards are for others to read; other paths as they are."""
     return os.path.basename(path.rstrip(os.sep)) if os.path.isabs(path) else path
 
 
 def without_folders(command):
-    """The command less where on the machine that trained things lay, which changes no result."""
+    """The command without the folders of the machine that trained, which do not affect results."""
     if command is None:
         return None
     kept = []
@@ -175,7 +175,7 @@ def describe(gan, name, version, signatures, record):
         gan: the GAN that is exported.
         name, version: of the export, str and int.
         signatures: {signature name: {"inputs": {name: text}, "outputs": {name: text}}}.
-        record: the run's config.json as a dict; what it lacks is null in the card.
+        record: the run's config.json as a dict; entries that it lacks are null in the card.
     """
     config = gan.config
     images_seen = int(gan.images_seen.numpy())
@@ -213,7 +213,7 @@ def _weights(gan):
 
 
 def _own(gan):
-    """What only a card of this kind of GAN has."""
+    """The entries that only cards of this kind of GAN have."""
     if gan.abilities.translates:
         networks = [gan.translating_network(direction) for direction in gan.abilities.directions]
         return {"directions": list(gan.abilities.directions),
@@ -234,7 +234,7 @@ def write(folder, gan, name, version, signatures, record):
 
 
 def text(card):
-    """The card for people, Markdown, from what `describe` returns."""
+    """The card for people, in Markdown, from what `describe` returns."""
     known = {key: "not recorded" if value is None else value for key, value in card.items()}
     known["height"], known["width"] = card["image_size"]
     known["trained_with"], known["exported_with"] = (
@@ -249,7 +249,7 @@ def text(card):
     return _TEXT.format(**{
         **known,
         **{field: template.format(**words) for field, template in templates.items()},
-        "command": known["command"].replace("|", "\\|"),  # in a table of Markdown
+        "command": known["command"].replace("|", "\\|"),  # escaped for a table in Markdown
         "growth": f"| growth | {card['growth']} |\n" if card.get("growth") else "",
         "evaluation": _evaluation(card["evaluation"]) if card["evaluation"] else "",
         "signature_rows": "\n".join(rows),
@@ -290,13 +290,13 @@ def _classification_words(card):
             "names_literal": json.dumps(names), "of_generation": _GENERATION["remarks"].format(**words)}
 
 
-# (a field of Abilities, the card's templates, what gives their words); the first that the model has.
+# (field of Abilities, templates of the card, function that returns their words); the model's first ability counts.
 _KINDS = (("translates", _TRANSLATION, _translation_words), ("classifies", _CLASSIFICATION, _classification_words),
           ("samples", _GENERATION, _generation_words))
 
 
 def _evaluation(result):
-    """The section of figures, of the record of an evaluation."""
+    """The section "Figures", from the record of an evaluation."""
     return _EVALUATION.format(table=result["table"], protocol=json.dumps(result["protocol"], indent=2))
 
 

@@ -1,18 +1,18 @@
-"""What can be done with a trained GAN. Each method declares it once; signatures, cards and evaluations follow from it."""
+"""What a trained GAN can do. Each method declares it once; signatures, model cards and evaluations follow from it."""
 import dataclasses
 from typing import Tuple
 
 
 @dataclasses.dataclass(frozen=True)
 class Abilities:
-    """Of a method. A field is empty or False for what it cannot do."""
+    """The abilities of a method. A field is empty or False for what the method cannot do."""
 
-    directions: Tuple[str, ...] = ()  # in which it translates images: "a2b", "b2a"
-    samples: bool = False  # it makes images from latents
-    takes_labels: bool = False  # of a class that is asked for
-    classifies: bool = False  # it tells the classes of images apart
+    directions: Tuple[str, ...] = ()  # in which it translates images, of "a2b" and "b2a"
+    samples: bool = False  # it generates images from latents
+    takes_labels: bool = False  # it generates images of a given class
+    classifies: bool = False  # it predicts the classes of images
 
     @property
     def translates(self) -> bool:
-        """Whether it makes images of images."""
+        """Whether it translates images in any direction."""
         return bool(self.directions)

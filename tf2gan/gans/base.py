@@ -1,4 +1,4 @@
-"""What every method is: networks + optimizers + one update rule + one way to generate."""
+"""The base class of all methods: networks + optimizers + one update rule + one way to generate."""
 from typing import Optional
 
 import tensorflow as tf
@@ -18,41 +18,41 @@ class GAN(tf.Module):
     """
 
     Config = Config
-    abilities = Abilities()  # what can be done with it once it is trained
+    abilities = Abilities()  # what it can do when it is trained
     presets = {}  # name: Config; the first is the default
-    takes_networks = ()  # of "generator" and "discriminator", those that a user can bring
-    preset_options = {}  # {name of a preset: {name of a training.Options field: its default there}}
-    splits = ()  # of the data set, that the method needs; "trainA" among them: unpaired images
-    class_names = None  # of the data, where they have labels; set by whoever makes the object
+    takes_networks = ()  # those of "generator" and "discriminator" that a user can bring
+    preset_options = {}  # {name of a preset: {name of a training.options.Options field: its default there}}
+    splits = ()  # names of those that the method needs; "trainA" among them means unpaired images
+    class_names = None  # those of the data, if they have labels; set by whoever creates the object
     epoch_images = None  # real images in one pass over the data; set by whoever trains
     batches_per_step = 1  # real batches that one step consumes
 
     def __init__(self, config: Config, total_images: Optional[int] = None, own=None):
-        """Makes nothing but the clock; a method makes its networks.
+        """Creates only the clock; a method creates its networks.
 
         Args:
             total_images: the planned length of training, for schedules that end with it.
-            own: {"generator" or "discriminator": function as of `networks.own.builder`} for networks that a user brings
-                in place of the method's.
+            own: {"generator" or "discriminator": function from `networks.own.builder`} for networks that a user brings
+                to replace the method's.
         """
         super().__init__(name="gan")
         self.config = config
         self.own = {} if own is None else own
         self.total_images = total_images
         self.num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        # The clock of everything; written outside of replicas only.
+        # The clock of schedules and random numbers; written outside of replicas only.
         self.images_seen = tf.Variable(0, trainable=False, dtype=tf.int64, name="images_seen")
-        # Those of this process; other machines may have more.
+        # The replicas of this process; other machines have others.
         self.num_local_replicas = len(tf.distribute.get_strategy().experimental_local_results(self.images_seen))
-        self.averages = []  # pairs of an averaged network and the trained one
-        # Their variables by themselves: a checkpoint does not reach into a Keras 3 model that was made not trainable.
+        self.averages = []  # pairs (averaged network, trained network)
+        # Their variables are tracked here: a checkpoint does not see those of a Keras 3 model that is not trainable.
         self.averaged_variables, self.averaged_from, self._decays = [], [], []
 
-    # What a method provides.
+    # Methods implement these.
 
     @property
     def networks(self) -> dict:
-        """{name: (trained network, its inputs for one example, as zeros)}, for summaries."""
+        """{name: (trained network, its inputs for one example, all zeros)}, for summaries."""
         raise NotImplementedError
 
     def batch_spec(self, batch_size) -> dict:
@@ -60,33 +60,33 @@ class GAN(tf.Module):
         raise NotImplementedError
 
     def phase(self) -> dict:
-        """Static keyword arguments of `train_step`, decided on the host; a new value means a new graph."""
+        """Static keyword arguments of `train_step`, computed on the host; each new value needs a new graph."""
         return {}
 
     def begin_phase(self):
-        """What has to be done when `phase` has changed; also called whenever a training begins or is resumed."""
+        """Called when `phase` has changed, and whenever a training begins or is resumed."""
 
     def phase_end(self) -> Optional[int]:
         """The number of images seen at which `phase` will change next; None if it will not."""
         return None
 
     def train_step(self, *batches, **phase) -> dict:
-        """One update in replica context from `batches_per_step` batches; {name: scalar} to log.
+        """One update in replica context from `batches_per_step` batches; returns {name: scalar} to log.
 
-        Conditions on tensors are tf.where or tf.cond: AutoGraph does not see it.
+        Conditions on tensors need tf.where or tf.cond: AutoGraph does not convert this method.
         """
         raise NotImplementedError
 
     def generate(self, inputs, **kwargs):
-        """What samples, metrics and exports call; uses the averaged weights where there are any."""
+        """Generates what samples, metrics and exports use, with the averaged weights if there are any."""
         raise NotImplementedError
 
     def sample_inputs(self, num):
-        """What `sample` always gets in training, for `num` samples of each kind; None: held-out images of the data."""
+        """The fixed inputs of `sample` in training, `num` samples of each kind; None: held-out images of the data."""
         return None
 
     def sample(self, inputs) -> dict:
-        """Pictures of progress: {name: [rows, columns, height, width, channels] in [-1, 1]}."""
+        """Pictures that show progress: {name: [rows, columns, height, width, channels] in [-1, 1]}."""
         raise NotImplementedError
 
     def sample_titles(self) -> dict:
@@ -94,10 +94,10 @@ class GAN(tf.Module):
         return {}
 
     def diagnose(self, history) -> dict:
-        """{short name: sentence} of what goes wrong, judged by what was logged so far, oldest first."""
+        """{short name: sentence} of the faults that the log lines so far, oldest first, show."""
         return {}
 
-    # What a method calls.
+    # Methods call these.
 
     def make_optimizer(self, kind, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7, decay=False,
                        epoch_decay=None):
@@ -109,11 +109,11 @@ class GAN(tf.Module):
         return OPTIMIZERS[kind](learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
 
     def average_of(self, network, build, decay):
-        """A copy of `network`, made by `build()`, averaged with `decay`; `network` itself where that is None."""
+        """A copy of `network`, made by `build()`, averaged with `decay`; `network` itself if `decay` is None."""
         if decay is None:
             return network
         average = build()
-        # Paired before the average is made not trainable, which changes the order.
+        # Paired before `trainable` is set to False, which changes the order of variables.
         self.averaged_variables += average.variables
         self.averaged_from += network.variables
         self._decays += [decay] * len(average.variables)
@@ -122,14 +122,14 @@ class GAN(tf.Module):
         return average
 
     def build_all(self, optimizers):
-        """Builds optimizers for their variables, and makes the averages equal to what they average.
+        """Builds optimizers for their variables, and sets the averages to what they average.
 
-        `optimizers`: pairs of an optimizer and its variables. Keras 3 refuses variables not seen at build, and a
-        checkpoint can only be restored into variables that exist.
+        `optimizers`: pairs (optimizer, its variables). Keras 3 refuses variables not seen at build, and a checkpoint
+        can only be restored into variables that exist.
         """
         self.optimizers = optimizers
-        # By themselves: of layers in a list of a Keras 3 model, a checkpoint knows only what an optimizer holds, which
-        # batch-normalization statistics are not.
+        # Tracked here: of layers in a list of a Keras 3 model, a checkpoint sees only what an optimizer holds. That
+        # leaves out batch-normalization statistics.
         self.trained_variables = [variable for network, _ in self.networks.values() for variable in network.variables]
         for optimizer, variables in optimizers:
             optimizer.build(variables)
@@ -137,22 +137,22 @@ class GAN(tf.Module):
             target.assign(source)
 
     def weights(self):
-        """All that training changes in networks and averages."""
+        """The averaged variables and those that optimizers train."""
         return [*self.averaged_variables, *(variable for _, variables in self.optimizers for variable in variables)]
 
     def minimize(self, loss_fn, optimizer, variables, clip_norm=None):
-        """One optimizer step on `variables` only: the only tape, and the only division by the number of replicas.
+        """One optimizer step on `variables`: the only gradient tape, and the only division by the number of replicas.
 
-        `loss_fn()` returns a scalar, the mean over this replica's examples, and whatever else it computed that is
-        worth keeping. Gradients are summed, not averaged, across replicas, hence the division. Returns both.
-        `clip_norm`: the gradient of all variables together is made no longer than this (Pascanu et al. 2013).
+        `loss_fn()` returns a scalar, the mean over this replica's examples, and whatever else is worth keeping; both
+        are returned. Gradients are summed, not averaged, across replicas, hence the division. `clip_norm`: largest
+        norm of the gradient of all variables together (Pascanu et al. 2013).
         """
         with tf.GradientTape() as tape:
             loss, kept = loss_fn()
             scaled = loss / self.num_replicas
         gradients = tape.gradient(scaled, variables)
         if clip_norm is not None:
-            # What is clipped is the sum, so it is made here; each replica then hands on its share of it.
+            # The sum is what must be clipped, so it is computed here; each replica then applies its share.
             gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
             if self.num_replicas > 1:
                 gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
@@ -162,14 +162,14 @@ class GAN(tf.Module):
         return loss, kept
 
     def seed_for(self, purpose: str):
-        """Seed (int64 [2]) for this purpose, this step and this replica."""
+        """Seed (int64 [2]) for this purpose, step and replica."""
         return fold(self.config.seed, purpose, self.images_seen, self._replica())
 
     def draw(self, distribution, shape, purpose: str):
         """Random numbers for this purpose and step, float32 `shape`; the first axis is this replica's examples.
 
-        `distribution`: "normal" N(0, 1), or "uniform" U(0, 1). They are drawn for all replicas and shared out, so that
-        an example's numbers do not depend on how many replicas there are.
+        `distribution`: "normal", N(0, 1), or "uniform", U(0, 1). Numbers are drawn for all replicas and then split, so
+        that those of an example do not depend on the number of replicas.
         """
         function = {"normal": tf.random.stateless_normal, "uniform": tf.random.stateless_uniform}[distribution]
         num = shape[0]
@@ -182,17 +182,17 @@ class GAN(tf.Module):
     def _replica():
         return tf.distribute.get_replica_context().replica_id_in_sync_group
 
-    # What training calls, outside of replicas.
+    # The training loop calls these, outside of replicas.
 
     def restored(self, num_replicas):
-        """After restoring a checkpoint that has the state of `num_replicas`, where that differs between replicas."""
+        """Called after a checkpoint of `num_replicas` replicas is restored, for state that differs between replicas."""
 
     def end_step(self, num_images):
-        """Advances the clock by the images of one step and the averages by one step.
+        """Advances the clock by the images of one step, and the averages by one step.
 
-        The averages start as copies and look back over about a tenth of the training until their decay allows more:
-        min(decay, (1 + t) / (10 + t)) at step t, so that early samples are not those of an untrained network. Where
-        the batch size changes, t is what it would be if it had always been that of this step.
+        The averages start as copies. Their decay at step t is min(decay, (1 + t) / (10 + t)): at first they cover about
+        the last tenth of the training, so that early samples are not those of an untrained network. If the batch size
+        changes, t is computed as if it had always been that of this step.
         """
         self.images_seen.assign_add(num_images)
         if self.averages:

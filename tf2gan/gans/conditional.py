@@ -1,6 +1,6 @@
-"""CGAN: images of a class that is asked for (Mirza and Osindero 2014, arXiv 1411.1784).
+"""CGAN: images of a given class (Mirza and Osindero 2014, arXiv 1411.1784).
 
-Both players are told the label y; D judges whether image and label belong together:
+Both networks get the label y; D judges whether image and label belong together:
 
     D:  min  -mean(log D(x, y)) - mean(log(1 - D(G(z, y), y)))
     G:  min  -mean(log D(G(z, y), y))
@@ -42,7 +42,7 @@ class CGAN(LatentGAN):
         return {"images": images, "labels": tf.TensorSpec(images.shape[:1], tf.int64)}
 
     def train_step(self, *batches, pretraining=False):
-        """The discriminator's fakes carry the labels of the real images, the generator's are of random classes."""
+        """The discriminator's generated images get the labels of the real ones; the generator's get random labels."""
         logs = mean_logs([self.update_discriminator(batch["images"], batch["labels"], number=i)
                           for i, batch in enumerate(batches)])
         if pretraining:
@@ -51,12 +51,12 @@ class CGAN(LatentGAN):
         return {**logs, **self.update_generator(self.random_labels(), real=real)}
 
     def random_labels(self):
-        """Labels of a generator's batch, int64, each class as likely as the others."""
+        """Random labels for a batch of the generator, int64; all classes are equally likely."""
         num = self.config.batch_size // self.num_replicas
         return tf.cast(self.config.num_classes * self.draw("uniform", [num], "labels"), tf.int64)
 
     def sample(self, latents):
-        """A row a class; the latents of a column are the same."""
+        """One row per class; the images of a column have the same latents."""
         num, num_classes = latents.shape[0], self.config.num_classes
         images = self.generate(tf.tile(latents, [num_classes, 1]), tf.repeat(tf.range(num_classes), num))
         return {"samples": tf.reshape(images, [num_classes, num, *self.image_shape])}

@@ -89,7 +89,7 @@ class CycleGAN(base.GAN):
         return {**logs, "generator_loss": generator_loss, **terms, "discriminator_loss": discriminator_loss}
 
     def generators_loss(self, real_x, real_y):
-        """Weighted sum of the terms whose weight is not 0; also the terms, and the translated images to reuse."""
+        """Weighted sum of the terms whose weight is not 0; also returns these terms and the translated images."""
         config, logs, loss = self.config, {}, 0.0
         fake_y, same_y = self._translate_and_keep(self.generator_xy, real_x, real_y, "dropout_xy")
         fake_x, same_x = self._translate_and_keep(self.generator_yx, real_y, real_x, "dropout_yx")
@@ -110,9 +110,9 @@ class CycleGAN(base.GAN):
         return loss, (logs, fake_x, fake_y)
 
     def _translate_and_keep(self, generator, inputs, targets, purpose):
-        """generator(inputs), and generator(targets) for the identity loss if it has a weight.
+        """generator(inputs), and generator(targets) for the identity loss, None if its weight is 0.
 
-        Both go through as one batch, which is faster and, with instance normalization, the same.
+        Both pass as one batch: this is faster, and with instance normalization the results are the same.
         """
         seed = self.seed_for(purpose)
         if not self.config.identity_weight:
@@ -120,7 +120,7 @@ class CycleGAN(base.GAN):
         return tf.split(generator(tf.concat([inputs, targets], axis=0), training=True, seed=seed), 2)
 
     def discriminators_loss(self, real_x, fake_x, real_y, fake_y):
-        """Sum of both discriminators' least squares losses; also how often each tells real from generated."""
+        """Sum of both discriminators' least-squares losses; also the accuracy of each on real and generated images."""
         loss, logs = 0.0, {}
         for name, discriminator, real, fake in (("x", self.discriminator_x, real_x, fake_x),
                                                 ("y", self.discriminator_y, real_y, fake_y)):
@@ -135,15 +135,15 @@ class CycleGAN(base.GAN):
             pool.copy_first_replica(num_replicas)
 
     def generate(self, inputs, direction="a2b"):
-        """Translates images, float32 [batch, height, width, 3] in [-1, 1], of a size the generator takes."""
+        """Translates images, float32 [batch, height, width, 3] in [-1, 1], of a size that the generator takes."""
         return self.translating_network(direction)(inputs, training=False)
 
     def translating_network(self, direction):
-        """The network that translates in this direction: it has averaged weights where there are any."""
+        """The network that translates in this direction, with the averaged weights if there are any."""
         return {"a2b": self.average_xy, "b2a": self.average_yx}[direction]
 
     def sample(self, inputs):
-        """What each direction makes of fixed images: {direction: [batch, 4 columns, height, width, 3]} in [-1, 1].
+        """Translates fixed images in each direction: {direction: [batch, 4 columns, height, width, 3]} in [-1, 1].
 
         `inputs`: {"x", "y"}, float32 [batch, height, width, 3] in [-1, 1].
         """

@@ -1,7 +1,7 @@
 """DCGAN: convolutions and batch normalization (Radford et al. 2015, arXiv 1511.06434).
 
-The losses are those of the first GAN. Real and generated images pass the discriminator separately, so that each kind is
-normalized by its own statistics.
+The losses are those of the original GAN. Real and generated images pass the discriminator in separate batches, so that
+each kind is normalized by its own statistics.
 """
 from tf2gan.gans.configs.dcgan import PRESET_OPTIONS, PRESETS, Config
 from tf2gan.gans.latent_gan import LatentGAN, mean_logs
@@ -16,7 +16,7 @@ class DCGAN(LatentGAN):
     presets, preset_options = PRESETS, PRESET_OPTIONS
 
     def train_step(self, *batches, pretraining=False):
-        """Updates of the discriminator, then one of the generator, as in the first GAN.
+        """Updates of the discriminator, then one of the generator, as in the original GAN.
 
         `batches`: {"images": float32 [n, *image_shape] in [-1, 1]}, one for each update of the discriminator.
         """

@@ -1,14 +1,14 @@
-"""What goes wrong in a training, judged by what it has logged so far."""
+"""Finds faults of a training in what it has logged so far."""
 import math
 
 import tensorflow as tf
 
 from tf2gan.gans import losses
 
-FAULT_STEPS = 500  # for so long a fault must last before it is called one
-START_STEPS = 3000  # a network that has not yet begun to learn is given so long
-LEAST_DIVERSITY = 0.05  # of generated images, where the real ones have 1
-LEAST_LOSS = 0.001  # of the discriminator, where guessing gives 1
+FAULT_STEPS = 500  # a fault is reported when it has lasted this long
+START_STEPS = 3000  # the same, for a network that has not yet begun to learn
+LEAST_DIVERSITY = 0.05  # of generated images; real images have 1
+LEAST_LOSS = 0.001  # of the discriminator; guessing gives 1
 
 
 def of_latent_gan(history, config, zero_loss) -> dict:
@@ -17,12 +17,12 @@ def of_latent_gan(history, config, zero_loss) -> dict:
     Args:
         history: log lines, oldest first.
         config: its Config.
-        zero_loss: below this the discriminator's loss counts as zero; None where that means nothing.
+        zero_loss: below this the discriminator's loss counts as zero; None: there is no such value.
     """
     found = {}
 
     def lasts(fault, steps):
-        """Whether all that was logged in the last so many steps has the fault."""
+        """Whether all log lines of the last `steps` steps have the fault."""
         first = config.steps_in(history[-1]["images"]) - steps
         since = config.images_in(max(0, first))
         return first >= 0 and since >= config.pretrain_images and all(
@@ -31,7 +31,7 @@ def of_latent_gan(history, config, zero_loss) -> dict:
     def collapsed(line):
         return line.get("diversity", 1.0) < LEAST_DIVERSITY
 
-    # What collapses must have been more than it is; some generators need their time to begin.
+    # Only diverse images can collapse; some generators need time to begin.
     has_begun = any(line.get("diversity", 0.0) > 4 * LEAST_DIVERSITY for line in history)
     steps = FAULT_STEPS if has_begun else START_STEPS
     if lasts(collapsed, steps):
@@ -50,7 +50,7 @@ def of_latent_gan(history, config, zero_loss) -> dict:
 
 
 def zero_loss(config):
-    """Below this a discriminator's loss counts as zero; None where that means nothing."""
+    """The value below which a discriminator's loss counts as zero; None if there is no such value."""
     adversarial = losses.ADVERSARIAL[config.loss]
     if adversarial.boundary is None or config.soft_labels or config.label_flips:
         return None
@@ -58,6 +58,6 @@ def zero_loss(config):
     guess = adversarial.discriminator(tf.fill([1, 1], adversarial.boundary), tf.fill([1, 1], adversarial.boundary),
                                       *labels)
     lowest = 0.0
-    if config.loss in ("minimax", "non-saturating"):  # the entropy of smoothed labels remains
+    if config.loss in ("minimax", "non-saturating"):  # it cannot fall below the entropy of smoothed labels
         lowest = -sum(p * math.log(p) for label in labels for p in (label, 1.0 - label) if p > 0.0)
     return config.discriminator_loss_weight * (lowest + LEAST_LOSS * (float(guess) - lowest))

@@ -1,4 +1,4 @@
-"""Adam as one operation a variable."""
+"""Adam as one operation per variable."""
 import tensorflow as tf
 
 from tf2gan.networks.layers import variable_of
@@ -7,18 +7,18 @@ from tf2gan.networks.layers import variable_of
 class FusedAdam(tf.keras.optimizers.Adam):
     """Keras's Adam (Kingma and Ba 2014, arXiv 1412.6980), updated in one pass over the memory of each variable.
 
-    Its state, and up to rounding its result, are Keras's, which goes over the variable and its two moments ten times.
+    Its state is that of Keras's Adam, and so is its result up to rounding. Keras's passes over the memory ten times.
     """
 
     def build(self, variables):
         super().build(variables)
-        if hasattr(self, "_place_of"):  # Keras 2 calls this in every update, with the variables of that one
+        if hasattr(self, "_place_of"):  # Keras 2 calls this in every update, with that update's variables
             return
-        # A function, since Keras would take a dict for a part of the state.
+        # A function, since Keras would track a dict as part of the state.
         self._place_of = {self._var_key(variable): i for i, variable in enumerate(variables)}.__getitem__
 
     def update_step(self, gradient, variable, learning_rate=None):
-        if isinstance(gradient, tf.IndexedSlices):  # of an embedding
+        if isinstance(gradient, tf.IndexedSlices):  # gradient of an embedding
             return super().update_step(gradient, variable, *[learning_rate] * (learning_rate is not None))
         place, step = self._place_of(self._var_key(variable)), tf.cast(self.iterations + 1, tf.float32)
         return tf.raw_ops.ResourceApplyAdam(

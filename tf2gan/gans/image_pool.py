@@ -1,4 +1,4 @@
-"""History of generated images for the discriminators, in the graph and in the checkpoint."""
+"""History of generated images for the discriminators, kept in the graph and in checkpoints."""
 import tensorflow as tf
 
 from tf2gan.core.seeds import fold
@@ -12,10 +12,10 @@ class _Untracked:
 
 
 class ImagePool(tf.Module):
-    """Shows a discriminator a mix of new and earlier generated images (Shrivastava et al. 2017; Zhu et al. 2017, 4).
+    """Mixes new and earlier generated images for a discriminator (Shrivastava et al. 2017; Zhu et al. 2017, sec. 4).
 
-    Each replica keeps a history of its own. Until it is full every image is kept and handed back as it is; after that
-    each image is, with probability 1/2, swapped for one drawn from the history.
+    Each replica has its own history. Until it is full, every image is stored and returned unchanged. After that, each
+    image is swapped, with probability 1/2, for one drawn from the history.
     """
 
     def __init__(self, size, image_shape, name="pool"):
@@ -27,9 +27,9 @@ class ImagePool(tf.Module):
             self.count = self._one_a_replica("count", tf.zeros([], tf.int32))
 
     def _one_a_replica(self, name, value):
-        """A variable that differs between replicas, so that it must not be averaged or broadcast at every write.
+        """A variable that differs between replicas, so that no write may average or broadcast it.
 
-        A checkpoint would hold the first replica's value only: here it is untracked, and its parts are tracked instead.
+        A checkpoint would hold only the first replica's value, so the variable is untracked and its parts are tracked.
         """
         variable = tf.Variable(value, trainable=False, name=name, synchronization=tf.VariableSynchronization.ON_READ,
                                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
@@ -37,9 +37,9 @@ class ImagePool(tf.Module):
         return _Untracked(variable)
 
     def copy_first_replica(self, num_saved):
-        """After restoring a checkpoint of `num_saved` replicas: any further replica begins with the first's history.
+        """Call after restoring a checkpoint of `num_saved` replicas: further replicas start with the first's history.
 
-        Of several machines, the chief's replicas are saved, and each machine's own were restored from these.
+        With several machines, the checkpoint holds the chief's replicas, and each machine restores its own from these.
         """
         for parts in (self.images_of_replicas, self.count_of_replicas) if self.size else ():
             for part in parts[num_saved:]:
@@ -62,7 +62,7 @@ class ImagePool(tf.Module):
         if num_images is None or num_images > self.size:
             raise ValueError(f"a pool of {self.size} images cannot take a batch of {num_images}")
         count = self.count.variable.read_value()
-        # Slots for one batch are all different: free ones first, in order, then used ones, drawn without replacement.
+        # A batch gets different slots: free ones first, in order, then used ones, drawn without replacement.
         order = tf.random.stateless_uniform([self.size], fold(seed, "slot"))
         slots = tf.range(self.size)
         order = tf.where(slots < count, 1.0 + order, tf.cast(slots - count, tf.float32) / self.size)
@@ -76,7 +76,7 @@ class ImagePool(tf.Module):
 
         shown = tf.where(each(is_swapped & ~is_free), kept, images)
         stored = tf.where(each(is_swapped | is_free), images, kept)
-        # scatter_update() refuses variables that differ between replicas; a write of the whole pool would cost 10 MB.
+        # scatter_update() refuses variables that differ between replicas; assign() would write the whole pool, 10 MB.
         tf.raw_ops.ResourceScatterUpdate(resource=self.images.variable.handle, indices=slots, updates=stored)
         self.count.variable.assign(tf.minimum(count + num_images, self.size))
         return shown

@@ -1,7 +1,7 @@
-"""What all GANs that make images from latents share: the two losses, the choices of how to train, and how samples are drawn.
+"""What all GANs that generate images from latents share: the two losses, the training options, and sampling.
 
-A method's file has its networks and the order of its updates (`train_step`); `discriminator_loss` and `generator_loss`
-here are what the updates minimize.
+A method's file has its networks and the order of its updates (`train_step`). The updates minimize `discriminator_loss`
+and `generator_loss`, which are here.
 """
 import math
 from typing import Optional
@@ -18,7 +18,7 @@ from tf2gan.networks import own as own_networks
 
 
 class LatentGAN(base.GAN):
-    """A generator of images from latents, and the discriminator that it is trained against.
+    """A generator of images from latents, and the discriminator it is trained against.
 
     A method implements `make_generator`, `make_discriminator` and `train_step`.
     """
@@ -45,7 +45,7 @@ class LatentGAN(base.GAN):
                         (self.discriminator_optimizer, self.discriminator.trainable_variables),
                         *self.make_networks_to_compare()])
 
-    # What a method provides.
+    # Methods implement these.
 
     def make_generator(self, name):
         """A network from latents [batch, latent_size] to images [batch, *image_shape] in [-1, 1]."""
@@ -56,11 +56,11 @@ class LatentGAN(base.GAN):
         raise NotImplementedError
 
     def make_networks_to_compare(self):
-        """Networks that are trained beside these two, which learn nothing of them: [(optimizer, its variables)]."""
+        """Networks trained only for comparison, without effect on the other two: [(optimizer, its variables)]."""
         return []
 
     def example_condition(self):
-        """What both networks take besides latents and images, such as a label, for one example."""
+        """Further inputs of both networks, such as a label, for one example."""
         return ()
 
     # For the training loop.
@@ -104,12 +104,12 @@ class LatentGAN(base.GAN):
         discriminator(*inputs)
         return discriminator
 
-    # The updates, in replica context. `condition`: what else both networks take, such as labels.
+    # The updates, in replica context. `condition`: further inputs of both networks, such as labels.
 
     def update_discriminator(self, real, *condition, number=0, variables=None):
-        """One update from real images [n, *image_shape] and as many generated ones; {name: scalar} to log.
+        """One update from real images [n, *image_shape] and as many generated ones; returns {name: scalar} to log.
 
-        `number`: which of a step's updates this is. `variables`: those that it moves; None is all.
+        `number`: index of this update in the step. `variables`: those to update; None: all.
         """
         real = self.with_known_number(real)
         fake = self.fake_images(real.shape[0], *condition, number=number)
@@ -118,10 +118,10 @@ class LatentGAN(base.GAN):
         return {**logs, **diversity(real, fake)}
 
     def update_generator(self, *condition, real=(), num=None, variables=None):
-        """One update from `num` generated images (None: a replica's part of a batch); {name: scalar} to log.
+        """One update from `num` generated images (None: a replica's part of a batch); returns {name: scalar} to log.
 
-        `real`: (real images, and what they are conditioned on), for a loss that compares the two. `variables`: those
-        that it moves; None is all.
+        `real`: (real images, *their condition), for a loss that compares real and generated images. `variables`: those
+        to update; None: all.
         """
         num = num or self.config.batch_size // self.num_replicas
         latents = self.training_latents(num, "generator_latents")
@@ -137,19 +137,19 @@ class LatentGAN(base.GAN):
         return {"generator_loss": loss}
 
     def with_known_number(self, real):
-        """Real images, whose number the data set does not tell where it is shared out to replicas."""
+        """Real images with a static batch size, which a data set lacks when it is split between replicas."""
         num = real.shape[0] or self.config.real_batch_size // self.num_replicas
         return tf.ensure_shape(real, [num, *real.shape[1:]])
 
     def fake_images(self, num, *condition, number=0):
-        """`num` generated images for the discriminator's update of this number."""
+        """`num` generated images for the discriminator's update with index `number`."""
         latents = self.training_latents(num, f"discriminator_latents{number}")
         return self.generator(latents, *condition, training=True, seed=self.seed_for(f"fake_dropout{number}"))
 
     def minimize_discriminator(self, loss_fn, variables=None):
-        """One step of the discriminator's optimizer; `loss_fn()` returns (loss, what to log), the second is returned.
+        """One step of the discriminator's optimizer; `loss_fn()` returns (loss, logs). Returns the logs.
 
-        With `weight_clip` its weights are then cut to that size (Arjovsky et al. 2017, algorithm 1, line 7).
+        With `weight_clip`, its weights are then clipped (Arjovsky et al. 2017, algorithm 1, line 7).
         """
         variables = self.discriminator.trainable_variables if variables is None else variables
         _, logs = self.minimize(loss_fn, self.discriminator_optimizer, variables, self.config.gradient_clip)
@@ -160,7 +160,7 @@ class LatentGAN(base.GAN):
     # The losses.
 
     def discriminator_loss(self, real, fake, *condition, number=0):
-        """(loss, what to log) for real and generated images, both [n, *image_shape]."""
+        """(loss, logs) for real and generated images, both [n, *image_shape]."""
         config, adversarial = self.config, losses.ADVERSARIAL[self.config.loss]
         real, fake = self.with_noise(real, f"real{number}"), self.with_noise(fake, f"fake{number}")
         if config.batches == "joint":
@@ -175,7 +175,7 @@ class LatentGAN(base.GAN):
         loss = config.discriminator_loss_weight * adversarial.discriminator(real_logits, fake_logits, *labels)
         logs = {"discriminator_loss": loss}
         if config.penalty is not None:
-            def critic(images):  # scaled so that the slope asked for is 1
+            def critic(images):  # scaled so that the target slope is 1
                 logits = self.judge(images, *condition, training=True, seed=self.seed_for(f"dropout_penalty{number}"))
                 return logits / config.penalty_target
 
@@ -192,10 +192,10 @@ class LatentGAN(base.GAN):
         return loss, logs
 
     def generator_loss(self, fake_logits, real=None, *condition):
-        """Scalar, from the logits [n, 1] of the images of one update.
+        """Scalar loss from the logits [n, 1] of the generated images of one update.
 
-        `real`: real images and what they are conditioned on, which a loss that compares the two gets the logits of.
-        Where they are fewer, each is compared with several generated ones.
+        `real`, `condition`: real images and their condition, for a loss that also needs real logits. If there are fewer
+        real images, each is compared with several generated ones.
         """
         adversarial = losses.ADVERSARIAL[self.config.loss]
         if not adversarial.compares:
@@ -206,7 +206,7 @@ class LatentGAN(base.GAN):
         return adversarial.generator(tf.tile(real_logits, [fake_logits.shape[0] // real.shape[0], 1]), fake_logits)
 
     def judge(self, images, *condition, training=False, seed=None):
-        """Logits [n, 1] of images' being real."""
+        """Logits [n, 1] that images are real."""
         return self.discriminator(images, *condition, training=training, seed=seed)
 
     def training_latents(self, num, purpose):
@@ -230,9 +230,9 @@ class LatentGAN(base.GAN):
         return tf.where(flips[0], fake, real), tf.where(flips[1], real, fake)
 
     def with_noise(self, images, purpose):
-        """Images as the discriminator is shown them: with instance noise (Sonderby et al. 2017, sec. 3.1).
+        """Adds instance noise to images for the discriminator (Sonderby et al. 2017, sec. 3.1).
 
-        The noise falls linearly with the images seen.
+        The noise falls linearly to 0 with the images seen.
         """
         if not self.config.instance_noise:
             return images
@@ -240,35 +240,35 @@ class LatentGAN(base.GAN):
         deviation = self.config.instance_noise * tf.clip_by_value(left, 0.0, 1.0)
         return images + deviation * self.draw("normal", images.shape, f"noise_{purpose}")
 
-    # Using it.
+    # Using the generator.
 
     def latents(self, num, seed, truncation=math.inf):
-        """`num` latents, float32 [num, latent_size]: the first ones of the endless sequence that `seed` stands for.
+        """`num` latents, float32 [num, latent_size]: the first ones of the endless sequence of `seed`.
 
         Args:
             num, seed: ints or int scalars.
-            truncation: no number is larger than this in size: N(0, 1) cut off there, or U(-truncation, truncation).
-                The smaller, the more alike and the more typical the images (Brock et al. 2019, sec. 3.1).
+            truncation: largest absolute value of a number: N(0, 1) truncated there, or U(-truncation, truncation). A
+                smaller one gives images that are more typical and more alike (Brock et al. 2019, sec. 3.1).
         """
         seed = tf.stack([tf.cast(seed, tf.int64), tf.zeros([], tf.int64)])
         uniform = tf.random.stateless_uniform([num, self.config.latent_size], fold(seed, "latents"), dtype=tf.float64)
         truncation = tf.cast(truncation, tf.float64)
         if self.config.latent_distribution == "uniform":
             return tf.cast((2.0 * uniform - 1.0) * tf.minimum(truncation, 1.0), tf.float32)
-        # By the inverse of the distribution function, so that a latent moves smoothly with the truncation.
+        # By inverting the distribution function, so that a latent changes smoothly with the truncation.
         above = 0.5 * tf.math.erfc(truncation / math.sqrt(2.0))
         probability = above + tf.clip_by_value(uniform, 1e-12, 1.0 - 1e-12) * (1.0 - 2.0 * above)
         return tf.cast(tf.math.ndtri(probability), tf.float32)
 
     def generate(self, latents, *condition):
-        """Images [batch, *image_shape] in [-1, 1] from latents [batch, latent_size] and, if it takes any, labels."""
+        """Images [batch, *image_shape] in [-1, 1] from latents [batch, latent_size], and labels if it takes any."""
         return self.average(latents, *condition, training=False)
 
     def sample_inputs(self, num):
         return self.latents(num, self.config.seed)
 
     def sample(self, latents):
-        """The images of these latents as a grid, as square as can be, filled up with black."""
+        """The images of these latents in a nearly square grid, filled up with black."""
         images = self.generate(latents)
         num = images.shape[0]
         columns = math.ceil(math.sqrt(num))
@@ -280,7 +280,7 @@ class LatentGAN(base.GAN):
         return diagnosis.of_latent_gan(history, self.config, self.zero_loss())
 
     def zero_loss(self):
-        """Below this the discriminator's loss counts as zero; None where that means nothing."""
+        """The value below which the discriminator's loss counts as zero; None if there is no such value."""
         return diagnosis.zero_loss(self.config)
 
 
@@ -290,15 +290,15 @@ def mean_logs(logs):
 
 
 def diversity(real, fake):
-    """{"diversity": std of generated images over a batch, where that of real ones is 1}; empty for one image."""
+    """{"diversity": std of generated images over the batch, relative to that of real ones}; empty for one image."""
     return {"diversity": _spread(fake) / (_spread(real) + 1e-6)} if real.shape[0] > 1 else {}
 
 
 def _for_both(part):
-    """What real images are conditioned on, for them and as many generated ones: of each image, or of all alike."""
+    """A condition of real images, repeated for as many generated ones, unless all images share it."""
     return tf.concat([part, part], axis=0) if tf.is_tensor(part) and part.shape.rank else part
 
 
 def _spread(images):
-    """Standard deviation of each pixel over the batch, its mean over pixels."""
+    """Standard deviation of each pixel over the batch, averaged over pixels."""
     return tf.reduce_mean(tf.math.reduce_std(tf.cast(images, tf.float32), axis=0))

@@ -1,11 +1,11 @@
-"""Losses as pure functions of logits or images. Each returns a float32 scalar, the mean over all that it is given.
+"""Losses as pure functions of logits or images. Each returns a float32 scalar, the mean over its inputs.
 
-`ADVERSARIAL` and `PENALTIES` are the two axes that every method from noise takes by name: a new loss is a function and
-an entry there, and is then a choice of --loss.
+Every method that generates from latents takes losses by name from `ADVERSARIAL` and `PENALTIES`. To add one, write a
+function and an entry there: it is then a choice of --loss or --penalty.
 """
 from typing import Callable, NamedTuple, Optional
 
-from tf2gan.core.lazy import tf  # the names of losses are needed where TensorFlow is not: in --help
+from tf2gan.core.lazy import tf  # --help lists the losses without TensorFlow
 
 
 def mean_squared_error(values, target):
@@ -14,18 +14,18 @@ def mean_squared_error(values, target):
 
 
 def mean_absolute_error(values, target):
-    """mean(|values - target|): the L1 of cycle consistency and of identity (Zhu et al. 2017, eq. 2 and sec. 5.2)."""
+    """mean(|values - target|): the L1 loss of cycle consistency and identity (Zhu et al. 2017, eq. 2 and sec. 5.2)."""
     return tf.reduce_mean(tf.abs(tf.cast(values, tf.float32) - tf.cast(target, tf.float32)))
 
 
 def cross_entropy(logits, labels):
     """-mean(y log D + (1 - y) log(1 - D)), D = sigmoid(logits); `labels` y in [0, 1], a number or of logits' shape."""
     logits = tf.cast(logits, tf.float32)
-    # softplus(l) - y l, which neither overflows nor rounds to log(0).
+    # softplus(l) - y l neither overflows nor rounds to log(0).
     return tf.reduce_mean(tf.math.softplus(logits) - labels * logits)
 
 
-# Class logits and what else is read of them, in semi-supervised learning.
+# What semi-supervised learning computes from class logits.
 
 def class_cross_entropy(logits, labels):
     """-mean(log p(y | x)), p the softmax of `logits` [batch, num_classes]; `labels` y, int [batch]."""
@@ -34,23 +34,23 @@ def class_cross_entropy(logits, labels):
 
 
 def class_logits(logits, num_classes):
-    """The logits of the classes alone, [batch, num_classes], from those of the classes and perhaps of "fake" after."""
+    """The class logits alone, [batch, num_classes], without the logit of "fake" that may follow them."""
     return logits[:, :num_classes]
 
 
 def real_logits(logits, num_classes):
     """The logit of "real", float32 [batch, 1], whose sigmoid is D(x) (Salimans et al. 2016, sec. 5).
 
-    With a logit l_f of "fake" beside those of the classes, D = 1 - p(fake) = sum exp l_k / (sum exp l_k + exp l_f), so
-    the logit is log sum exp l_k - l_f. Without it l_f = 0: softmax does not change when a number is taken from all
-    logits, so one of them can be fixed. `logits`: [batch, num_classes] or [batch, num_classes + 1], of any size.
+    With a logit l_f of "fake" after the class logits l_k, D = 1 - p(fake) = sum exp l_k / (sum exp l_k + exp l_f), so
+    the logit is log sum exp l_k - l_f. Without it, l_f = 0: subtracting a number from all logits does not change
+    softmax, so one of them can be fixed. `logits`: [batch, num_classes] or [batch, num_classes + 1], of any size.
     """
     logits = tf.cast(logits, tf.float32)
     some_class = tf.reduce_logsumexp(logits[:, :num_classes], axis=-1, keepdims=True)
     return some_class if logits.shape[-1] == num_classes else some_class - logits[:, num_classes:]
 
 
-# Adversarial losses. Labels other than 1 and 0 are those of label smoothing, soft or flipped labels.
+# Adversarial losses. Labels other than 1 and 0 come from label smoothing, soft or flipped labels.
 
 def minimax_discriminator(real_logits, fake_logits, real_labels=1.0, fake_labels=0.0):
     """-mean(log D(x)) - mean(log(1 - D(G(z))))  (Goodfellow et al. 2014, eq. 1)."""
@@ -88,7 +88,7 @@ def wasserstein_generator(fake_logits):
 
 
 def drift(real_logits):
-    """mean(D(x)^2): keeps a critic, of which only differences mean something, near 0  (Karras et al. 2017, app. A.1).
+    """mean(D(x)^2): keeps a critic's logits, whose differences alone have a meaning, near 0  (Karras et al. 2017, A.1).
     """
     return mean_squared_error(real_logits, 0.0)
 
@@ -110,13 +110,13 @@ def relativistic_generator(real_logits, fake_logits):
 
 
 class Adversarial(NamedTuple):
-    """The losses of both players, and how logits are read."""
+    """The losses of both networks, and the meaning of logits."""
 
     discriminator: Callable  # of (real_logits, fake_logits), and of (real_labels, fake_labels) if it takes labels
     generator: Callable  # of fake_logits; of (real_logits, fake_logits) if it compares the two
     takes_labels: bool = False
-    boundary: Optional[float] = None  # logits above it mean "real"; None: only differences of logits mean something
-    compares: bool = False  # whether the generator's loss needs the logits of real images, too
+    boundary: Optional[float] = None  # logits above it mean "real"; None: only differences of logits have a meaning
+    compares: bool = False  # whether the generator's loss needs the logits of real images too
 
 
 ADVERSARIAL = {
@@ -124,15 +124,15 @@ ADVERSARIAL = {
     "non-saturating": Adversarial(minimax_discriminator, non_saturating_generator, True, 0.0),
     "least-squares": Adversarial(least_squares_discriminator, least_squares_generator, True, 0.5),
     "wasserstein": Adversarial(wasserstein_critic, wasserstein_generator),
-    # The same loss as the Wasserstein generator's: only the discriminator has hinges.
+    # Only the discriminator's loss has hinges; the generator's is the Wasserstein one.
     "hinge": Adversarial(hinge_discriminator, wasserstein_generator, boundary=0.0),
     "relativistic": Adversarial(relativistic_discriminator, relativistic_generator, compares=True),
 }
 
 
 # Gradient penalties: functions of (critic, real, fake, uniform). `critic` maps images to logits, each image by itself
-# (where a batch's own statistics join in, an image's gradient is that of all the logits); `uniform` is noise from
-# U(0, 1) of the images' shape.
+# (if it uses batch statistics, an image's gradient is that of the sum of all logits). `uniform` is noise from U(0, 1)
+# in the shape of the images.
 
 def squared_gradient_norms(critic, images):
     """Sum over pixels of (d critic(image) / d image)^2, float32 [batch]."""
@@ -144,11 +144,11 @@ def squared_gradient_norms(critic, images):
 
 
 def _norms(squares):
-    return tf.sqrt(squares + 1e-12)  # the root's own gradient at 0 is not finite
+    return tf.sqrt(squares + 1e-12)  # sqrt has no finite gradient at 0
 
 
 def _interpolates(real, fake, uniform):
-    """One point on the line between each real and each generated image."""
+    """A random point on the line between each real image and its generated partner."""
     epsilon = uniform[:, :1, :1, :1]
     return epsilon * real + (1.0 - epsilon) * fake
 
@@ -167,8 +167,8 @@ def one_sided_gradient_penalty(critic, real, fake, uniform):
 def dragan_penalty(critic, real, fake, uniform):
     """mean((|grad D(x + d)| - 1)^2), d = 1/2 std(x) U(0, 1) in each pixel  (Kodali et al. 2017, sec. 2.3).
 
-    The noise is that of the authors' code, except that std is each image's own: the batch's would differ with the
-    number of replicas that share it. Generated images play no part.
+    The noise is that of the authors' code, except that std is computed per image: that of a batch would depend on the
+    number of replicas. Generated images are not used.
     """
     deviation = tf.math.reduce_std(real, axis=range(1, len(real.shape)), keepdims=True)
     return tf.reduce_mean((_norms(squared_gradient_norms(critic, real + 0.5 * deviation * uniform)) - 1.0) ** 2)

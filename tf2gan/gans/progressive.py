@@ -1,12 +1,13 @@
 """Progressive GAN: grows from 4x4 pixels, one resolution after the other (Karras et al. 2017, arXiv 1710.10196).
 
-What is large is learnt while images are small and steps are fast, and details later. Each new resolution, a level, is
-first faded in, while images go from those of the level below, doubled, to the new ones:
+Large structures are learned while images are small and steps are fast, details later. Each new resolution, a level, is
+first faded in: images change from those of the level below, doubled, to the new ones:
 
     image = (1 - alpha) * doubled(old image) + alpha * new image,   alpha = images of this level so far / fade images
 
-The discriminator's input side blends in the same way, and so do the real images that it is shown. Then the level is
-trained as it is, until the next. The loss is that of WGAN-GP, with one update of each player in turn, and a drift term:
+The inputs of the discriminator are blended in the same way, and so are its real images. Then the level is trained
+without blending, until the next begins. The loss is that of WGAN-GP plus a drift term, with one update of each network
+in turn:
 
     discriminator:  min  mean(D(G(z))) - mean(D(x)) + 10 mean((|grad D(x^)| - 1)^2) + 0.001 mean(D(x)^2)
     generator:      min  -mean(D(G(z)))
@@ -25,7 +26,7 @@ class ProGAN(LatentGAN):
 
     Config = Config
     presets, preset_options = PRESETS, PRESET_OPTIONS
-    takes_networks = ()  # which would have to grow
+    takes_networks = ()  # a user's network would have to grow too
 
     def __init__(self, config, total_images=None, own=None):
         config.check()
@@ -50,7 +51,7 @@ class ProGAN(LatentGAN):
         return ProgressiveDiscriminator(self.image_shape[0], config.feature_base, config.feature_max, config.group_size,
                                         config.discriminator_dropout)
 
-    # Growing. A condition of the networks is (level, alpha).
+    # Growing. The condition of both networks is (level, alpha).
 
     def phase(self):
         return {**super().phase(), "level": self.config.level_at(int(self.images_seen.numpy()))}
@@ -61,7 +62,7 @@ class ProGAN(LatentGAN):
         return min(ends, default=None)
 
     def begin_phase(self):
-        """At the start of a level the optimizers forget: they have seen nothing of its new variables."""
+        """At the start of a level, resets the optimizers: their state knows nothing of its new variables."""
         if int(self.images_seen.numpy()) not in self.config.changes():
             return
         for optimizer, _ in self.optimizers:
@@ -78,7 +79,7 @@ class ProGAN(LatentGAN):
         return tf.clip_by_value(tf.cast(seen, tf.float32) / float(fade), 0.0, 1.0)
 
     def real_images(self, images, level, alpha):
-        """Images [n, *image_shape] as those of a level, as far as it is faded in."""
+        """Reduces images [n, *image_shape] to the size of a level; `alpha` says how far it is faded in."""
         num = self.config.of_level(level).real_batch_size // self.num_replicas
         images = tf.ensure_shape(images, [num, *self.image_shape])
         for _ in range(self.config.num_levels - 1 - level):
@@ -88,7 +89,7 @@ class ProGAN(LatentGAN):
         return progressive.blended(progressive.doubled(progressive.halved(images)), images, alpha)
 
     def train_step(self, *batches, pretraining=False, level=None):
-        """As the first GAN's, with images and networks of one level; None is the last."""
+        """As in the original GAN, with images and networks of one level; None is the last."""
         level = self.config.num_levels - 1 if level is None else level
         condition = level, self.alpha(level)
         at, of_generator = self.config.of_level(level), self.generator.level_variables(level)
@@ -103,10 +104,10 @@ class ProGAN(LatentGAN):
                                                 num=at.batch_size // self.num_replicas, variables=of_generator)}
 
     def generate(self, latents):
-        """Images [batch, *image_shape] about [-1, 1], of the level that training has come to, enlarged to full size."""
-        with tf.init_scope():  # also where this is called to make a graph, which then is one of this level
+        """Images [batch, *image_shape] in about [-1, 1], of the level that training has reached, enlarged to full size."""
+        with tf.init_scope():  # also while a graph is traced, which then keeps this level
             seen = int(self.images_seen.numpy())
-        level = self.config.level_at(max(0, seen - 1))  # that of the last step: the next level has not begun to learn
+        level = self.config.level_at(max(0, seen - 1))  # of the last step: the next level is untrained
         fading = seen < self.config.changes()[level] + self.config.fade_of(level)
         images = self.average(latents, level, self.alpha(level) if fading else None, training=False)
         for _ in range(self.config.num_levels - 1 - level):

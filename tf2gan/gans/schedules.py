@@ -1,11 +1,11 @@
-"""Learning rates that are functions of the images seen."""
+"""Learning rate schedules that are functions of the images seen."""
 import tensorflow as tf
 
 
 class LinearDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
     """A learning rate that is constant for the first half of the images and then falls linearly to 0.
 
-    Reads the number of images seen, not the optimizer's count of steps (Zhu et al. 2017, sec. 7.1).
+    Depends on the number of images seen, not on the optimizer's count of steps (Zhu et al. 2017, sec. 7.1).
     """
 
     def __init__(self, learning_rate, images_seen, total_images):
@@ -30,7 +30,7 @@ class EpochDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step):
         if self._gan.epoch_images is None and not tf.inside_function():
-            return self.learning_rate  # Keras 2 asks when it makes the optimizer, before it is known who trains
+            return self.learning_rate  # Keras 2 asks when it creates the optimizer, before the epoch's length is known
         epochs = tf.cast(self._gan.images_seen // self._gan.epoch_images, tf.float32)
         return self.learning_rate * tf.pow(self.factor, epochs)
 

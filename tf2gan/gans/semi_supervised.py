@@ -1,14 +1,14 @@
 """SGAN: a classifier from few labels, with a GAN's help (Odena 2016, 1606.01583; Salimans et al. 2016, 1606.03498).
 
-The discriminator has a logit l_k for each of K classes, and two readings of them. Softmax gives the class of a real
-image; D(x) = Z(x) / (Z(x) + 1), with Z = sum exp l_k, whether an image is real at all (Salimans et al., sec. 5).
-Labelled images (x, y) teach the first, unlabelled ones x and generated ones G(z) the second:
+The discriminator has a logit l_k for each of K classes and computes two things from them. Softmax gives the class of a
+real image. D(x) = Z(x) / (Z(x) + 1), with Z = sum exp l_k, tells whether an image is real (Salimans et al., sec. 5).
+Labelled images (x, y) train the first, unlabelled images x and generated images G(z) the second:
 
     D:  min  -mean(log p(y | x)) - mean(log D(x)) - mean(log(1 - D(G(z))))
     G:  min  -mean(log D(G(z)))                     (adversarial), or
         min  |mean f(x) - mean f(G(z))|^2           (sec. 3.1: feature matching, f a hidden layer of D)
 
-D is the product; G is there to teach it.
+D is the result; G only helps to train it.
 """
 import tensorflow as tf
 
@@ -85,7 +85,7 @@ class SGAN(LatentGAN):
     # The updates.
 
     def train_step(self, *batches, pretraining=False):
-        """Updates of the discriminator, by labels and by fakes, then one of the generator.
+        """Updates of the discriminator, from labels and from generated images, then one of the generator.
 
         `batches`: what `batch_spec` says; "images" have no labels, "labelled_images" have "labels".
         """
@@ -94,7 +94,7 @@ class SGAN(LatentGAN):
         return logs if pretraining else {**logs, **self.update_generator(batches[-1]["images"])}
 
     def update_jointly(self, batch, number):
-        """One update of the discriminator on the sum of its three losses; {name: scalar} to log."""
+        """One update of the discriminator on the sum of its three losses; returns {name: scalar} to log."""
         real = self.with_known_number(batch["images"])
         fake = self.fake_images(real.shape[0], number=number)
 
@@ -106,7 +106,7 @@ class SGAN(LatentGAN):
         return {**self.minimize_discriminator(loss_fn), **diversity(real, fake)}
 
     def update_separately(self, batch, number):
-        """An update on labelled images, then one on unlabelled and generated ones (the specification's order)."""
+        """An update on labelled images, then one on unlabelled and generated images; returns {name: scalar} to log."""
         def labelled_loss():
             return self.labelled_loss(self.discriminator, batch["labelled_images"], batch["labels"], number)
 
@@ -115,7 +115,7 @@ class SGAN(LatentGAN):
         return {**logs, **self.update_discriminator(batch["images"], number=number)}
 
     def labelled_loss(self, network, images, labels, number, purpose="labelled"):
-        """(-mean(log p(y | x)), what to log) of a network, from images [n, *image_shape] and labels int [n]."""
+        """(weighted -mean(log p(y | x)), logs) of a network, for images [n, *image_shape] and labels int [n]."""
         most = self.config.labelled_shift
         if most:
             offsets = (2 * most + 1) * self.draw("uniform", [images.shape[0], 2], f"{purpose}_shift{number}")
@@ -124,12 +124,12 @@ class SGAN(LatentGAN):
         logits = losses.class_logits(logits, self.config.classes)
         loss = losses.class_cross_entropy(logits, labels)
         right = tf.reduce_mean(tf.cast(tf.argmax(logits, axis=-1) == labels, tf.float32))
-        joint = purpose == "labelled" and self.config.updates == "joint"  # beside no other loss a weight means nothing
+        joint = purpose == "labelled" and self.config.updates == "joint"  # a loss alone needs no weight
         weight = self.config.labelled_loss_weight if joint else 1.0
         return weight * loss, {f"{purpose}_loss": loss, f"{purpose}_accuracy": right}
 
     def update_compared(self, batch, number):
-        """One update of each network that is trained to compare with, on its labels alone; {name: scalar} to log."""
+        """One update of each network trained for comparison, on its labels alone; returns {name: scalar} to log."""
         logs = {}
         for name, (network, optimizer) in self.compared.items():
             kind = ("labelled_images", "labels") if name == "baseline" else ("supervised_images", "supervised_labels")
@@ -142,7 +142,7 @@ class SGAN(LatentGAN):
         return logs
 
     def update_generator(self, real):
-        """Adversarial, or by the features of unlabelled images `real`; {name: scalar} to log."""
+        """One update, adversarial or to match features of unlabelled images `real`; returns {name: scalar} to log."""
         if self.config.generator_objective == "adversarial":
             return super().update_generator(real=[real])
         latents = self.training_latents(self.config.batch_size // self.num_replicas, "generator_latents")
@@ -159,7 +159,7 @@ class SGAN(LatentGAN):
         return {"generator_loss": loss}
 
     def _mean_features(self, images, purpose):
-        """The mean of the features of all replicas' images, float32 [num_features]."""
+        """The mean features of the images on all replicas, float32 [num_features]."""
         features = self.discriminator.features(images, training=True, seed=self.seed_for(f"dropout_{purpose}"))
         mean = tf.reduce_mean(tf.cast(features, tf.float32), axis=0)
         if self.num_replicas > 1:
@@ -167,19 +167,19 @@ class SGAN(LatentGAN):
         return mean
 
     def judge(self, images, training=False, seed=None):
-        """Logits [n, 1] of images' being real, read off those of the classes."""
+        """Logits [n, 1] that images are real, computed from the class logits."""
         return losses.real_logits(self.discriminator(images, training=training, seed=seed), self.config.classes)
 
     def zero_loss(self):
-        """A generator that matches features learns from a discriminator that is never wrong."""
+        """None with feature matching: that generator still learns when the discriminator is never wrong."""
         return super().zero_loss() if self.config.generator_objective == "adversarial" else None
 
-    # Using it.
+    # Using the classifier.
 
     def classify(self, images, which="model"):
         """Probabilities of the classes, float32 [n, classes], from images [n, *image_shape] in [-1, 1].
 
-        `which`: "model", or "baseline" or "fully_supervised" where these are trained. By the averaged weights.
+        `which`: "model", or "baseline" or "fully_supervised" if these were trained. Uses the averaged weights.
         """
         logits = losses.class_logits(self.classifiers[which](images, training=False), self.config.classes)
         return tf.nn.softmax(tf.cast(logits, tf.float32))

@@ -1,6 +1,6 @@
-"""GAN: the first one, of dense layers (Goodfellow et al. 2014, arXiv 1406.2661).
+"""GAN: the original, with dense layers (Goodfellow et al. 2014, arXiv 1406.2661).
 
-The discriminator D learns to tell real images x from generated ones G(z), and G to be taken for real:
+The discriminator D learns to tell real images x from generated images G(z); G learns to make D take these for real:
 
     D:  min  -mean(log D(x)) - mean(log(1 - D(G(z))))
     G:  min  -mean(log D(G(z)))                           (sec. 3: the non-saturating form of eq. 1)

@@ -1,13 +1,13 @@
 """WGAN: a critic measures how far apart two distributions are (Arjovsky et al. 2017, arXiv 1701.07875).
 
-Its slope is bounded by clipping its weights, or by a gradient penalty (WGAN-GP: Gulrajani et al. 2017, arXiv
+The critic's slope is bounded by clipping its weights, or by a gradient penalty (WGAN-GP: Gulrajani et al. 2017, arXiv
 1704.00028):
 
     critic:     min  mean(D(G(z))) - mean(D(x))  [+ 10 mean((|grad D(x^)| - 1)^2), x^ uniform between x and G(z)]
     generator:  min  -mean(D(G(z)))
 
-The critic must be near its optimum for its distance to mean something, so it has several updates for each one of the
-generator. `critic_distance` in the log is the estimate: it falls as the images become better.
+The estimated distance is only meaningful if the critic is near its optimum, so it gets several updates per generator
+update. `critic_distance` in the log is the estimate: it falls as the images improve.
 """
 from tf2gan.gans.configs.wasserstein import PRESET_OPTIONS, PRESETS, Config
 from tf2gan.gans.dcgan import DCGAN
@@ -15,7 +15,7 @@ from tf2gan.gans.latent_gan import mean_logs
 
 
 class WGAN(DCGAN):
-    """The networks of DCGAN; the discriminator is a critic, whose logits are no probabilities."""
+    """The networks of DCGAN; the discriminator is a critic, whose logits are not probabilities."""
 
     Config = Config
     presets, preset_options = PRESETS, PRESET_OPTIONS
@@ -23,7 +23,7 @@ class WGAN(DCGAN):
     def train_step(self, *batches, pretraining=False):
         """Algorithm 1 of both papers: `n_critic` updates of the critic, then one of the generator.
 
-        Each update of the critic has fresh real images; after it, its weights are clipped if that is asked for.
+        Each update of the critic uses new real images; with `weight_clip`, its weights are clipped after it.
 
         `batches`: {"images": float32 [n, *image_shape] in [-1, 1]}, one for each update of the critic.
         """

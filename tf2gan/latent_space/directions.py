@@ -1,6 +1,6 @@
 """Attribute directions: the mean latent of one group of images minus that of another, to be added to any latent.
 
-A direction is not brought to unit length: strength 1 is the way from the mean of one group to that of the other.
+A direction is not normalized: strength 1 leads from the mean of one group to that of the other.
 """
 import dataclasses
 import json
@@ -14,21 +14,21 @@ from tf2gan.core.versions import versions
 from tf2gan.metrics.saved_features import folder_hash
 from tf2gan.models import generation
 
-NUM = 200  # latents of each class whose mean is taken
-LIMIT = 20000  # samples among which they have to be found
-FORMAT = "tf2gan direction 1"  # what a file begins with
-_BATCH = 100  # samples that are generated and classified at once
+NUM = 200  # latents of each class that are averaged
+LIMIT = 20000  # most samples drawn to find them
+FORMAT = "tf2gan direction 1"  # the "format" entry of a file
+_BATCH = 100  # samples generated and classified at once
 
 
 @dataclasses.dataclass(frozen=True)
 class Direction:
-    """A direction in the latent space of one module; strength 1 is the way from one group's mean to the other's."""
+    """A direction in the latent space of one module; strength 1 leads from one group's mean to the other's."""
 
     vector: np.ndarray  # float32 [latent_size]
-    module: str  # the name of what generates
+    module: str  # name of the generator
     module_hash: str  # of its files, or of the weights of a run
     meaning: str  # a short text: "4 to 9", "seeds 1, 2 to seeds 5, 6"
-    info: dict  # the protocol: whatever else the vector depends on, and its length, for JSON
+    info: dict  # protocol, for JSON: what else the vector depends on, and its length
 
 
 def between(first, second):
@@ -43,9 +43,9 @@ def between(first, second):
 
 
 def of_seeds(generator, from_seeds, to_seeds):
-    """The Direction from the latents of some seeds to those of others, lists of ints; of each seed its first latent.
+    """The Direction from the first latents of `from_seeds` to the first latents of `to_seeds`, lists of ints.
 
-    Raises UserError for an empty list, and for a seed that is there twice.
+    Raises UserError for an empty list, and for a seed that occurs twice.
     """
     seeds = [int(seed) for seed in (*from_seeds, *to_seeds)]
     if not len(from_seeds) or not len(to_seeds):
@@ -66,20 +66,20 @@ def classifier_record(path):
 
 
 def of_classes(generator, classifier, from_class, to_class, num=NUM, seed=0, progress=None, record=None, limit=LIMIT):
-    """The Direction from samples of one class to those of another, as a classifier tells them.
+    """The Direction from samples of one class to those of another, as a classifier labels them.
 
     Args:
-        generator: a `hub.Generator`.
-        classifier: a `classification.Classifier`. Where its images have another size than the generator's, these are
-            brought to it as those of files are: resized to cover it, antialiased, and cropped in the middle.
-        from_class, to_class: texts: names of its classes, or their numbers.
+        generator: a `latent_space.generators.Generator`.
+        classifier: a `models.classification.Classifier`. If it takes images of another size than the generator's, these
+            are treated as files are: resized to cover that size, antialiased, and center-cropped.
+        from_class, to_class: names of its classes, or their numbers, as str.
         num: latents of each class: the first ones of `seed` whose images are most probably of that class.
         progress: if given, called after each batch with the number of latents that it added, `2 * num` in all.
-        record: {"name", "hash"} of the classifier for the protocol, as of `classifier_record`.
-        limit: how many samples are drawn at most.
+        record: {"name", "hash"} of the classifier for the protocol, from `classifier_record`.
+        limit: most samples to draw.
 
-    Raises UserError for a class that there is not, for one class twice, for `num` below 1, and for a class that
-    `limit` samples do not hold `num` times.
+    Raises UserError for an unknown class, for one class twice, for `num` below 1, and for a class that occurs fewer
+    than `num` times in `limit` samples.
     """
     names = classifier.class_names
     facts = generation.Traits((*generator.image_size, generator.channels), generator.latent_size,
@@ -132,7 +132,7 @@ def _treatment(own, needed):
 
 
 def _direction(generator, groups, meaning, info):
-    """With the length, and that which means of as many latents would differ by if the groups did not differ at all."""
+    """Builds the Direction, with its length and the length that chance alone would give with groups of these sizes."""
     vector = between(*groups)
     variance = 1 / 3 if generator.latent_distribution == "uniform" else 1.0
     by_chance = np.sqrt(generator.latent_size * variance * sum(1 / len(group) for group in groups))
@@ -142,7 +142,7 @@ def _direction(generator, groups, meaning, info):
 
 
 def save(path, direction):
-    """Writes a Direction as one JSON file, whole or not at all. Raises UserError if it cannot be written."""
+    """Writes a Direction as one JSON file, atomically. Raises UserError if it cannot be written."""
     values = {"format": FORMAT, "latent_size": len(direction.vector), **dataclasses.asdict(direction)}
     values["vector"] = [float(value) for value in direction.vector]  # exactly: float64 holds every float32
     try:
@@ -154,14 +154,14 @@ def save(path, direction):
 def load(path, generator):
     """The Direction in a file that `save` wrote.
 
-    Raises UserError for a file that cannot be read or is none, and for a direction of another latent size or module
-    than the generator's, as told by hash.
+    Raises UserError for a file that cannot be read or has no direction, and for a direction of another latent size, or
+    of another module (compared by hash), than the generator's.
     """
     try:
         values = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read the direction {printable(path)}: {error.strerror}") from error
-    except ValueError as error:  # no JSON, or no UTF-8
+    except ValueError as error:  # not JSON, or not UTF-8
         raise _damaged(path, "no JSON") from error
     direction = _checked(path, values)
     if len(direction.vector) != generator.latent_size:
@@ -176,13 +176,13 @@ def load(path, generator):
 
 
 def _checked(path, values):
-    """The Direction of what a file holds. Raises UserError unless it is all there."""
+    """The Direction in the `values` of a file. Raises UserError unless they are complete."""
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise _damaged(path, f"it has no \"format\": \"{FORMAT}\"")
     for name, kind in (("module", str), ("module_hash", str), ("meaning", str), ("info", dict), ("vector", list)):
         if not isinstance(values.get(name), kind):
             raise _damaged(path, f"{name} is missing or of another type")
-    with np.errstate(over="ignore"):  # told as not finite below
+    with np.errstate(over="ignore"):  # reported as not finite below
         vector = np.array([value for value in values["vector"] if isinstance(value, float)], np.float32)
     if not len(vector) == len(values["vector"]) == values.get("latent_size") or not np.all(np.isfinite(vector)):
         raise _damaged(path, "vector has not as many finite numbers as latent_size says")

@@ -1,6 +1,6 @@
-"""Generators wherever they come from: published on a hub, any SavedModel, an export or a run of this project.
+"""Generators of any origin: published on a hub, any SavedModel, an export or a run of this project.
 
-All are the same to whoever walks their latent space: latents in, images in [0, 1] out, differentiable in between.
+All have the same interface: latents in, images in [0, 1] out, differentiable in between.
 """
 import functools
 import hashlib
@@ -15,25 +15,25 @@ from tf2gan.metrics.saved_features import folder_hash
 from tf2gan.models import generation
 
 PROGAN = "https://tfhub.dev/google/progan-128/1"  # faces, 128x128, latents [n, 512] from N(0, 1)
-SIGNATURES = ("default", "serving_default")  # of modules of others: TF1-format hub modules have the first
+SIGNATURES = ("default", "serving_default")  # of third-party modules; those in TF1 hub format have the first
 _TF1_HUB_FILE = "tfhub_module.pb"
 _INSTEAD = ("possible: the folder of the module, downloaded and unpacked elsewhere; TFHUB_CACHE_DIR where it is "
             "cached; an export, savedmodels/NAME")
-_TRIED = 16  # latents
+_TRIED = 16  # latents whose images are checked
 _NEEDED = ("needed: one input, float32 latents [batch, latent_size] of any batch, and one output, float32 images "
            "[batch, height, width, 1 or 3] about [0, 1]")
-_LOWEST, _HIGHEST, _BEYOND = -0.1, 1.1, 0.25  # so large a share of values beyond these means another range
+_LOWEST, _HIGHEST, _BEYOND = -0.1, 1.1, 0.25  # a larger share of values beyond these bounds means another range
 
 
 class Generator:
-    """Images from latents, whoever made the model.
+    """Makes images from latents, with a model of any origin.
 
-    Attributes: `name`, what it was loaded from; `hash`, SHA-256 of its files, of a run of its weights; `latent_size`;
+    Attributes: `name`, what it was loaded from; `hash`, SHA-256 of its files, or of a run's weights; `latent_size`;
     `image_size`, (height, width); `channels`, 1 or 3; `latent_distribution`, "normal": N(0, 1), or "uniform": U(-1, 1).
     """
 
     def __init__(self, name, files_hash, traits, generate, draw, owner):
-        """Not for callers: see `load` and `from_gan`.
+        """Called by `load` and `from_gan`; use these.
 
         `traits`: generation.Traits; `generate`: float32 latents -> float32 images about [0, 1]; `draw`: num, seed ->
         np.float32 latents; `owner` keeps the variables alive.
@@ -46,8 +46,8 @@ class Generator:
     def __call__(self, latents):
         """Images float32 [n, height, width, channels] in [0, 1] from latents [n, latent_size], tensor or array.
 
-        Values beyond the range are clipped, but their gradients pass as if they were not: a latent that is searched
-        for by gradient descent would not move otherwise. Raises ValueError for latents of another shape.
+        Values beyond the range are clipped, but gradients pass as if they were not; otherwise gradient descent could
+        not move a latent whose image is clipped. Raises ValueError for latents of another shape.
         """
         latents = tf.cast(latents, tf.float32)
         if latents.shape.rank != 2 or latents.shape[1] != self.latent_size:
@@ -56,13 +56,13 @@ class Generator:
         return tf.ensure_shape(images, [latents.shape[0], *self.image_size, self.channels])
 
     def latents(self, num, seed):
-        """The first `num` latents of the endless sequence that `seed` stands for, np.float32 [num, latent_size]."""
+        """The first `num` latents of the endless sequence of `seed`, np.float32 [num, latent_size]."""
         return self._draw(num, seed)
 
     def pictures(self, latents, progress=None):
-        """np.uint8 [n, height, width, channels] from latents [n, latent_size], generated `generation.BATCH` at a time.
+        """np.uint8 [n, height, width, channels] from latents [n, latent_size], in batches of `generation.BATCH`.
 
-        `progress`, if given, is called after each batch with the number of its images. ValueError as in a call.
+        `progress`, if given, is called after each batch with the number of its images. Raises ValueError as a call.
         """
         latents = np.asarray(latents, np.float32)
         made = np.empty([len(latents), *self.image_size, self.channels], np.uint8)
@@ -78,13 +78,13 @@ def load(where, label=None):
     """The Generator at `where`.
 
     Args:
-        where: a handle, https://..., which tensorflow-hub downloads to TFHUB_CACHE_DIR, or looks up there; the folder
-            of a module in TF1 hub format or of a TensorFlow 2 SavedModel; an export of this project, savedmodels/NAME
-            (its highest version) or savedmodels/NAME/VERSION. Of what others made, latents are from N(0, 1).
-        label: the class, by name or number, of a conditional export, which needs one.
+        where: a handle, https://..., which tensorflow-hub downloads to TFHUB_CACHE_DIR or finds there; the folder of a
+            module in TF1 hub format or of a TensorFlow 2 SavedModel; an export of this project, savedmodels/NAME (its
+            highest version) or savedmodels/NAME/VERSION. Latents of third-party models are drawn from N(0, 1).
+        label: the class, by name or number; a conditional export needs it, others take none.
 
-    Raises UserError where there is no such model, if it is damaged or does not generate images from latents alone, and
-    for a label that there is not, is lacking, or has no meaning.
+    Raises UserError if there is no such model, if it is damaged or does not generate images from latents alone, and for
+    an unknown, missing or superfluous label.
     """
     folder = savedmodel.find(downloads.hub_folder(where, _INSTEAD) if downloads.is_handle(where) else where)
     if (folder / "model_card.json").is_file():
@@ -93,12 +93,12 @@ def load(where, label=None):
         raise UserError(f"label {label!r}: {printable(where)} takes no labels")
     loaded = _loaded(folder)
     if {"draw", "latents"} <= set(getattr(loaded, "signatures", {})):
-        generation.traits_of_savedmodel(folder)  # which raises: an export without the card that tells its latents
+        generation.traits_of_savedmodel(folder)  # raises UserError: the export has no model card
     return _of_others(loaded, str(where), folder)
 
 
 def from_gan(gan, name, label=None):
-    """The Generator of a GAN, as `session.load_gan` restores it from a run; `label` and UserError as for `load`.
+    """The Generator of a GAN, as `runs.restore.load_gan` restores it; `label` and UserError as for `load`.
 
     Its hash is that of its weights and of the images it has seen.
     """
@@ -129,7 +129,7 @@ def _ours(name, files_hash, facts, functions, label, owner):
 
 
 def _label(name, facts, label):
-    """The number of the class, or None. UserError for a label where none has a meaning, and for a lacking one."""
+    """The number of the class, or None. Raises UserError for an unknown, missing or superfluous label."""
     if label is None and facts.num_classes is not None:
         classes = facts.class_names or [f"0 to {facts.num_classes - 1}"]
         raise UserError(f"{printable(name)} needs a label; possible: {', '.join(map(printable, classes))}")
@@ -137,8 +137,8 @@ def _label(name, facts, label):
 
 
 def _loaded(folder):
-    """What TensorFlow makes of a SavedModel of others. Raises UserError for a damaged one."""
-    # A module in TF1 hub format may hold several graphs; that without tags is for use, as hub.load has it.
+    """Loads a third-party SavedModel. Raises UserError if it is damaged."""
+    # A module in TF1 hub format may hold several graphs; the one without tags is for inference, as in hub.load.
     return savedmodel.load(folder, tags=[] if (folder / _TF1_HUB_FILE).is_file() else None)
 
 
@@ -152,9 +152,9 @@ def _of_others(loaded, where, folder):
         return tf.nest.flatten(function(latents))[0]
 
     try:
-        with quiet.captured():  # of which TensorFlow may warn at the first run
-            outputs = function(tf.zeros([1, latent_size]))  # shapes that the signature need not tell
-    except Exception as error:  # a graph is anybody's code
+        with quiet.captured():  # TensorFlow may print warnings at the first run
+            outputs = function(tf.zeros([1, latent_size]))  # the signature may not tell the shapes
+    except Exception as error:  # third-party code may raise anything
         raise UserError(f"{what} does not run: {savedmodel.reason(error)}") from error
     outputs = outputs if isinstance(outputs, dict) else dict(enumerate(tf.nest.flatten(outputs)))
     images = next(iter(outputs.values()), None)
@@ -169,7 +169,7 @@ def _of_others(loaded, where, folder):
 
 
 def _entry(loaded, where):
-    """(what it is called, the function of latents, latent_size) of what generates. UserError if nothing can be that."""
+    """Returns (name for messages, function of latents, latent_size). Raises UserError if nothing generates images."""
     signatures = getattr(loaded, "signatures", {})
     name = next((name for name in SIGNATURES if name in signatures), None)
     if name is not None:
@@ -194,7 +194,7 @@ def _call(signature, key, latents):
 
 
 def _tensors(concrete_function):
-    """{name: spec} of what it takes, less what is no tensor, such as training=False."""
+    """{name: spec} of its tensor arguments, without others such as training=False."""
     specs = tf.nest.flatten(concrete_function.structured_input_signature)
     return {spec.name or number: spec for number, spec in enumerate(specs) if isinstance(spec, tf.TensorSpec)}
 
@@ -207,7 +207,7 @@ def _takes_latents(inputs):
 
 def _listed(tensors):
     """Names, types and shapes of {name or number: tensor or spec}."""
-    named = sorted(tensors.items(), key=lambda item: str(item[0]))  # TensorFlow keeps no order
+    named = sorted(tensors.items(), key=lambda item: str(item[0]))  # TensorFlow guarantees no order
     return ", ".join(f"{name} {value.dtype.name} {_shape(value.shape)}" for name, value in named) or "nothing"
 
 

@@ -1,15 +1,15 @@
-"""Ways from one latent to another, walks through several, grids between four, steps along a direction. Pure numpy."""
+"""Interpolates latents: between two, through several, in a grid between four, along a direction. Pure numpy."""
 import numpy as np
 
-_NO_DIRECTION = 1e-6  # shorter parts of unit vectors are rounding errors of float32
+_NO_DIRECTION = 1e-6  # shorter components of unit vectors are float32 rounding errors
 
 
 def lerp(start, end, fractions):
-    """The straight way from `start` to `end`, for latents that are uniform in a cube, which it never leaves.
+    """Linear interpolation from `start` to `end`, for latents that are uniform in a cube, which it never leaves.
 
     Args:
         start, end: latents, float [size].
-        fractions: how much of the way, float [num] in [0, 1]; 0 gives `start` and 1 gives `end`, exactly.
+        fractions: positions on the path, float [num] in [0, 1]; 0 gives `start` and 1 gives `end`, exactly.
 
     Returns float32 [num, size]. Raises ValueError for other shapes and fractions.
     """
@@ -18,12 +18,12 @@ def lerp(start, end, fractions):
 
 
 def slerp(start, end, fractions):
-    """The way along the arc, for latents from N(0, 1): these lie near a sphere, and a straight way cuts through it.
+    """Spherical interpolation, for latents from N(0, 1): these lie near a sphere, and a straight line cuts through it.
 
-    The direction turns at a constant rate in the plane of the two, and the length changes linearly. Between vectors of
-    the same length that is Shoemake's slerp (1985); between others it stays as bounded when they are nearly opposite.
-    Opposite vectors have no plane: any one is taken, the same every time. A vector of zeros has no direction, and
-    opposite numbers no way around 0: these take the straight way.
+    The direction turns at a constant rate in the plane of the two vectors, and the length changes linearly. For vectors
+    of the same length this is Shoemake's slerp (1985); for others it stays bounded, too, when they are nearly opposite.
+    Opposite vectors span no plane: an arbitrary one is used, always the same. A zero vector has no direction, and
+    latents of size 1 have no path around 0: both are interpolated linearly.
 
     Arguments, result and errors as for `lerp`.
     """
@@ -43,10 +43,10 @@ def slerp(start, end, fractions):
 
 
 def hypersphere(start, end, fractions):
-    """The straight way, each point of it moved out to the length that lies linearly between those of its ends.
+    """Linear interpolation with each point rescaled to the length interpolated linearly between those of the ends.
 
-    For latents from N(0, 1). It is in the plane of `slerp` and has its lengths, and turns fastest in the middle.
-    Where two vectors have no plane, since one is zeros or they are parallel or opposite, it is `slerp`.
+    For latents from N(0, 1). It has the plane and the lengths of `slerp`, but turns fastest in the middle. It equals
+    `slerp` if the two vectors span no plane: one is zero, or they are parallel or opposite.
 
     Arguments, result and errors as for `lerp`.
     """
@@ -60,19 +60,19 @@ def hypersphere(start, end, fractions):
 
 
 WAYS = {"linear": lerp, "spherical": slerp, "hypersphere": hypersphere}
-USUAL = {"normal": "spherical", "uniform": "linear"}  # {distribution of latents: the way between two of them}
+USUAL = {"normal": "spherical", "uniform": "linear"}  # {distribution of latents: its default of WAYS}
 
 
 def walk(stops, frames, way, loop=False):
-    """From each stop to the next, and with `loop` from the last back to the first.
+    """Interpolates from each stop to the next, and with `loop` from the last back to the first.
 
     Args:
         stops: latents, float [num_stops, size], two or more.
-        frames: steps from each stop to the next: the stop itself and `frames` - 1 latents before the next.
+        frames: steps from each stop to the next, one or more: the stop itself and `frames` - 1 latents before the next.
         way: one of the values of WAYS.
-        loop: the latent after the last one would be the first.
+        loop: whether to return to the first stop, which is not repeated at the end.
 
-    Returns float32 [frames * (num_stops - 1) + 1, size], stop i at i * frames, exactly; with `loop`
+    Returns float32 [frames * (num_stops - 1) + 1, size] with stop i exactly at index i * frames; with `loop`
     [frames * num_stops, size]. Raises ValueError for fewer stops or frames.
     """
     stops = np.asarray(stops, np.float32)
@@ -84,23 +84,23 @@ def walk(stops, frames, way, loop=False):
 
 
 def between_seeds(sampler, first, last, num, truncation=None):
-    """`num` latents from the first one of the seed `first` to that of `last`, both included: [num, latent_size].
+    """`num` latents from the first one of seed `first` to that of seed `last`, both included: [num, latent_size].
 
-    The way is the usual one of the latents of `sampler`, a `models.generation.Sampler`.
+    Interpolates by the default for the latents of `sampler`, a `models.generation.Sampler`.
     """
     start, end = (sampler.latents(1, seed, truncation)[0] for seed in (first, last))
     return WAYS[USUAL[sampler.latent_distribution]](start, end, np.linspace(0.0, 1.0, num))
 
 
 def corners(four, steps, way):
-    """The grid between four latents: its left and right columns are walks, and each row is one between these.
+    """The grid between four latents: interpolates the left and right columns first, then each row between them.
 
     Args:
         four: latents, float [4, size]: top left, top right, bottom left, bottom right.
-        steps: from a corner to the next, 1 or more.
+        steps: number of steps from one corner to the next, 1 or more.
         way: one of the values of WAYS.
 
-    Returns float32 [steps + 1, steps + 1, size], the four exactly at its corners. ValueError for another number.
+    Returns float32 [steps + 1, steps + 1, size], the four exactly at its corners. Raises ValueError for other numbers.
     """
     if len(four) != 4 or steps < 1:
         raise ValueError(f"a grid is between four latents, by one step or more; not {len(four)} and {steps}")
@@ -110,9 +110,9 @@ def corners(four, steps, way):
 
 
 def along(latent, direction, strengths):
-    """A latent with a direction added, [size] each, times each of `strengths`, [num]: float32 [num, size].
+    """Adds `direction`, times each of `strengths`, [num], to `latent`; both are [size]. Returns float32 [num, size].
 
-    At strength 0 it is the latent itself, exactly. Raises ValueError for other shapes.
+    Strength 0 gives the latent itself, exactly. Raises ValueError for other shapes.
     """
     latent, direction, strengths = (np.asarray(values, np.float64) for values in (latent, direction, strengths))
     if latent.ndim != 1 or latent.shape != direction.shape or strengths.ndim != 1:
@@ -122,7 +122,7 @@ def along(latent, direction, strengths):
 
 
 def _perpendicular(vector, unit):
-    """What is left of `vector` without its part along `unit`."""
+    """The component of `vector` perpendicular to `unit`, a unit vector."""
     return vector - np.dot(vector, unit) * unit
 
 
@@ -136,5 +136,5 @@ def _checked(start, end, fractions):
 
 
 def _with_ends(path, start, end, fractions):
-    """Without the rounding errors at the ends."""
+    """Replaces the ends of `path` by `start` and `end`, which have no rounding errors."""
     return np.where(fractions == 0.0, start, np.where(fractions == 1.0, end, path)).astype(np.float32)

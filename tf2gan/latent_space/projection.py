@@ -1,4 +1,4 @@
-"""Projection: the latent whose image is nearest to a given one, by gradient descent from several random starts."""
+"""Projection: finds the latent whose image is nearest to a given one, by gradient descent from random starts."""
 import dataclasses
 from typing import Tuple
 
@@ -11,42 +11,43 @@ from tf2gan.core.seeds import fold
 STEPS = 300
 STARTS = 4
 LEARNING_RATE = 0.1
-# Not the usual 0.999: gradients fall by orders of magnitude on the way, and a long memory of the first ones would keep
-# the later steps short. At this rate, the mean absolute error of MNIST's images was a quarter smaller after 300 steps.
+# Not the usual beta_2 of 0.999: gradients shrink by orders of magnitude during the descent, and a long memory of the
+# first ones would keep later steps short. With 0.9, the mean absolute error of MNIST's images after 300 steps was a
+# quarter smaller.
 _BETAS, _EPSILON = (0.9, 0.9), 1e-12
-_SMALLEST = 4  # pixels of the shorter side, of the smallest version that is compared
+_SMALLEST = 4  # pixels: shorter side of the smallest version that is compared
 
 
 @dataclasses.dataclass(frozen=True)
 class Projection:
-    """What a descent found, and the way of its best start there."""
+    """The latent that a descent found, and the path of its best start."""
 
     latent: np.ndarray  # float32 [latent_size], the last of `snapshots`
     snapshots: np.ndarray  # float32 [num_snapshots, latent_size]
-    steps: Tuple[int, ...]  # how many were done before each snapshot; the first 0, the last all
+    steps: Tuple[int, ...]  # number of steps done before each snapshot: first 0, last all
     losses: Tuple[float, ...]  # of each snapshot
     error: float  # mean absolute error of the image of `latent`, in units of [0, 1]
 
 
 def project(generator, image, steps=STEPS, starts=STARTS, seed=0, learning_rate=LEARNING_RATE, num_snapshots=8,
             progress=None):
-    """The Projection of an image, uint8 [height, width, channels] as those of the generator.
+    """The Projection of an image, uint8 [height, width, channels] of the generator's size.
 
-    Adam descends on `pyramid_loss`, its rate falling to 0 as half a cosine. After each step the latents are brought
-    back to where those of the generator lie: of N(0, 1) to the length sqrt(latent_size), next to which nearly all of
-    them are, of U(-1, 1) into the cube. The same arguments give the same result, on one machine.
+    Adam minimizes `pyramid_loss`; its learning rate falls to 0 along half a cosine. After each step the latents are
+    moved back to where those of the generator lie: for N(0, 1) to the length sqrt(latent_size), which nearly all have
+    approximately; for U(-1, 1) into the cube. The same arguments give the same result on the same machine.
 
     Args:
-        generator: a `hub.Generator`.
-        steps: of the descent.
-        starts: random latents that descend at once; the one with the lowest loss at the end is kept.
+        generator: a `latent_space.generators.Generator`.
+        steps: number of steps of the descent.
+        starts: number of random latents that descend together; the one with the lowest final loss is kept.
         seed: int, of the random starts. None of them is a latent that `generator.latents` draws.
-        learning_rate: the first and highest; Adam's steps are about as long in each dimension.
-        num_snapshots: how many latents on the way of the best start are kept, at first more often: most happens there.
+        learning_rate: the first and highest one; Adam's steps are about that long in each dimension.
+        num_snapshots: number of latents kept from the path of the best start; most are early, where most happens.
         progress: if given, called after each step with 1.
 
-    Raises UserError for an image of another size, and for numbers that are too small; Failure if the descent meets
-    values that are not finite.
+    Raises UserError for an image of another size, and for numbers that are too small; Failure if a value is no longer
+    finite.
     """
     image = np.asarray(image)
     _check(generator, image, steps, starts, learning_rate, num_snapshots)
@@ -78,7 +79,7 @@ def project(generator, image, steps=STEPS, starts=STARTS, seed=0, learning_rate=
 
 
 def pyramid_loss(images, target):
-    """Mean squared error, meaned over the images' own size and each half of it down to 4 pixels: [n].
+    """Mean squared error, averaged over the full image size and each halved size down to 4 pixels: [n].
 
     Strokes that do not overlap have no gradient towards each other; in average-pooled versions they do overlap.
 
@@ -86,7 +87,7 @@ def pyramid_loss(images, target):
         images: float32 [n, height, width, channels].
         target: float32 [1 or n, height, width, channels].
     """
-    difference = images - target  # pooling is linear: that of the difference is the difference of the pooled
+    difference = images - target  # pooling is linear, so it can follow the subtraction
     levels = [difference]
     while min(levels[-1].shape[1:3]) >= 2 * _SMALLEST:
         levels.append(tf.nn.avg_pool2d(levels[-1], 2, 2, "VALID"))
@@ -110,7 +111,7 @@ def _check(generator, image, steps, starts, learning_rate, num_snapshots):
 
 
 def _evaluation(generator, image, starts):
-    """Function of latents to (losses [starts], mean absolute errors [starts], gradients [starts, latent_size])."""
+    """A function from latents to (losses [starts], mean absolute errors [starts], gradients [starts, latent_size])."""
     target = tf.constant(image[np.newaxis], tf.float32) / 255.0
 
     @tf.function(input_signature=[tf.TensorSpec([starts, generator.latent_size], tf.float32)])
@@ -119,7 +120,7 @@ def _evaluation(generator, image, starts):
             tape.watch(latents)
             images = generator(latents)
             losses = pyramid_loss(images, target)
-        # Of a sum, so that no start feels the others; zeros where the image does not depend on latents at all.
+        # Of the sum of the losses, so that starts are independent; zero if the image does not depend on the latents.
         gradients = tape.gradient(losses, latents, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return losses, tf.reduce_mean(tf.abs(images - target), [1, 2, 3]), gradients
 
@@ -127,14 +128,14 @@ def _evaluation(generator, image, starts):
 
 
 def _starts(generator, starts, seed):
-    # Not generator.latents: the picture of a seed, projected with that seed, would be found before the first step.
+    # Not generator.latents: projecting the image of a seed with the same seed would find it before the first step.
     draw = tf.random.stateless_uniform if generator.latent_distribution == "uniform" else tf.random.stateless_normal
     limits = {"minval": -1.0, "maxval": 1.0} if generator.latent_distribution == "uniform" else {}
     return _returned(generator, draw([starts, generator.latent_size], fold(seed, "projection"), **limits).numpy())
 
 
 def _possible(generator, latents, gradients):
-    """Gradients without what `_returned` would undo, which Adam would make as large as the rest: on the sphere."""
+    """On the sphere: gradients without the radial part, which `_returned` undoes but Adam would scale up."""
     if generator.latent_distribution == "uniform":
         return gradients
     along = np.sum(gradients * latents, axis=1, keepdims=True) / np.sum(latents ** 2, axis=1, keepdims=True)
@@ -142,7 +143,7 @@ def _possible(generator, latents, gradients):
 
 
 def _returned(generator, latents):
-    """Latents as near as possible to `latents` where those of the generator lie: float32."""
+    """The points nearest to `latents` on the sphere or in the cube where the generator's latents lie: float32."""
     if generator.latent_distribution == "uniform":
         return np.clip(latents, -1.0, 1.0).astype(np.float32)
     lengths = np.linalg.norm(latents, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""What tools/interpolate.py is told, and which of it makes no sense together. Needs no networks."""
+"""Options of tools/interpolate.py, and which of them exclude or need each other. Needs no networks."""
 import dataclasses
 import math
 import pathlib
@@ -11,13 +11,13 @@ from tf2gan.core.errors import UserError
 MOST_IMAGES, HIGHEST_SEED, LARGEST_SCALE = 10000, 2 ** 63 - 1, 64
 SEEDS, CORNERS = [1, 2, 3, 4, 5, 6], [1, 2, 3, 4]
 FPS = 20.0
-# {kind of work: frames of an animation, frames of a picture}
+# {kind of work: (frames of an animation, frames of a picture)}
 FRAMES = {"walk": (30, 8), "corners": (None, 6), "direction": (15, 4), "project": (40, 8)}
-# {option: each of which it cannot be together with}
+# {option: the options that exclude it}
 _CLASHES = {"module": ("run",), "seeds": ("latents", "project"), "latents": ("project",), "from_seeds": ("classifier",),
             "mode": ("direction", "save_direction", "project"), "direction": ("save_direction",),
             "corners": ("direction", "save_direction", "project", "loop")}
-# {option: what it has no meaning without}
+# {option: the options of which it needs one}
 _BELONGS = {"checkpoint": ("run",), "strength": ("direction", "save_direction"), "steps": ("project",),
             "starts": ("project",), "seed": ("project", "classifier"), "from_seeds": ("save_direction",),
             "to_seeds": ("from_seeds",), "classifier": ("save_direction",), "from_class": ("classifier",),
@@ -28,35 +28,35 @@ _OF_OUTPUT = ("seeds", "latents", "project", "frames", "loop", "strength", "fps"
 
 @dataclasses.dataclass
 class Options:
-    """Where to walk, with which generator, and what to make of it."""
+    """Where to walk, with which generator, and what to write."""
 
     output: Optional[str] = None  # .gif, .webp: animation; .png and so on: picture; none: interpolation.gif or .png
     module: Optional[str] = None  # https:// handle, TF1 hub module, SavedModel or savedmodels/NAME; none: see above
     run: Optional[str] = None  # folder of a run, as tools/train.py writes it; instead of --module
     checkpoint: Optional[str] = None  # of the run: latest, best (of --keep-best), or its images seen; none: latest
     label: Optional[str] = None  # the class of a conditional model, by name or number
-    seeds: Optional[str] = None  # stops, such as 1,2,3: the first image of each; none: 1 to 6 and back, 4 corners
-    latents: Optional[str] = None  # FILE.npy of --save-latents, [num, latent_size]: stops instead of --seeds
+    seeds: Optional[str] = None  # stops, such as 1,2,3: first latent of each; none: 1 to 6 and back; --corners: 1 to 4
+    latents: Optional[str] = None  # FILE.npy from --save-latents, [num, latent_size]: stops instead of --seeds
     mode: Optional[Literal["linear", "spherical", "hypersphere"]] = None  # none: spherical; linear for uniform latents
-    frames: Optional[int] = None  # from each stop up to the next, which is not counted; none: 30, in a picture 4 to 8
-    loop: bool = False  # also from the last stop back to the first; of an animation with --direction: to and fro
-    corners: bool = False  # a picture: the grid between four stops, --frames steps wide and high
-    direction: Optional[str] = None  # FILE of --save-direction: --frames from each stop both ways along it
-    strength: Optional[float] = None  # how far both ways, in lengths of the direction; none: 1
-    project: Optional[str] = None  # IMAGE whose latent is searched for; --frames: images of the way, both ends included
-    steps: Optional[int] = None  # of gradient descent of --project; none: 300
-    starts: Optional[int] = None  # random latents from which --project descends, of which the best is kept; none: 4
-    save_direction: Optional[str] = None  # FILE.json for the direction from one group of latents to another
-    from_seeds: Optional[str] = None  # the one group, such as 1,2,3: the first latent of each seed,
-    to_seeds: Optional[str] = None  # and the other
-    classifier: Optional[str] = None  # savedmodels/NAME of a classifier, which finds the groups among samples
-    from_class: Optional[str] = None  # class of the one group, by name or number,
-    to_class: Optional[str] = None  # and of the other
-    num: Optional[int] = None  # latents of each class, of which --classifier has the mean; none: 200
-    seed: Optional[int] = None  # of the starts of --project, and of the samples for --classifier; none: 0
-    save_latents: Optional[str] = None  # FILE.npy for the latents of the images, in order; of --project: the found
-    fps: Optional[float] = None  # images a second of an animation; GIF has 50, 33.3, 25, 20 ...; none: 20
-    scale: Optional[int] = None  # every pixel so many times as wide and high; none: so that images have 128 pixels
+    frames: Optional[int] = None  # images from each stop up to the next; none: 15 to 40, in a picture 4 to 8
+    loop: bool = False  # also from the last stop back to the first; animation with --direction: back and forth
+    corners: bool = False  # a picture of the grid between four stops, --frames steps wide and high
+    direction: Optional[str] = None  # FILE from --save-direction: from each stop --frames steps along it, both ways
+    strength: Optional[float] = None  # how far to go each way, in lengths of the direction; none: 1
+    project: Optional[str] = None  # IMAGE whose latent to find; --frames: images of the descent, both ends included
+    steps: Optional[int] = None  # gradient descent steps of --project; none: 300
+    starts: Optional[int] = None  # random starts of --project, the best of which is kept; none: 4
+    save_direction: Optional[str] = None  # FILE.json to write the direction from one group of latents to another
+    from_seeds: Optional[str] = None  # first group, such as 1,2,3: the first latent of each seed
+    to_seeds: Optional[str] = None  # second group, in the same form
+    classifier: Optional[str] = None  # savedmodels/NAME of a classifier that finds the groups among samples
+    from_class: Optional[str] = None  # class of the first group, by name or number
+    to_class: Optional[str] = None  # class of the second group, by name or number
+    num: Optional[int] = None  # latents of each class to average, with --classifier; none: 200
+    seed: Optional[int] = None  # seed of the starts of --project, or of the samples for --classifier; none: 0
+    save_latents: Optional[str] = None  # FILE.npy for the latents of the images, in order; --project: the latent found
+    fps: Optional[float] = None  # images per second of an animation; GIF can have 50, 33.3, 25, 20 ...; none: 20
+    scale: Optional[int] = None  # enlarge images by this factor; none: so that they have 128 pixels
     overwrite: bool = False  # replace output files that exist already
 
     @property
@@ -68,7 +68,7 @@ class Options:
 
     @property
     def target(self):
-        """The pathlib.Path of the output; None where a direction is only saved."""
+        """The pathlib.Path of the output; None if a direction is only saved."""
         if self.output is None and self.save_direction is not None:
             return None
         still = self.kind in ("corners", "project")
@@ -87,32 +87,32 @@ class Options:
 
     @property
     def num_steps(self):
-        """Of the descent."""
+        """Number of steps of the descent."""
         if self.steps is not None:
             return self.steps
-        from tf2gan.latent_space import projection  # which needs TensorFlow, as --help does not
+        from tf2gan.latent_space import projection  # needs TensorFlow, which --help does not
 
         return projection.STEPS
 
     @property
     def stops(self) -> List[int]:
-        """Seeds."""
+        """Seeds of the stops."""
         if self.seeds is None:
             return CORNERS if self.corners else SEEDS
         return seeds("seeds", self.seeds)
 
     @property
     def closed(self):
-        """Whether a walk ends where it began, which it also does if nobody said where it goes."""
+        """Whether a walk ends where it began: with --loop, and without any stops given."""
         return self.loop or self.seeds is None and self.latents is None
 
     @property
     def delay(self):
-        """The time of a frame of an animation in ms."""
+        """Duration of a frame of an animation in ms."""
         return animation.delay(FPS if self.fps is None else self.fps, self.target.suffix)
 
     def check(self):
-        """Raises UserError for what is wrong whatever the generator."""
+        """Raises UserError for what is wrong with any generator."""
         self._check_together()
         for name, least, most in (("frames", 2 if self.kind == "project" else 1, MOST_IMAGES), ("steps", 1, 10 ** 6),
                                   ("starts", 1, 1000), ("num", 1, MOST_IMAGES), ("seed", 0, HIGHEST_SEED),
@@ -136,7 +136,7 @@ class Options:
             self.delay
 
     def check_stops(self, num):
-        """Raises UserError if there cannot be so many stops, or not so many frames between them."""
+        """Raises UserError for a wrong number of stops, and for too many images."""
         if self.kind == "corners" and num != 4:
             raise UserError(f"--corners: needs four stops, not {num}: top left, top right, bottom left, bottom right")
         if self.kind == "walk" and num < 2:
@@ -146,7 +146,7 @@ class Options:
             raise UserError(f"{images} images: at most {MOST_IMAGES} are possible; give fewer --frames, or fewer stops")
 
     def num_images(self, num_stops):
-        """Images that are shown, at most."""
+        """Number of images that are shown, at most."""
         frames = self.num_frames
         return {"walk": num_stops * frames, "corners": (frames + 1) ** 2, "direction": num_stops * (2 * frames + 1),
                 "project": frames}[self.kind]
@@ -177,7 +177,7 @@ class Options:
 
 
 def seeds(name, text):
-    """[int] of an option's seeds with commas between. Raises UserError."""
+    """[int] from an option's comma-separated seeds. Raises UserError."""
     if not re.fullmatch(r"[0-9]+(,[0-9]+)*", text):
         raise UserError(f"{_flag(name)} {text}: must be seeds with commas between, such as 1,2,3")
     found = [int(seed) for seed in text.split(",")]

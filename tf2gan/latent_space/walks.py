@@ -1,4 +1,4 @@
-"""What tools/interpolate.py does: latents on a way, and their images as a picture or an animation."""
+"""Does the work of tools/interpolate.py: latents on a path, and their images as a picture or an animation."""
 import io
 import pathlib
 import zipfile
@@ -12,14 +12,14 @@ from tf2gan.latent_space import directions, generators, interpolation, projectio
 from tf2gan.models import classification, translation
 from tf2gan.runs.restore import load_gan
 
-LEAST = 128  # pixels of an image that is shown
-MOST_PIXELS = 10 ** 9  # of all images together; they are held in memory, a few times over
+LEAST = 128  # pixels of the shorter side to which images are enlarged
+MOST_PIXELS = 10 ** 9  # of all images together; several copies are held in memory
 
 
 def run(options, default_module):
-    """Does what `options` say, interpolation_options.Options that are checked; returns what to tell, a list of lines.
+    """Does what `options`, checked walk_options.Options, say; returns a message for the user, a list of lines.
 
-    Raises UserError for whatever cannot be had or written, before any work if that can be known.
+    Raises UserError for what cannot be read or written, before any work where possible.
     """
     _check_targets(options)
     image = None if options.project is None else images.read_image(options.project)
@@ -71,7 +71,7 @@ def run(options, default_module):
 
 
 def _check_memory(options, generator, num_stops):
-    """Raises UserError for more pixels than can be held at once."""
+    """Raises UserError for more pixels than fit in memory."""
     if options.target is None:
         return
     height, width = generator.image_size
@@ -82,7 +82,7 @@ def _check_memory(options, generator, num_stops):
                         "a smaller --scale, or fewer --frames")
 
 
-# What there is to begin with.
+# Input.
 
 def _check_targets(options):
     targets = [pathlib.Path(path) for path in (options.target, options.save_direction, options.save_latents)
@@ -91,7 +91,7 @@ def _check_targets(options):
         if target.absolute() in [other.absolute() for other in targets[:index]]:
             raise UserError(f"{printable(target)} is to be two things; give each a file of its own")
     if options.target is not None and not options.animated:
-        # Not every Pillow writes every format.
+        # Not every build of Pillow writes every format.
         images.encode_image(np.zeros([1, 1, 3], np.uint8), options.target.suffix)
     translation.check_outputs([(None, target) for target in targets], options.overwrite)
 
@@ -104,7 +104,7 @@ def _generator(options, default_module):
 
 
 def _read_latents(path):
-    """float32 [num, latent_size] from a file of --save-latents."""
+    """float32 [num, latent_size] from a file as --save-latents writes it."""
     try:
         found = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
@@ -129,7 +129,7 @@ def _new_direction(options, generator, classifier):
 
 
 def _project(options, generator, image):
-    """The projection.Projection of a picture, which is brought to the generator's size."""
+    """The projection.Projection of a picture, fitted to the generator's size."""
     starts = options.starts or projection.STARTS
     num_snapshots = options.num_frames if options.kind == "project" else 2
     with progress.Counter("descending", options.num_steps * starts) as counter:
@@ -141,7 +141,7 @@ def _fitted(generator, image):
     return pipeline.fitted(image, (*generator.image_size, generator.channels)).numpy()
 
 
-# Ways. Each returns latents [num, latent_size], and frames [num, ...] of an animation or a picture [...], uint8.
+# Paths. Each returns latents [num, latent_size], and uint8: frames [num, ...] of an animation, or a picture [...].
 
 def _walk(options, generator, stops, names):
     frames = options.num_frames
@@ -149,7 +149,7 @@ def _walk(options, generator, stops, names):
     pictures = _pictures(options, generator, path)
     if options.animated:
         return path, pictures
-    # A row from each stop to the next, both in it.
+    # One row from each stop to the next, both included.
     num_rows = len(stops) - (not options.closed)
     rows = pictures[(frames * np.arange(num_rows)[:, np.newaxis] + np.arange(frames + 1)) % len(path)]
     titles = [f"{start} - {end}" for start, end in zip(names, [*names[1:], names[0]])][:num_rows]
@@ -201,10 +201,10 @@ def _large(options, pictures):
     return images.enlarged(pictures, least)
 
 
-# What remains.
+# Output.
 
 def _write(options, path, shown):
-    """Writes the files; returns what to tell of them."""
+    """Writes the files; returns lines about them for the user."""
     told = []
     if options.animated:
         animation.write(options.target, shown, options.delay)

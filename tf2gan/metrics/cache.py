@@ -1,4 +1,4 @@
-"""What takes long to make, kept between runs: folders, whole or absent, each under the hash of what it is of."""
+"""A cache of results that take long to compute: folders, complete or absent, each named by the hash of its identity."""
 import contextlib
 import hashlib
 import json
@@ -17,12 +17,12 @@ _ELSEWHERE = "TF2GAN_CACHE_DIR names another folder for the cache"
 
 
 def entry(kind, label, identity, cache_dir=None) -> pathlib.Path:
-    """The folder KIND/LABEL-HASH of an entry, whether it is there or not.
+    """The folder KIND/LABEL-HASH of an entry, whether it exists or not.
 
     Args:
         kind: "classifiers", "features".
-        label: of which the last part is used, for people; a folder's path will do.
-        identity: JSON-able; the hash is that of all of it.
+        label: name or path for people to recognize the entry by; only its last part is used.
+        identity: JSON-able; the hash covers all of it.
         cache_dir: default TF2GAN_CACHE_DIR, or ~/.cache/tf2gan.
     """
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
@@ -31,12 +31,12 @@ def entry(kind, label, identity, cache_dir=None) -> pathlib.Path:
 
 
 def slug(label):
-    """The last part of a name or path, with nothing in it that a file's name should not have."""
+    """The last part of a name or path, without characters that are unsuitable for file names."""
     return re.sub(r"[^A-Za-z0-9_.]+", "-", pathlib.PurePath(label).name)
 
 
 def check_writable(folder):
-    """Raises UserError unless the entry `folder` can be made: to be asked before the work that fills it."""
+    """Raises UserError unless the entry `folder` can be created. To be called before the work that fills it."""
     try:
         files.check_writable(folder.parent)
     except UserError as error:
@@ -44,9 +44,9 @@ def check_writable(folder):
 
 
 def write(folder, contents):
-    """Makes `folder` with {name of a file: str or bytes}, whole or not at all. UserError if that fails.
+    """Creates `folder` with {file name: str or bytes}, completely or not at all. Raises UserError if that fails.
 
-    Where another process was faster, its entry stays: read it, as every later use will.
+    If another process was faster, its entry stays: read that one, as every later use will.
     """
     temporary = folder.parent / f".writing-{uuid.uuid4().hex}"
     try:
@@ -57,12 +57,12 @@ def write(folder, contents):
         if not folder.is_dir():
             raise UserError(f"cannot write {printable(folder)}: {error.strerror}; {_ELSEWHERE}") from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)  # there only if something failed, or another was faster
+        shutil.rmtree(temporary, ignore_errors=True)  # exists only if something failed, or another process was faster
 
 
 @contextlib.contextmanager
 def reading(folder, what, remedy):
-    """Turns what reading a damaged entry raises into one UserError: `what` FOLDER is damaged, remove it to `remedy`."""
+    """Turns errors from reading a damaged entry into a UserError: `what` FOLDER is damaged; remove it to `remedy`."""
     try:
         yield
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:

@@ -1,4 +1,4 @@
-"""A small classifier that the project trains once per data set and keeps: it reads the labels of generated images."""
+"""A small classifier that is trained once per data set and cached. It predicts the labels of generated images."""
 import dataclasses
 import hashlib
 import importlib.metadata
@@ -17,46 +17,46 @@ from tf2gan.core.seeds import fold
 from tf2gan.metrics import cache
 from tf2gan.networks.layers import shifted
 
-BLOCKS = ((32,), (64,), (128, 128), (256,))  # widths of the 3x3 convolutions between two halvings
-_FORMAT = 1  # raised with every change here that makes another classifier of the same recipe
+BLOCKS = ((32,), (64,), (128, 128), (256,))  # channels of the 3x3 convolutions between two poolings
+_FORMAT = 1  # to be raised with every change here that changes the classifier of a recipe
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How a classifier is trained, the same for every data set. The defaults are what published figures use."""
+    """How a classifier is trained, the same for every data set. Published metrics use the defaults."""
 
-    steps: int = 2000  # of training; not epochs, so that a small data set is learned as well as a large one
+    steps: int = 2000  # training steps; not epochs, so that a small data set is learned as well as a large one
     batch_size: int = 128
-    learning_rate: float = 3e-3  # Adam's highest: a linear rise over the first tenth, then half a cosine down to 0
-    max_shift: int = 2  # pixels that a training image is moved at random; never mirrored, since digits are read too
+    learning_rate: float = 3e-3  # Adam's peak: linear warm-up over the first tenth, then cosine decay to 0
+    max_shift: int = 2  # pixels of the largest random shift of images; no horizontal flip, since some data are digits
     seed: int = 0  # of weights, order and shifts
 
 
 class Classifier(tf.keras.Model):
-    """3x3 convolutions, each with batch normalization and ReLU; maximum pooling between blocks and over what is left.
+    """3x3 convolutions, each with batch normalization and ReLU; max pooling between blocks, global at the end.
 
     Images [batch, height, width, 1 or 3] in [-1, 1] of any size -> float32 logits [batch, num_classes]. Always
-    float32: figures must not depend on the precision that a GAN is trained in.
+    float32: metrics must not depend on the precision that a GAN is trained in.
     """
 
     def __init__(self, num_classes, seed=0, name="classifier"):
         """The initial weights are a pure function of `seed`."""
         super().__init__(name=name, dtype="float32")
         widths = [width for block in BLOCKS for width in block]
-        # Seeds of their own, or the global one, which belongs to the caller, would have to be set.
+        # Own seeds, because setting the global seed would interfere with the caller.
         seeds = tf.random.stateless_uniform([len(widths) + 1], fold(seed, "weights"), 0, 2 ** 31 - 1, tf.int32).numpy()
         self.convolutions = [
             tf.keras.layers.Conv2D(width, 3, padding="same", use_bias=False, dtype="float32", name=f"conv_{i}",
                                    kernel_initializer=tf.keras.initializers.HeNormal(int(seeds[i])))
             for i, width in enumerate(widths)]
-        # Momentum 0.9: the averages end as those of the last steps, where the learning rate is nearly 0.
+        # Momentum 0.9: the final averages cover only the last steps, where the learning rate is nearly 0.
         self.norms = [tf.keras.layers.BatchNormalization(momentum=0.9, dtype="float32", name=f"norm_{i}")
                       for i in range(len(widths))]
         self.to_logits = tf.keras.layers.Dense(num_classes, dtype="float32", name="to_logits",
                                                kernel_initializer=tf.keras.initializers.GlorotUniform(int(seeds[-1])))
 
     def features(self, images, training=False):
-        """What the last layer reads, [batch, 256], none below 0."""
+        """The inputs of the last layer, [batch, 256], all >= 0."""
         x, layers = images, zip(self.convolutions, self.norms)
         for i, block in enumerate(BLOCKS):
             if i:
@@ -74,7 +74,7 @@ class Classifier(tf.keras.Model):
                 for i, array in enumerate(layer.get_weights())}
 
     def set_arrays(self, arrays):
-        """Takes what `arrays` gave. Raises KeyError or ValueError if it does not fit."""
+        """Loads what `arrays` returned. Raises KeyError or ValueError if it does not fit."""
         for layer in (*self.convolutions, *self.norms, self.to_logits):
             layer.set_weights([arrays[f"{layer.name}.{i}"] for i in range(len(layer.weights))])
 
@@ -86,7 +86,7 @@ def train_classifier(batches, num_classes, recipe=Recipe()) -> Classifier:
         batches: iterable of {"images": float32 [batch, height, width, channels] in [-1, 1], "labels": int [batch]};
             the first `recipe.steps` are used.
 
-    Raises ValueError if there are fewer, Failure if the weights are not finite at the end.
+    Raises ValueError if there are fewer batches, Failure if the weights are not finite at the end.
     """
     network, warmup = Classifier(num_classes, recipe.seed), max(1, recipe.steps // 10)
     optimizer = tf.keras.optimizers.Adam(tf.keras.optimizers.schedules.CosineDecay(
@@ -104,7 +104,7 @@ def train_classifier(batches, num_classes, recipe=Recipe()) -> Classifier:
     step = 0
     for step, batch in enumerate(itertools.islice(batches, recipe.steps), 1):
         if step == 1:
-            network(batch["images"][:1])  # the optimizer makes its slots of variables that exist
+            network(batch["images"][:1])  # the optimizer makes slots only for variables that exist
             optimizer.build(network.trainable_variables)
         train_step(batch["images"], batch["labels"], fold(recipe.seed, "shift", step))
     if step < recipe.steps:
@@ -134,10 +134,10 @@ def _batches(images, labels, recipe):
 
 
 class Reader:
-    """A trained classifier that reads images, with what its figures are to be printed with; an extractor of features.
+    """A trained classifier as an extractor of features, with the facts to report beside its metrics.
 
-    `name` is the protocol, such as `classifier-mnist-28x28x1-ab12cd`, which ends with the beginning of `hash`, the
-    SHA-256 of the weights. `accuracy` is that on the test images, 0 to 1; `info` is all that the cache tells of it.
+    `name` is the protocol, such as `classifier-mnist-28x28x1-ab12cd`. It ends with the first characters of `hash`, the
+    SHA-256 of the weights. `accuracy` is that on the test images, 0 to 1. `info` is the info.json of the cache entry.
     """
 
     num_features = BLOCKS[-1][-1]
@@ -159,7 +159,7 @@ class Reader:
         return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 
     def __call__(self, images, batch_size=500):
-        """What the last layer reads, and `probabilities`, of images as it takes them.
+        """The inputs of the last layer, and the probabilities; arguments as for `probabilities`.
 
         Returns {"features": float32 [n, 256], "probabilities": float32 [n, num_classes]}.
         """
@@ -169,27 +169,27 @@ class Reader:
     def probabilities(self, images, batch_size=500):
         """Images uint8 [n, height, width, channels], n > 0 -> float32 [n, num_classes], each row with the sum 1.
 
-        `batch_size` is a question of memory: rounding aside, it changes nothing. ValueError for images of another kind.
+        `batch_size` changes only memory and rounding. Raises ValueError for other images.
         """
         return tf.nn.softmax(self._outputs(images, batch_size)["logits"]).numpy()
 
     def predict(self, images, batch_size=500):
-        """The most probable label of each image, int64 [n]; arguments as those of `probabilities`."""
+        """The most probable label of each image, int64 [n]; arguments as for `probabilities`."""
         return self._outputs(images, batch_size)["logits"].argmax(axis=1)
 
 
 def classifier_for(train, test, num_classes, image_shape, key, cache_dir=None, show_progress=False,
                    recipe=Recipe()) -> Reader:
-    """The classifier of a data set: trained at the first call, read from the cache at every other.
+    """The classifier of a data set: trained at the first call, read from the cache at every later one.
 
     Args:
         train, test: pairs of images uint8 [n, *image_shape] and labels int64 [n], or functions that return them, which
             are not called if the classifier is in the cache.
         image_shape: (height, width, channels).
-        key: {str: str} that tells these data from any others; "dataset" must be in it, and names the classifier.
-        cache_dir: default TF2GAN_CACHE_DIR, or ~/.cache/tf2gan. The classifier is classifiers/NAME-HASH in it, and the
-            hash is over `key`, `image_shape`, `num_classes`, the network and `recipe`.
-        show_progress: whether training is told on stderr.
+        key: {str: str} that identifies the data; "dataset" must be in it, and names the classifier.
+        cache_dir: default TF2GAN_CACHE_DIR, or ~/.cache/tf2gan. The classifier is classifiers/NAME-HASH in it. The hash
+            covers `key`, `image_shape`, `num_classes`, the network and `recipe`.
+        show_progress: whether to report training on stderr.
 
     Raises UserError if the cache cannot be written or its entry is damaged, ValueError for data that do not fit,
     Failure if training diverges.
@@ -214,7 +214,7 @@ def classifier_for(train, test, num_classes, image_shape, key, cache_dir=None, s
             "hash": _hash(network.arrays()), "num": {"train": len(train[0]), "test": len(test[0])},
             "epochs": round(recipe.steps * recipe.batch_size / len(train[0]), 2), "identity": identity,
             "versions": {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy")}})
-    network, info = _read(folder, identity)  # also after training: the first use is then that of all others
+    network, info = _read(folder, identity)  # also after training, so that the first use equals all later ones
     size = "x".join(map(str, image_shape))
     return Reader(network, image_shape, f"classifier-{label}-{size}-{info['hash'][:6]}", info)
 
@@ -245,7 +245,7 @@ def _write(folder, network, info):
 
 
 def _read(folder, identity):
-    """Network and info of a cache entry. Raises UserError if it is damaged or was made for something else."""
+    """Network and info of a cache entry. Raises UserError if it is damaged or belongs to another classifier."""
     with cache.reading(folder, "classifier", "train anew"):
         info = json.loads((folder / "info.json").read_text(encoding="utf-8"))
         if info["identity"] != identity:
@@ -262,14 +262,14 @@ def _read(folder, identity):
 
 
 def label_agreement(asked, read, num_classes) -> dict:
-    """How often the label that is read off a generated image is the one that was asked for.
+    """How often the predicted label of an image is the one that was asked for (or is true).
 
     Args:
         asked, read: int [n], n > 0, each from 0 to num_classes - 1.
 
     Returns:
-        {"overall": float, "per_class": [float, or None for a label never asked for], "confusion": [[int]]}; rows of
-        `confusion` are labels asked for, columns labels read. ValueError for arguments of another kind.
+        {"overall": float, "per_class": [float, or None for a label never asked for], "confusion": [[int]]}. Rows of
+        `confusion` are labels asked for, columns predicted labels. Raises ValueError for other arguments.
     """
     asked, read = np.asarray(asked), np.asarray(read)
     for labels in (asked, read):

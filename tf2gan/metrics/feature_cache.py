@@ -1,4 +1,4 @@
-"""Arrays that an extractor made of real images, kept between runs under the whole protocol that they were made by."""
+"""Arrays that an extractor computed from real images, cached between runs under their complete protocol."""
 import hashlib
 import io
 import json
@@ -10,18 +10,18 @@ from tf2gan.metrics import cache
 
 
 def cached(key, make, cache_dir=None) -> dict:
-    """The {name: array} that belong to `key`: from the cache, or from `make`, and then kept.
+    """The {name: array} for `key`: from the cache, or else from `make`, and then cached.
 
     Args:
-        key: dict, JSON-able: all that the arrays depend on. "dataset" must be in it, and names the entry. It is kept
-            with the arrays and compared as a whole, so that they never serve another protocol.
-        make: called without arguments if they are not there -> {name: array of numbers, of any shape}.
+        key: JSON-able dict of all that the arrays depend on. "dataset" must be in it, and names the entry. The key is
+            stored with the arrays and compared as a whole, so that they never serve another protocol.
+        make: called without arguments if there is no entry -> {name: array of numbers, of any shape}.
         cache_dir: default TF2GAN_CACHE_DIR, or ~/.cache/tf2gan. The entry is features/DATASET-HASH in it.
 
     Raises UserError if the cache cannot be written (before `make` is called), or its entry is damaged; TypeError or
-    ValueError for keys and arrays of another kind.
+    ValueError for unsuitable keys and arrays.
     """
-    key = json.loads(json.dumps(key, allow_nan=False))  # as it will be read: tuples are lists in JSON
+    key = json.loads(json.dumps(key, allow_nan=False))  # as it will be read: JSON turns tuples into lists
     folder = cache.entry("features", key["dataset"], key, cache_dir)
     if not os.path.lexists(folder):
         cache.check_writable(folder)
@@ -29,11 +29,11 @@ def cached(key, make, cache_dir=None) -> dict:
         for name, array in arrays.items():
             if array.dtype.hasobject:
                 raise TypeError(f"array {name!r} holds objects, not numbers")
-        np.savez(packed, **arrays)  # not compressed: features hardly are, and it takes seconds
+        np.savez(packed, **arrays)  # not compressed: features hardly shrink, and it takes seconds
         packed = packed.getvalue()
         cache.write(folder, {"arrays.npz": packed, "info.json": json.dumps(
             {"key": key, "sha256": hashlib.sha256(packed).hexdigest()}, indent=2) + "\n"})
-    return _read(folder, key)  # also what was just made: the first use is then that of all others
+    return _read(folder, key)  # also what was just written, so that the first use equals all later ones
 
 
 def _read(folder, key):

@@ -1,9 +1,9 @@
 """Extractors of features, by the names that users give them.
 
-An extractor is a function of images, uint8 [n, height, width, channels], n > 0, to {"features": float32 [n, d]} and,
-where it tells classes apart, "probabilities", float32 [n, classes]. Each image is read for itself: how a set is cut
-into batches changes nothing but rounding. Its attributes: `name` (a part of the names of figures), `hash` (SHA-256 of
-what it is made of), `info` (for JSON: what a figure's protocol should say of it), `num_features` (None if unknown).
+An extractor is a function from images, uint8 [n, height, width, channels], n > 0, to {"features": float32 [n, d]} and,
+if it classifies, "probabilities", float32 [n, classes]. It processes each image independently: the batch size changes
+only rounding. Its attributes: `name` (a part of the names of metrics), `hash` (SHA-256 of its weights or files),
+`info` (for JSON: what a metric's protocol says about it), `num_features` (None if unknown).
 """
 import os
 
@@ -16,7 +16,7 @@ FORMS = "classifier, inception[:PATH or https://...], savedmodel:PATH[:SIGNATURE
 
 
 def check(spec):
-    """Raises UserError for a spec that names no extractor, or one that is not to be had; loads nothing."""
+    """Raises UserError for a spec that names no extractor, or one that is not available. Loads nothing."""
     kind, rest = _parsed(spec)
     if kind == "inception":
         inception.check(rest)
@@ -28,9 +28,9 @@ def make(spec, classifier):
     """The extractor of a spec: `classifier`, `inception`, `inception:PATH`, `savedmodel:PATH:SIGNATURE:OUTPUT` ...
 
     Args:
-        classifier: function without arguments that gives the extractor of the first, since that depends on the data.
+        classifier: function without arguments that returns the extractor for `classifier`, which depends on the data.
 
-    Raises UserError as `check`, and for what turns out to be something else.
+    Raises UserError like `check`, and if the model that it loads turns out to be of another kind.
     """
     kind, rest = _parsed(spec)
     if kind == "classifier":
@@ -53,7 +53,7 @@ def _parsed(spec):
 
 
 def _split(rest):
-    """Path, signature and output; the path may have colons of its own, if it is there."""
+    """(path, signature, output). The path may contain colons if it exists."""
     for most in range(3):
         path, *names = rest.rsplit(":", most)
         if len(names) == most and os.path.exists(os.path.expanduser(path)):

@@ -1,10 +1,10 @@
-"""The Inception network of 2015 that Inception score, FID and KID are defined with, as published: frozen, or on a hub.
+"""The Inception network of 2015 that defines Inception score, FID and KID: the frozen graph, or a hub module.
 
 Both hold the weights of download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz. Images are prepared
-here, as that graph's own first nodes do it: resized to 299x299 as TensorFlow 1 resizes (bilinear, pixel i of the result
-is read at i * size / 299, no antialiasing, corners not aligned), then (x - 128) / 128. Features are `pool_3`.
-Probabilities are the softmax over all 1008 outputs of the last layer, and without its bias, since that is what the
-published code of Salimans et al. (2016) does; CIFAR-10's training images have a score of 11.24 +- 0.10 by it.
+here in the same way as by that graph's first nodes: resized to 299x299 as in TensorFlow 1 (bilinear, output pixel i
+reads the input at i * size / 299, no antialiasing, corners not aligned), then (x - 128) / 128. Features are `pool_3`.
+Probabilities are the softmax over all 1008 outputs of the last layer, without its bias, as in the published code of
+Salimans et al. (2016). With them, CIFAR-10's training images have an Inception score of 11.24 +- 0.10.
 """
 import hashlib
 import os
@@ -19,20 +19,20 @@ from tf2gan.core import downloads, quiet, savedmodel
 from tf2gan.core.errors import UserError, printable
 from tf2gan.metrics.saved_features import check_images, folder_hash, with_channels
 
-HANDLE = "https://tfhub.dev/tensorflow/tfgan/eval/inception/1"  # TF-GAN's, images [batch, 299, 299, 3] in [-1, 1]
-GRAPHS = ("classify_image_graph_def.pb", "inceptionv1_for_inception_score.pb")  # of 2015, and TF-GAN's copy of it
+HANDLE = "https://tfhub.dev/tensorflow/tfgan/eval/inception/1"  # of TF-GAN; images [batch, 299, 299, 3] in [-1, 1]
+GRAPHS = ("classify_image_graph_def.pb", "inceptionv1_for_inception_score.pb")  # that of 2015, TF-GAN's copy
 SIZE = 299
-_BATCH = 50  # 299x299 pixels and 2 GB of memory; what the caller cuts its images into is another question
+_BATCH = 50  # images per call of the network, 2 GB of memory at 299x299; independent of the caller's batch size
 _POOL, _LOGITS, _INPUT, _MATMUL = "pool_3", "logits", "Mul", "softmax/logits/MatMul"
 _INSTEAD = ("possible: inception:PATH of a local copy (the hub module's folder, or inception-2015-12-05.tgz), "
             "TFHUB_CACHE_DIR where the hub module is, --extractor classifier")
 
 
 class Inception:
-    """An extractor; see the module. `name` is inception-2015-12-05-HASH of a frozen graph, else inception-hub-HASH."""
+    """The network as an extractor. `name` is inception-2015-12-05-HASH for a frozen graph, else inception-hub-HASH."""
 
     def __init__(self, where=None):
-        """`where`: as `check` takes it. Raises UserError where that is not to be had, or is something else."""
+        """`where`: as `check` takes it. Raises UserError if it is not available, or is not this network."""
         where = HANDLE if where is None else where
         kind, path = check(where)
         path = downloads.hub_folder(where, _INSTEAD) if kind == "handle" else path
@@ -43,7 +43,7 @@ class Inception:
             else:
                 folder = savedmodel.find(path)
                 self._run, self.hash, label = _module(folder), folder_hash(folder), "hub"
-            with quiet.captured():  # of which TensorFlow warns at the first run too
+            with quiet.captured():  # TensorFlow warns again at the first run
                 features, logits = self._run(np.zeros([1, 1, 1, 3], np.uint8))
         except (tf.errors.OpError, ValueError, TypeError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -54,7 +54,7 @@ class Inception:
                      "channels": "3, grey repeated", "num_classes": logits.shape[1]}
 
     def __call__(self, images):
-        """Images uint8 [n, height, width, 1 or 3], n > 0; ValueError for others.
+        """Runs the network on images uint8 [n, height, width, 1 or 3], n > 0. Raises ValueError for other images.
 
         Returns {"features": float32 [n, 2048], "probabilities": float32 [n, 1008]}.
         """
@@ -65,12 +65,12 @@ class Inception:
 
 
 def check(where=None):
-    """Raises UserError where the network cannot be had, without loading it.
+    """Raises UserError if the network is not available, without loading it.
 
     Args:
-        where: path of a frozen graph (a .pb, the .tgz that it is published in, or the folder that this unpacks to), of
-            a hub module (a SavedModel), or its handle, https://...; None is TF-GAN's. What a handle names is looked
-            for in TFHUB_CACHE_DIR first, which is where tensorflow-hub keeps what it has downloaded.
+        where: path of a frozen graph (a .pb, the .tgz that it is published in, or the folder unpacked from that), path
+            of a hub module (a SavedModel), or a module's handle, https://...; None is TF-GAN's handle. A handle is
+            looked up first in TFHUB_CACHE_DIR, where tensorflow-hub keeps its downloads.
 
     Returns ("graph", pathlib.Path), ("module", pathlib.Path) or ("handle", None).
     """
@@ -93,7 +93,7 @@ def check(where=None):
 
 
 def _graph_bytes(path):
-    """The GraphDef in a file, or in the archive that it is published in."""
+    """The serialized GraphDef from a file, or from the archive that it is published in."""
     try:
         if tarfile.is_tarfile(path):
             with tarfile.open(path) as archive:
@@ -108,14 +108,14 @@ def _graph_bytes(path):
 
 
 def _prepared(images):
-    """uint8 [n, h, w, 1 or 3] -> what the network takes, as the module says."""
+    """uint8 [n, h, w, 1 or 3] -> the network's input, as the module docstring describes it."""
     images = tf.raw_ops.ResizeBilinear(images=tf.cast(images, tf.float32), size=[SIZE, SIZE], align_corners=False,
                                        half_pixel_centers=False)
     return (images - 128.0) / 128.0
 
 
 def _frozen(graph_bytes, path):
-    """A function of images to pool_3 and logits, by the frozen graph."""
+    """A function from images to pool_3 and logits, computed by the frozen graph."""
     graph_def = tf.compat.v1.GraphDef()
     try:
         graph_def.ParseFromString(graph_bytes)
@@ -126,22 +126,22 @@ def _frozen(graph_bytes, path):
     lacking = [name for name in (_INPUT, _POOL, last) if name not in nodes]
     if lacking:
         raise UserError(f"{printable(path)} is not the Inception of 2015: it has no {', '.join(lacking)}")
-    fetched = _LOGITS if last == _LOGITS else nodes[_MATMUL].input[1]  # else the weights of the last layer
-    with quiet.captured(), tf.Graph().as_default() as graph:  # TensorFlow warns of the graph's age
+    fetched = _LOGITS if last == _LOGITS else nodes[_MATMUL].input[1]  # else the last layer's weights
+    with quiet.captured(), tf.Graph().as_default() as graph:  # TensorFlow warns about the graph's age
         images = tf.compat.v1.placeholder(tf.uint8, [None, None, None, 3])
         pool, fetched = tf.graph_util.import_graph_def(
             graph_def, {f"{_INPUT}:0": _prepared(images)}, [f"{_POOL}:0", f"{fetched.split(':')[0]}:0"], name="")
         pool = tf.reshape(pool, [tf.shape(images)[0], -1])
-        # The graph of 2015 reshapes to a batch of one after pool_3, so its own logits are of no use.
+        # The graph of 2015 reshapes to a batch of one after pool_3, so its own logits are useless for larger batches.
         logits = fetched if last == _LOGITS else pool @ fetched
         logits = tf.reshape(logits, [tf.shape(images)[0], -1])
-    # A session, not tf.function: the batch normalization of 2015 is allowed in graphs of its time only.
+    # A session, not tf.function: only graphs with an old GraphDef version allow the batch normalization op of 2015.
     session = tf.compat.v1.Session(graph=graph)
     return lambda pictures: session.run([pool, logits], {images: np.broadcast_to(pictures, (*pictures.shape[:3], 3))})
 
 
 def _module(folder):
-    """A function of images to pool_3 and logits, by the SavedModel of a hub."""
+    """A function from images to pool_3 and logits, computed by the SavedModel of a hub."""
     loaded = savedmodel.load(folder)
     functions = [loaded] if callable(loaded) else [
         function for function in loaded.signatures.values() if {_POOL, _LOGITS} <= set(function.structured_outputs)

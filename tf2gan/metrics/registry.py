@@ -1,6 +1,6 @@
-"""What figures need of a set of images, observed batch by batch, and the figures of a set beside the real one.
+"""The metrics: what they read from a set of images, batch by batch, and their values for a set beside the real one.
 
-`observe` reads every image once and keeps arrays, `compute` makes figures of the arrays of two sets.
+`observe` reads every image once and keeps arrays. `compute` computes metrics from the arrays of two sets.
 """
 import dataclasses
 from typing import Tuple
@@ -11,13 +11,13 @@ from tf2gan.core.errors import UserError, unknown
 from tf2gan.metrics import similarity, sliced_wasserstein, statistics
 
 SPLITS, SUBSETS, SUBSET_SIZE, MANIFOLD_NEIGHBORS, DENSITY_NEIGHBORS = 10, 100, 1000, 3, 5
-MOST_IMAGES = 10_000  # of a set, unless more are asked for
-SURE = 0.9  # probability from which on a reading counts as sure
+MOST_IMAGES = 10_000  # per set, unless more are requested
+SURE = 0.9  # a prediction counts as sure from this probability on
 
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """One of METRICS: what it reads of images, the figures that it gives, and how many images it needs at least."""
+    """One of METRICS: what it reads from images, the names of its values, and the fewest images that it needs."""
 
     reads: str
     gives: Tuple[str, ...]
@@ -34,16 +34,16 @@ METRICS = {
     "ms-ssim": Metric("similarity", ("ms_ssim",), 4),
     "classes": Metric("probabilities", ("class_distance", "sure")),
 }
-ACCURACY = "accuracy"  # reads images' labels with what is measured itself: of models that classify alone
-SLOW = ("swd",)  # measured only where asked for: it takes longer than all others together
+ACCURACY = "accuracy"  # only for models that classify: the evaluated model itself predicts the labels
+SLOW = ("swd",)  # measured only on request: it takes longer than all others together
 EXTRACTED = {"features", "probabilities"}  # what an extractor gives
 WITHOUT_EXTRACTOR = tuple(name for name, metric in METRICS.items() if metric.reads not in EXTRACTED)
 
 
 def parse(text, classifies=False) -> Tuple[str, ...]:
-    """The metrics of a list with commas between; ACCURACY is one of a model that `classifies`.
+    """The metrics in a comma-separated list. ACCURACY is possible only for a model that `classifies`.
 
-    Raises UserError for one that there is not.
+    Raises UserError for an unknown metric and for an empty list.
     """
     names = [name.strip().lower() for name in text.split(",") if name.strip()]
     possible = (*METRICS, ACCURACY)
@@ -59,7 +59,7 @@ def parse(text, classifies=False) -> Tuple[str, ...]:
 
 
 def needs_extractor(metrics) -> bool:
-    """Whether any of `metrics` reads what an extractor gives."""
+    """Whether any of `metrics` reads the outputs of an extractor."""
     return any(METRICS[name].reads in EXTRACTED for name in metrics)
 
 
@@ -78,7 +78,7 @@ def check_size(metrics, image_shape):
 
 
 def check_num(metrics, num, what):
-    """Raises UserError where a set of `num` images is too small for one of `metrics`."""
+    """Raises UserError if a set of `num` images is too small for one of `metrics`."""
     for name in metrics:
         if num < METRICS[name].least:
             raise UserError(f"--metrics {name}: needs at least {METRICS[name].least} images, {what} has {num}")
@@ -88,16 +88,16 @@ def observe(batches, reads, extractor, image_shape, seed=0, progress=None) -> di
     """Reads a set of images once.
 
     Args:
-        batches: iterable of uint8 [n, height, width, channels]; how they are cut does not matter.
-        reads: what to keep, of "features", "probabilities", "descriptors" and "similarity".
-        extractor: a function of a batch to {"features": ..., "probabilities": ...}; used if one of them is read.
+        batches: iterable of uint8 [n, height, width, channels]; the batch size does not matter.
+        reads: what to keep: any of "features", "probabilities", "descriptors" and "similarity".
+        extractor: a function from a batch to {"features": ..., "probabilities": ...}; used if one of these is read.
         image_shape: (height, width, channels).
-        seed: of the positions of the descriptors' patches.
-        progress: called after each batch with the number of its images.
+        seed: of the patch positions of the descriptors.
+        progress: called after each batch with its number of images.
 
-    Returns {name: array}: `features`, and `probabilities` if the extractor gives any, [num, ...] in its type,
-    `descriptors_LEVEL` (see `sliced_wasserstein`), and `similarity`, the mean and its standard error. Raises UserError
-    if probabilities are to be read and the extractor gives none.
+    Returns {name: array}: `features`, and `probabilities` if the extractor gives any, [num, ...] in its dtype;
+    `descriptors_LEVEL` (see `sliced_wasserstein`); `similarity`, the mean and its standard error. Raises UserError if
+    `reads` has probabilities and the extractor gives none.
     """
     extracted = {}
     descriptors = sliced_wasserstein.Descriptors(image_shape, seed) if "descriptors" in reads else None
@@ -122,14 +122,14 @@ def observe(batches, reads, extractor, image_shape, seed=0, progress=None) -> di
 
 
 def check_extracted(outputs, reads, extractor):
-    """Raises UserError if probabilities are to be read and there are none among an extractor's outputs."""
+    """Raises UserError if `reads` has probabilities and the extractor's outputs have none."""
     if "probabilities" in reads and "probabilities" not in outputs:
         raise UserError(f"the extractor {extractor.name} gives no probabilities; --metrics can be "
                         + ",".join(name for name in METRICS if METRICS[name].reads != "probabilities"))
 
 
 def compute(metrics, real, fake, seed=0) -> dict:
-    """{figure: (value, deviation or None)} of `fake`, beside `real`; both are what `observe` returned."""
+    """{name: (value, deviation or None)} of `fake` compared with `real`, both as `observe` returns them."""
     found = {}
     for name in metrics:
         if name == "fid":
@@ -157,18 +157,18 @@ def compute(metrics, real, fake, seed=0) -> dict:
 
 
 def subset_size(num_real, num_fake):
-    """Images in each of KID's subsets; at most half of a set, or the subsets would all be nearly the same."""
+    """Images in each of KID's subsets: at most half of a set, or all subsets would be nearly the same."""
     return min(SUBSET_SIZE, max(2, min(num_real, num_fake) // 2))
 
 
 def class_shares(arrays):
-    """Which part of the images is read as each class, float64 [classes]; of what `observe` returned."""
+    """The share of images predicted as each class, float64 [classes], from what `observe` returned."""
     probabilities = arrays["probabilities"]
     return statistics.class_shares(probabilities.argmax(-1), probabilities.shape[-1])
 
 
 def parameters(metrics, num_real, num_fake) -> dict:
-    """{metric: {what: value}}: the constants behind the figures, for their protocol."""
+    """{metric: {name: value}}: the constants behind the metrics, for their protocol."""
     known = {"kid": {"kernel": "(x.y / d + 1)^3", "subsets": SUBSETS, "subset_size": subset_size(num_real, num_fake)},
              "is": {"splits": SPLITS},
              "pr": {"neighbors": MANIFOLD_NEIGHBORS},
@@ -181,7 +181,7 @@ def parameters(metrics, num_real, num_fake) -> dict:
 
 
 def _sliced_wasserstein(real, fake, seed):
-    """SWD of as many images of both sets as the smaller one has: sorted lists of one length are compared."""
+    """SWD of equally many images of both sets, as many as the smaller has: it compares sorted lists of one length."""
     levels = [name for name in real if name.startswith("descriptors_")]
     parts = [{int(name.split("_")[1]): arrays[name] for name in levels} for arrays in (real, fake)]
     found = sliced_wasserstein.sliced_wasserstein(*({level: array[:min(len(part[level]) for part in parts)]

@@ -1,4 +1,4 @@
-"""Features that a signature of a SavedModel gives, and what all extractors made of files share."""
+"""Features from a signature of a SavedModel, and helpers for all extractors that are loaded from files."""
 import hashlib
 import pathlib
 
@@ -13,21 +13,21 @@ _NEEDED = "needed: one input, float32 images [batch, height, width, channels] of
 
 
 class SavedModelFeatures:
-    """An extractor: what a signature of a SavedModel makes of images.
+    """An extractor that runs a signature of a SavedModel.
 
-    The signature takes float32 images [batch, height, width, 1 or 3] in [0, 1], as those of all exports of this project
-    do. If it fixes a size, images are brought to it (bilinear, antialiased); if it fixes channels, grey is repeated and
-    colour becomes luma. Of its outputs, `output` (default: "features", or the only one) gives the features: of rank 4
-    the mean over space, else flattened. An output "probabilities", or else the softmax of "logits", is passed on.
+    The signature takes float32 images [batch, height, width, 1 or 3] in [0, 1], as do those of this project's exports.
+    If it fixes a size, images are resized to it (bilinear, antialiased). If it fixes channels, grey is repeated and
+    colour becomes luma. Its output `output` (default: "features", or the only one) gives the features: the mean over
+    space if it has rank 4, else flattened. An output "probabilities", or else the softmax of "logits", is passed on.
 
-    `name` is savedmodel-NAME-SIGNATURE-HASH, with the output too where one is asked for, `hash` the SHA-256 of the
-    model's files, `num_features` None where the signature does not tell.
+    `name` is savedmodel-NAME-SIGNATURE-HASH, with the output before HASH if one is given. `hash` is the SHA-256 of the
+    model's files. `num_features` is None if the signature does not specify it.
     """
 
     def __init__(self, path, signature="serving_default", output=None):
-        """Raises UserError where there is no such SavedModel, signature or output, or the signature is of no use."""
+        """Raises UserError if the SavedModel, signature or output does not exist, or the signature is unusable."""
         folder = savedmodel.find(path)
-        self._model = savedmodel.load(folder, [signature])  # kept: its variables live as long as it does
+        self._model = savedmodel.load(folder, [signature])  # kept: its variables live only as long as it does
         self._function = self._model.signatures[signature]
         self._where = where = f"signature {signature} of {printable(folder)}"
         self._input, shape = _images_input(self._function, where)
@@ -49,8 +49,8 @@ class SavedModelFeatures:
     def __call__(self, images):
         """Images uint8 [n, height, width, 1 or 3], n > 0 -> {"features": float32 [n, num_features], ...}.
 
-        "probabilities", float32 [n, classes], is in it where the signature gives any. ValueError for other images,
-        UserError where the model itself cannot read images of this size.
+        The result also has "probabilities", float32 [n, classes], if the signature gives any. Raises ValueError for
+        other images, and UserError if the model cannot read images of this size.
         """
         check_images(images)
         x = with_channels(tf.cast(images, tf.float32) / 255.0, self._channels)
@@ -58,7 +58,7 @@ class SavedModelFeatures:
             x = tf.image.resize(x, self._size, antialias=True)
         try:
             outputs = self._function(**{self._input: x})
-        except tf.errors.OpError as error:  # of a signature that takes any size, but its network does not
+        except tf.errors.OpError as error:  # the signature may take any size where its network does not
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise UserError(f"{self._where} cannot read images {list(x.shape[1:])}: {reason}") from error
         features = outputs[self._output]
@@ -85,9 +85,9 @@ def with_channels(images, channels):
 
 
 def folder_hash(folder):
-    """SHA-256 of what a SavedModel computes: its graph, variables and assets, names and contents, in sorted order."""
+    """SHA-256 of a SavedModel's graph, variables and assets: names and contents of the files, in sorted order."""
     folder, digest = pathlib.Path(folder), hashlib.sha256()
-    kept = ("saved_model.pb", "saved_model.pbtxt", "variables/", "assets/")  # not cards, requests to warm up with
+    kept = ("saved_model.pb", "saved_model.pbtxt", "variables/", "assets/")  # not model cards and warm-up requests
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     for name in sorted(name for name in names if name.startswith(kept)):
         digest.update(f"{name} {(folder / name).stat().st_size} ".encode("utf-8", "surrogateescape"))
@@ -98,7 +98,7 @@ def folder_hash(folder):
 
 
 def _images_input(function, where):
-    """(name, shape as a list) of the input. UserError if the signature does not take images."""
+    """(name, shape as a list) of the input. Raises UserError if the signature does not take images."""
     inputs = function.structured_input_signature[1]
     taken = ", ".join(f"{name} {spec.dtype.name} {_shape(spec)}" for name, spec in inputs.items())
     spec = next(iter(inputs.values()), None)
@@ -109,7 +109,7 @@ def _images_input(function, where):
 
 
 def _chosen(outputs, asked, where):
-    """(output of the features, that of probabilities or None, {name: TensorSpec})."""
+    """(name of the features output, name of the probabilities output or None, {name: TensorSpec})."""
     if asked is not None and asked not in outputs:
         raise unknown(f"output of {where}", asked, outputs)
     name = asked or ("features" if "features" in outputs else next(iter(outputs)) if len(outputs) == 1 else None)

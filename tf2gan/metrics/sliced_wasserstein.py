@@ -1,24 +1,24 @@
-"""Sliced Wasserstein distance between the patches of two sets of images, by scale (ProGAN: Karras et al. 2018, sec. 5).
+"""Sliced Wasserstein distance between patches of two sets of images, per scale (ProGAN: Karras et al. 2018, sec. 5).
 
-Each image becomes a Laplacian pyramid; of each of its levels 128 patches of 7x7 pixels are taken at random; the patches
-of two sets are normalized and compared along 512 random directions. All arithmetic is float64. Only the patches in
-between are kept as float32, which holds those of images below 64x64 exactly, and others to 1e-5 of a grey level.
+Each image becomes a Laplacian pyramid. From each level, 128 patches of 7x7 pixels are taken at random. The patches of
+the two sets are normalized and compared along 512 random directions. All arithmetic is float64. Only the patches are
+stored as float32, which is exact for images below 64x64, and accurate to 1e-5 of a grey level for larger ones.
 """
 import concurrent.futures
 
 import numpy as np
 
 PATCH = 7  # rows and columns of a patch
-SMALLEST = 16  # the least size of a pyramid's level
+SMALLEST = 16  # smallest height or width of a pyramid level
 _KERNEL = np.array([1, 4, 6, 4, 1]) / 16
-_ROWS = 2 ** 16  # patches that are projected at a time: 26 MB of one channel as float64
-_PROJECTIONS = 2 ** 25  # of a set, held at a time: 268 MB
+_ROWS = 2 ** 16  # patches projected at a time: 26 MB per channel as float64
+_PROJECTIONS = 2 ** 25  # projections of one set in memory at a time: 268 MB
 
 
 def level_sizes(height, width) -> list:
-    """(height, width) of each level: the image's own, then halves, odd ones rounded up, while both are at least 16.
+    """(height, width) of each level: the image's own, then halved (rounded up) while both are at least 16.
 
-    28x28 has itself only, 48x32 also 24x16, 33x33 also 17x17. Raises ValueError for images smaller than 16.
+    28x28 has one level; 48x32 also has 24x16; 33x33 also has 17x17. Raises ValueError for images smaller than 16.
     """
     if min(height, width) < SMALLEST:
         raise ValueError(f"images of {height}x{width} are too small for the sliced Wasserstein distance: "
@@ -33,15 +33,15 @@ def level_sizes(height, width) -> list:
 def laplacian_pyramid(images) -> list:
     """Images [n, height, width, channels] -> float64 levels [n, *size, channels], the finest first, of `level_sizes`.
 
-    The last level is what is left of the image after all smoothing. Edges are mirrored without repeating the outermost
-    pixel, so that every level but the last of a constant image is 0.
+    The last level is what remains of the image after all smoothing. Edges are mirrored without repeating the outermost
+    pixel, so that a constant image is 0 at every level but the last.
     """
     levels = [np.asarray(images, np.float64)]
     for _ in level_sizes(*images.shape[1:3])[1:]:
         fine = levels[-1]
         coarse = _smooth(_smooth(fine, 1)[:, ::2], 2)[:, :, ::2]
         spread = np.zeros_like(fine)
-        spread[:, ::2, ::2] = 4 * coarse  # three of four pixels are 0
+        spread[:, ::2, ::2] = 4 * coarse  # times 4, since three of four pixels are 0
         levels[-1:] = [fine - _smooth(_smooth(spread, 1), 2), coarse]
     return levels
 
@@ -56,12 +56,12 @@ def _smooth(images, axis):
 class Descriptors:
     """The patches of a set of images, added batch by batch.
 
-    Where the patches of an image lie is a pure function of `seed` and of the image's number in the set: the batch size
-    changes nothing. In the released code the places in two sets are independent; of one seed they are the same for the
-    images of one number, which made no difference that could be told from chance.
+    Patch positions are a pure function of `seed` and of the image's number in the set, so the batch size changes
+    nothing. The released code draws the positions in the two sets independently. Here, with one
+    seed, images with the same number have the same positions. The difference could not be told from chance.
 
-    One image takes patches * 49 * channels * 4 bytes a level. With 128 patches, 10 000 grey images of 28x28 take
-    251 MB, 10 000 colour images of 32x32 (two levels) 1.5 GB.
+    One image takes patches * 49 * channels * 4 bytes per level. With 128 patches, 10 000 grey images of 28x28 take
+    251 MB, and 10 000 colour images of 32x32 (two levels) take 1.5 GB.
     """
 
     def __init__(self, image_shape, seed=0, patches=128):
@@ -72,7 +72,7 @@ class Descriptors:
         self._parts = {min(size): [] for size in level_sizes(*image_shape[:2])}
 
     def add(self, images):
-        """Adds uint8 [n, *image_shape]. Raises ValueError for others."""
+        """Adds images uint8 [n, *image_shape]. Raises ValueError for other images."""
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.shape[1:] != self._image_shape:
             raise ValueError(f"images {images.dtype} {list(images.shape)} are not uint8 {['n', *self._image_shape]}")
@@ -87,8 +87,8 @@ class Descriptors:
         return self
 
     def _draw(self, level, num):
-        """Random uint64 [num, patches] for the next `num` images: their own stretch of one long stream."""
-        steps = -(-self._patches // 4)  # Philox makes four numbers a step
+        """Random uint64 [num, patches] for the next `num` images: the next part of one long stream."""
+        steps = -(-self._patches // 4)  # Philox makes four numbers per step
         stream = np.random.Philox(counter=self._num_images * steps, key=[self._seed, level])
         return stream.random_raw(num * steps * 4).reshape(num, steps * 4)[:, :self._patches]
 
@@ -100,24 +100,24 @@ class Descriptors:
         if not self._num_images:
             raise ValueError("no images to take patches of")
         for parts in self._parts.values():
-            parts[:] = [np.concatenate(parts)]  # level by level: one at most is held twice
+            parts[:] = [np.concatenate(parts)]  # level by level, so that at most one is in memory twice
         return {level: parts[0] for level, parts in self._parts.items()}
 
 
 def sliced_wasserstein(real, fake, seed=0, num_directions=512) -> dict:
-    """Distances between two sets of descriptors, each level of each set normalized by itself.
+    """Distances between two sets of descriptors. Each level of each set is normalized separately.
 
     Args:
-        real, fake: what `Descriptors.arrays` returns, of as many images each.
-        seed: of the directions. Those of a level do not depend on what other levels there are.
-        num_directions: the paper's 4 repeats of 128, which are averaged anyway.
+        real, fake: what `Descriptors.arrays` returns, for the same number of images.
+        seed: of the directions. The directions of a level do not depend on the other levels.
+        num_directions: 512 stands for the paper's 4 repeats of 128, which are averaged anyway.
 
     Returns:
-        {"swd_28": distance x 1000, ...: one a level, "swd": their mean}. Each is the mean over directions of the
-        one-dimensional Wasserstein distance. Two sets that differ in brightness or contrast only have distance 0,
-        since every channel of a set is given mean 0 and standard deviation 1 (one without spread is only centred).
+        {"swd_28": distance x 1000, ... (one per level), "swd": their mean}. Each is the mean over directions of the
+        one-dimensional Wasserstein distance. Every channel of a set is normalized to mean 0 and standard deviation 1
+        (a constant channel is only centred), so sets that differ only in brightness or contrast have distance 0.
 
-    Holds up to 0.7 GB beside its arguments. Raises ValueError for different levels or shapes, NaN and infinity.
+    Needs up to 0.7 GB besides its arguments. Raises ValueError for different levels or shapes, NaN and infinity.
     """
     if list(real) != list(fake) or not real:
         raise ValueError(f"descriptors of levels {list(real)} cannot be compared with those of {list(fake)}")
@@ -130,7 +130,7 @@ def sliced_wasserstein(real, fake, seed=0, num_directions=512) -> dict:
 
 
 def projected_distances(real, fake, directions):
-    """Wasserstein distance between two sets of points, normalized as above, along each of `directions`.
+    """Wasserstein distance between two sets of points along each of `directions`, normalized as above.
 
     Args:
         real, fake: [n, 49 * channels], n the same.
@@ -143,8 +143,8 @@ def projected_distances(real, fake, directions):
                          f"[n, {PATCH ** 2} * channels]; take as many patches of as many images")
     normalizations = [_normalization(points) for points in (real, fake)]
     block, distances = max(1, _PROJECTIONS // len(real)), []
-    one, other = np.empty([2, min(block, len(directions)), len(real)])  # once: pages of new memory cost much time
-    with concurrent.futures.ThreadPoolExecutor() as pool:  # numpy sorts without holding the interpreter's lock
+    one, other = np.empty([2, min(block, len(directions)), len(real)])  # allocated once: new memory pages are slow
+    with concurrent.futures.ThreadPoolExecutor() as pool:  # numpy releases the GIL while it sorts
         for start in range(0, len(directions), block):
             some = directions[start:start + block]
             one, other = one[:len(some)], other[:len(some)]

@@ -1,28 +1,28 @@
-"""Figures from features: functions of numpy arrays, computed in float64 whatever comes in.
+"""Metrics computed from features: functions of numpy arrays that compute in float64 for any input dtype.
 
-Features are [images, features], finite; wherever two sets are compared, the real one comes first.
+Features are [images, features] and finite. Where two sets are compared, the real one comes first.
 """
 import numpy as np
 
-_NUMBERS = 10 ** 7  # of distances that stand in memory at once: 80 MB, as of 1000 rows to 10 000 others
+_NUMBERS = 10 ** 7  # distances in memory at once: 80 MB, such as 1000 rows to 10 000 others
 
 
 def inception_score(probabilities, num_splits=10):
-    """Salimans et al. 2016, section 4: exp(mean over x of KL(p(y|x) || p(y))), p(y) being the mean of a split.
+    """Salimans et al. 2016, section 4: exp(mean over x of KL(p(y|x) || p(y))), where p(y) is the mean of a split.
 
     Args:
-        probabilities: p(y|x) [n, classes], each row with the sum 1; may be 0.
-        num_splits: contiguous parts of nearly the same size, in the order given.
+        probabilities: p(y|x) [n, classes]; each row sums to 1, entries may be 0.
+        num_splits: number of contiguous parts of nearly the same size, in the given order.
 
     Returns:
         Mean and standard deviation (ddof=0) over the splits, each from 1 to the number of classes.
 
-    Raises ValueError if n < num_splits, or for rows that are no probabilities.
+    Raises ValueError if n < num_splits, or for rows that are not probabilities.
     """
     probabilities, = _checked(1, probabilities=probabilities)
     _check_count("num_splits", num_splits, len(probabilities), "probabilities", len(probabilities))
     _check_probabilities("probabilities", probabilities)
-    # The mean divergence from the mean is the entropy of the mean less the mean entropy: no 0 / 0 at p(y) = 0.
+    # The mean divergence equals the entropy of the mean minus the mean entropy, which avoids 0 / 0 at p(y) = 0.
     scores = [np.exp(_negative_entropy(split).mean() - _negative_entropy(split.mean(axis=0)))
               for split in np.array_split(probabilities, num_splits)]
     return float(np.mean(scores)), float(np.std(scores))
@@ -35,18 +35,18 @@ def _negative_entropy(p):  # 0 log 0 = 0
 def frechet_distance(real, fake):
     """FID, Heusel et al. 2017, equation 6: |m_r - m_f|^2 + tr(C_r + C_f - 2 (C_r C_f)^(1/2)).
 
-    m and C are mean and covariance (ddof=1) of features [n, d] and [m, d]. Exact for singular C also, as for n <= d.
+    m and C are mean and covariance (ddof=1) of features [n, d] and [m, d]. Exact also for singular C, as with n <= d.
 
-    Returns a number that is never negative. Raises ValueError if a set has fewer than 2 rows, or for other features.
+    Returns a number >= 0. Raises ValueError if a set has fewer than 2 rows, or for invalid features.
     """
     real, fake = _checked(2, real=real, fake=fake)
     shift = real.mean(axis=0) - fake.mean(axis=0)
     # C = R^T R with R from the QR decomposition of the centred rows, so the eigenvalues of C_r C_f are the squares of
-    # the singular values of R_r R_f^T. No covariance is ever made: its rounding of 1e-16 would be 1e-8 in the root.
+    # the singular values of R_r R_f^T. No covariance is formed: its rounding error of 1e-16 would be 1e-8 in the root.
     roots = [np.linalg.qr(rows - rows.mean(axis=0), mode="r") / np.sqrt(len(rows) - 1) for rows in (real, fake)]
     traces = sum(np.square(root).sum() for root in roots)
     shared = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()
-    return max(float(shift @ shift + traces - 2.0 * shared), 0.0)  # below 0 by rounding only
+    return max(float(shift @ shift + traces - 2.0 * shared), 0.0)  # only rounding makes it negative
 
 
 def kernel_distance(real, fake, num_subsets=100, subset_size=1000, seed=0):
@@ -54,29 +54,29 @@ def kernel_distance(real, fake, num_subsets=100, subset_size=1000, seed=0):
 
     Args:
         real, fake: features [n, d] and [m, d].
-        num_subsets: how often a subset of each set is drawn, without replacement and independently of the other.
-        subset_size: rows in each, at least 2. With that of both sets and one subset it is the estimate from all rows.
+        num_subsets: number of subsets drawn from each set, each without replacement, independently of the other set.
+        subset_size: rows per subset, at least 2. One subset of the size of both sets gives the estimate from all rows.
         seed: 0 to 2^32 - 1; the same seed draws the same subsets with every version of numpy.
 
     Returns:
-        Mean and standard deviation (ddof=0) over the subsets. The mean is around 0, and may be below, for equal
-        distributions; the deviation is that of one subset's estimate, not the mean's.
+        Mean and standard deviation (ddof=0) over the subsets. For equal distributions the mean is around 0 and may be
+        negative. The standard deviation is that of one subset's estimate, not of the mean.
 
-    Raises ValueError if a set is smaller than `subset_size`, or for other features.
+    Raises ValueError if a set is smaller than `subset_size`, or for invalid features.
     """
     real, fake = _checked(2, real=real, fake=fake)
     if num_subsets < 1 or subset_size < 2:
         raise ValueError(f"num_subsets {num_subsets}, subset_size {subset_size}: at least 1 and 2 are needed")
     for name, rows in (("real", real), ("fake", fake)):
         _check_count("subset_size", subset_size, len(rows), name, len(rows))
-    random = np.random.RandomState(seed)  # a Generator's numbers may change with numpy, these never do
+    random = np.random.RandomState(seed)  # a Generator's numbers may change with numpy's version
     estimates = [_squared_mmd(*(rows[random.permutation(len(rows))[:subset_size]] for rows in (real, fake)))
                  for _ in range(num_subsets)]
     return float(np.mean(estimates)), float(np.std(estimates))
 
 
 def _squared_mmd(real, fake):
-    """The unbiased estimate from two sets [n, d] of the same size: pairs of a row with itself do not count."""
+    """The unbiased estimate from two sets [n, d] of the same size. It leaves out pairs of a row with itself."""
     num = len(real)
     within = sum((kernel.sum() - np.trace(kernel)) / (num * (num - 1))
                  for kernel in (_kernel(real, real), _kernel(fake, fake)))
@@ -93,16 +93,16 @@ def _kernel(x, y):
 def precision_recall(real, fake, num_neighbors=3):
     """Kynkaanniemi et al. 2019, equations 1 and 2: improved precision and recall.
 
-    A set's manifold is made of a ball around each of its rows, which reaches to the row's `num_neighbors`-th nearest
-    other row. A ball holds its surface, so a copy of a row is in it even where the radius is 0.
+    A set's manifold is the union of balls around its rows. The radius of a ball is the distance from its row to the
+    `num_neighbors`-th nearest other row. Balls include their surface, so a copy of a row is inside even at radius 0.
 
     Args:
         real, fake: features [n, d] and [m, d].
 
     Returns:
-        precision, the part of fake rows on the real manifold, and recall, the part of real rows on the fake one.
+        precision, the share of fake rows on the real manifold, and recall, the share of real rows on the fake manifold.
 
-    Raises ValueError if a set does not have more than `num_neighbors` rows, or for other features.
+    Raises ValueError if a set has at most `num_neighbors` rows, or for invalid features.
     """
     real, fake = _centred(*_checked(1, real=real, fake=fake))
     real_radii, fake_radii = _radii("real", real, num_neighbors), _radii("fake", fake, num_neighbors)
@@ -117,17 +117,17 @@ def precision_recall(real, fake, num_neighbors=3):
 def density_coverage(real, fake, num_neighbors=5):
     """Naeem et al. 2020, section 3: density and coverage.
 
-    Both ask which fake rows lie in the balls of the real rows, which are those of `precision_recall`. Their authors'
-    code leaves out a ball's surface: that differs only where fake rows are copies of real ones.
+    Both count fake rows in the balls around real rows, which are those of `precision_recall`. The authors' code
+    excludes the surface of a ball. That makes a difference only where fake rows are copies of real ones.
 
     Args:
         real, fake: features [n, d] and [m, d].
 
     Returns:
-        density, the mean number of balls that a fake row lies in / `num_neighbors`, which may be above 1, and
-        coverage, the part of real rows with a fake row in their ball.
+        density, the mean over fake rows of (number of balls that contain the row) / `num_neighbors`, which may exceed
+        1, and coverage, the share of real rows with a fake row in their ball.
 
-    Raises ValueError if real does not have more than `num_neighbors` rows, or for other features.
+    Raises ValueError if `real` has at most `num_neighbors` rows, or for invalid features.
     """
     real, fake = _centred(*_checked(1, real=real, fake=fake))
     radii = _radii("real", real, num_neighbors)
@@ -140,7 +140,7 @@ def density_coverage(real, fake, num_neighbors=5):
 
 
 def nearest(queries, candidates, num=1):
-    """The nearest candidates of each query by Euclidean distance; of equally near ones the first.
+    """The nearest candidates of each query by Euclidean distance; of equally near ones, the first.
 
     Args:
         queries, candidates: [q, d] and [n, d].
@@ -148,11 +148,11 @@ def nearest(queries, candidates, num=1):
     Returns:
         indices int64 [q, num] of candidates, nearest first, and their distances float64 [q, num]: 0 for a copy.
 
-    Raises ValueError if there are fewer than `num` candidates, or for other features.
+    Raises ValueError if there are fewer than `num` candidates, or for invalid features.
     """
     queries, candidates = _arrays(1, queries=queries, candidates=candidates)
     _check_count("num", num, len(candidates), "candidates", len(candidates))
-    queries = queries.astype(np.float64)  # not the candidates: a data set's bytes would be 8 times as many
+    queries = queries.astype(np.float64)  # not the candidates: a uint8 data set would take 8 times the memory
     indices, distances = np.empty([len(queries), num], np.int64), np.empty([len(queries), num])
     centre, slack = queries.mean(axis=0), _slack(queries)
     for part in _blocks(len(queries), len(candidates)):
@@ -160,7 +160,7 @@ def nearest(queries, candidates, num=1):
         for others in _blocks(len(candidates), queries.shape[1]):
             least[:, others] = _squared_distances(queries[part] - centre, candidates[others] - centre, slack)
         for i, row in enumerate(least, part.start):
-            # Anything that may be as near as these is compared again, by differences, which do not cancel.
+            # Candidates that may be as near as these are compared again, by differences, which avoid cancellation.
             limit = _squares(candidates[np.argpartition(row, num - 1)[:num]] - queries[i]).max()
             near = np.flatnonzero(row <= limit)
             squares = _squares(candidates[near] - queries[i])
@@ -170,7 +170,7 @@ def nearest(queries, candidates, num=1):
 
 
 def class_shares(labels, num_classes):
-    """The part of labels int [n] that each class has, float64 [num_classes] with the sum 1.
+    """The share of each class in labels int [n]: float64 [num_classes], which sums to 1.
 
     Raises ValueError for no labels, or labels that are not from 0 to num_classes - 1.
     """
@@ -185,7 +185,7 @@ def class_shares(labels, num_classes):
 def total_variation(p, q):
     """sum |p - q| / 2 of two distributions [classes]: 0 for equal ones, 1 for those with no class in common.
 
-    Raises ValueError for other shapes, or for what is no distribution.
+    Raises ValueError for other shapes, or for arguments that are not distributions.
     """
     p, q = np.asarray(p, np.float64), np.asarray(q, np.float64)
     if p.ndim != 1 or p.shape != q.shape or not len(p):
@@ -196,35 +196,35 @@ def total_variation(p, q):
 
 
 def _centred(real, fake):
-    """Both less the mean of the first: the same distances from smaller numbers, which cancel less."""
+    """Both minus the mean of the first: the distances are the same, and smaller numbers cancel less."""
     mean = real.mean(axis=0)
     return real - mean, fake - mean
 
 
 def _blocks(num_rows, num_columns):
-    """Slices of rows, each of at most _NUMBERS numbers."""
+    """Slices of rows that have at most _NUMBERS numbers each."""
     step = max(1, _NUMBERS // num_columns)
     return [slice(start, min(start + step, num_rows)) for start in range(0, num_rows, step)]
 
 
-def _squares(rows):  # |x|^2 of each
+def _squares(rows):  # |x|^2 of each row
     return np.square(rows).sum(axis=1)
 
 
 def _slack(rows):
-    """How far rounding may move the difference of two squared distances, for each |x|^2 + |y|^2.
+    """A bound on the rounding error of the difference of two squared distances, relative to |x|^2 + |y|^2.
 
-    A bound for `_squared_distances`, whose sums BLAS takes in another order for every shape. Points that are nearer
-    than its root, around 1e-6 of their distance from the centre, count as the same.
+    It is for `_squared_distances`, where BLAS sums in another order for every shape. Points that are nearer to each
+    other than its root, around 1e-6 of their distance from the centre, count as equal.
     """
     return 8.0 * (rows.shape[1] + 4) * np.finfo(np.float64).eps
 
 
 def _squared_distances(rows, columns, slack=0.0):
-    """|x - y|^2 float64 [rows, columns], with errors of the order of 1e-16 (|x|^2 + |y|^2), so also below 0.
+    """|x - y|^2 float64 [rows, columns], with errors of the order of 1e-16 (|x|^2 + |y|^2), so it may be negative.
 
-    With a `slack` they are the least they can be. Whatever lies on the surface of a ball, such as a copy of the row
-    that the ball reaches to, is then in it however it was rounded.
+    With a `slack` the result is a lower bound. A point on the surface of a ball, such as a copy of the row that
+    defines the radius, is then inside however it was rounded.
     """
     distances = (-2.0 * rows) @ columns.T  # x^2 - 2 x y + y^2: BLAS does the work
     distances += (1.0 - slack) * _squares(rows)[:, None]
@@ -233,16 +233,16 @@ def _squared_distances(rows, columns, slack=0.0):
 
 
 def _radii(name, rows, num_neighbors):
-    """Squared distance [n] of each row to its `num_neighbors`-th nearest other row; copies are others.
+    """Squared distance [n] of each row to its `num_neighbors`-th nearest other row. A copy counts as another row.
 
-    As rounded: what is compared with them has a `slack`, which allows for that of both, and for those below 0.
+    They carry rounding errors and may be negative. The `slack` of the distances compared with them covers both errors.
     """
     _check_count("num_neighbors", num_neighbors, len(rows) - 1, name, len(rows))
     radii = np.empty(len(rows))
     for part in _blocks(len(rows), len(rows)):
         distances = _squared_distances(rows[part], rows)
         own = np.arange(part.start, part.stop)
-        distances[own - part.start, own] = np.inf  # by its index: a copy at the same place is a neighbour
+        distances[own - part.start, own] = np.inf  # by index: a copy of the row is a neighbour
         distances.partition(num_neighbors - 1, axis=1)
         radii[part] = distances[:, num_neighbors - 1]
     return radii
@@ -253,7 +253,7 @@ def _checked(at_least, **sets):
 
 
 def _arrays(at_least, **sets):
-    """The sets as arrays [rows, features]; raises ValueError if they are not that, or differ in features."""
+    """The sets as arrays [rows, features]. Raises ValueError for other arrays, and for different feature sizes."""
     arrays = [np.asarray(array) for array in sets.values()]
     for name, array in zip(sets, arrays):
         if array.ndim != 2 or not array.shape[1] or array.dtype.kind not in "biuf":
@@ -276,7 +276,7 @@ def _check_count(argument, count, most, name, num_rows):
 
 
 def _check_probabilities(name, rows):
-    """Rows from 0 up with the sum 1, as near as float16 can say it."""
+    """Raises ValueError unless rows are non-negative and sum to 1, to the precision of float16."""
     sums = rows.sum(axis=1)
     wrong = (rows < 0).any(axis=1) | ~(np.abs(sums - 1.0) <= 1e-3)
     if wrong.any():

@@ -1,13 +1,13 @@
-"""Measures of image-to-image translation, on arrays of images."""
+"""Metrics of image-to-image translation, on arrays of images."""
 import numpy as np
 
-BINS = 8  # of each colour channel: 512 colours
+BINS = 8  # per colour channel: 512 colours
 
 
 def mean_absolute_error(images, targets, span=2.0):
-    """mean(|images - targets|) / span, over arrays of one shape; `span` is the width of their range of values.
+    """mean(|images - targets|) / span, for arrays of the same shape; `span` is the width of their value range.
 
-    Raises ValueError for two shapes.
+    Raises ValueError for different shapes.
     """
     images, targets = np.asarray(images, np.float64), np.asarray(targets, np.float64)
     if images.shape != targets.shape:

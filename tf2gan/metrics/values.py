@@ -1,4 +1,4 @@
-"""A figure: a number with a name that carries its protocol, and the direction in which it is better."""
+"""Metric values, with names that carry their protocol, and the direction in which a metric is better."""
 import dataclasses
 from typing import Optional
 
@@ -8,7 +8,7 @@ _HIGHER = ("is", "precision", "recall", "density", "coverage", "agreement", "acc
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """One number. `metric` is short (`fid`, `kid_a2b`, `swd_28`), `name` says how it was measured."""
+    """One metric value. `metric` is the short name (`fid`, `kid_a2b`, `swd_28`); `name` says how it was measured."""
 
     metric: str
     name: str
@@ -17,7 +17,7 @@ class Figure:
 
 
 def better(metric) -> Optional[str]:
-    """"lower", "higher", or None for a metric that has no better end."""
+    """Which values of a metric are better: "lower", "higher", or None for neither."""
     for names, which in ((_LOWER, "lower"), (_HIGHER, "higher")):
         if any(metric == name or metric.startswith(f"{name}_") for name in names):
             return which

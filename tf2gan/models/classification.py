@@ -1,7 +1,7 @@
-"""Classifying images: the functions that a SavedModel exports, a classifier over a GAN or such an export, its answers.
+"""Classifying images: the functions that a SavedModel exports, a classifier from a GAN or an export, its predictions.
 
-Whatever a picture's size, it is brought to the model's own as training and evaluation bring theirs: resized to cover
-it, antialiased, and cropped in the middle.
+Pictures of any size are resized to the model's image size as in training and evaluation: to cover it, antialiased, and
+then cropped in the middle.
 """
 import csv
 import io
@@ -20,7 +20,7 @@ from tf2gan.metrics.classifier import label_agreement
 from tf2gan.models import generation
 
 BATCH = 100  # images that a classifier reads at once
-SUFFIXES = (".csv", ".json")  # of files of answers
+SUFFIXES = (".csv", ".json")  # of files of predictions
 _COLUMNS = ("path", "label", "probability")  # of a CSV file, before those of the classes
 
 
@@ -34,17 +34,17 @@ def _shape(gan):
 
 
 def class_names(gan):
-    """The names of the classes that `gan` tells apart, a tuple of str; their numbers where the data have no names."""
+    """The names of the classes of `gan`, a tuple of str; their numbers if the data have no names."""
     return tuple(gan.class_names or map(str, range(gan.config.classes)))
 
 
 def signatures(gan):
-    """{signature name: tf.function} of a GAN that classifies, by the model itself, not by what it is compared with.
+    """{signature name: tf.function} of a GAN that classifies. They run the model, not the networks it is compared with.
 
         classify: `images` float32 [batch, height, width, channels] in [0, 1] (clipped to that) -> `probabilities`
             float32 [batch, classes], and `labels` int64 [batch], the most probable ones.
-        classify_bytes: `image_bytes` string [batch], JPEG, PNG, GIF or BMP files of any size -> the same, of their
-            images as `pipeline.fitted` makes them.
+        classify_bytes: `image_bytes` string [batch], JPEG, PNG, GIF or BMP files of any size -> the same, for their
+            images resized by `data.pipeline.fitted`.
 
     Raises UserError for a GAN that does not classify.
     """
@@ -72,7 +72,7 @@ def signatures(gan):
 # For the card and the warm-up of an export.
 
 def texts(gan):
-    """{tensor name: what it is} of all that `signatures` take and give."""
+    """{tensor name: description} of all inputs and outputs of `signatures`."""
     height, width, channels = _shape(gan)
     return {"images": f"float32 [batch, {height}, {width}, {channels}] in [0, 1]",
             "image_bytes": "string [batch], the bytes of image files",
@@ -81,7 +81,7 @@ def texts(gan):
 
 
 def examples(gan):
-    """{tensor name: TensorProto} of what `signatures` take, one image each."""
+    """{tensor name: TensorProto}: example inputs of `signatures`, one image each."""
     shape = _shape(gan)
     grey = images.encode_image(np.full(shape, 128, np.uint8), ".png")
     return {"images": tf.make_tensor_proto(0.5, tf.float32, shape=[1, *shape]),
@@ -91,10 +91,10 @@ def examples(gan):
 # Outside of the graph.
 
 class Classifier:
-    """A model ready to classify pictures, wherever it came from: `from_gan`, `from_savedmodel`.
+    """A model ready to classify pictures, made by `from_gan` or `from_savedmodel`.
 
     A run and its export give the same probabilities, up to rounding. Attributes: `image_shape`, (height, width,
-    channels), and `class_names`, a tuple of str, numbers where the data had no names.
+    channels), and `class_names`, a tuple of str, numbers if the data had no names.
     """
 
     def __init__(self, classify, image_shape, class_names, owner):
@@ -128,16 +128,16 @@ class Classifier:
         return cls(signature, spec.shape[1:], names, loaded)
 
     def fitted(self, picture):
-        """A picture as `images.read_image` returns it, uint8 [h, w, 3], as uint8 `image_shape`: `pipeline.fitted`."""
-        # Not as a tf.function: those multiply by 1 / 127.5 instead of dividing, so that of a thousand pixels one that
-        # lies half between two values is rounded to the other than in tf.data.
+        """Resizes a picture from `images.read_image`, uint8 [h, w, 3], to uint8 `image_shape` by `pipeline.fitted`."""
+        # Not as a tf.function: it would multiply by 1 / 127.5 instead of dividing. Then one pixel in a thousand, which
+        # lies halfway between two values, would be rounded differently than in tf.data.
         return pipeline.fitted(tf.constant(picture), self.image_shape).numpy()
 
     def probabilities(self, pixels, batch=BATCH, progress=None):
         """np.float32 [n, classes] of pictures uint8 [n, *image_shape].
 
-        They are read `batch` at a time, which changes speed and memory only; `progress`, if given, is called after each
-        with the number of its images. Raises ValueError for pictures of another kind.
+        The model reads `batch` pictures at a time, which changes only speed and memory. `progress`, if given, is called
+        after each batch with its number of images. Raises ValueError for pictures of another kind.
         """
         pixels = np.asarray(pixels)
         if pixels.dtype != np.uint8 or pixels.shape[1:] != self.image_shape:
@@ -151,13 +151,13 @@ class Classifier:
         return found
 
 
-# From files to answers.
+# From files to predictions.
 
 def plan(source):
-    """{pathlib.Path of an image: the name that answers tell it by} of an image, or of all images of a folder.
+    """{pathlib.Path of an image: its name in the predictions} of an image, or of all images of a folder.
 
-    A single image is told as it was given, those of a folder relative to it, with "/". Raises UserError if there is
-    nothing to read.
+    A single image is named by the given path, those of a folder by their path relative to it, with "/". Raises
+    UserError if there is nothing to read.
     """
     source = pathlib.Path(source)
     if not source.exists():
@@ -168,7 +168,7 @@ def plan(source):
 
 
 def check_output(path, overwrite=False):
-    """Raises UserError unless answers can be written to `path`: .csv or .json, in a folder that exists."""
+    """Raises UserError unless predictions can be written to `path`: .csv or .json, in a folder that exists."""
     path = pathlib.Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"--output {printable(path)}: must end in {' or '.join(SUFFIXES)}")
@@ -184,16 +184,16 @@ def check_output(path, overwrite=False):
 def classify_files(classifier, paths, progress=None):
     """np.float32 [n, classes] of image files; `progress` as in `Classifier.probabilities`. Raises UnreadableImage."""
     paths, found = list(paths), []
-    for start in range(0, len(paths), BATCH):  # no more than these in memory
+    for start in range(0, len(paths), BATCH):  # only these are in memory
         pictures = [classifier.fitted(images.read_image(path)) for path in paths[start:start + BATCH]]
         found.append(classifier.probabilities(np.stack(pictures), progress=progress))
     return np.concatenate(found)
 
 
 def columns(class_names):
-    """The header of a CSV file: path, label, probability, and the classes by their names, in their order.
+    """The header of a CSV file: path, label, probability, and the class names in order.
 
-    A class that is called as another column has "class " before its name, as often as is needed for a name of its own.
+    A class with the name of another column gets the prefix "class ", repeated until its name is unique.
     """
     found = list(_COLUMNS)
     for name in class_names:
@@ -209,7 +209,7 @@ def _numbers(row):
 
 
 def as_csv(names, probabilities, class_names):
-    """Answers as bytes of a CSV file, UTF-8: one row an image, `columns` above; label is the most probable class."""
+    """Predictions as bytes of a CSV file, UTF-8: `columns`, then a row per image; label is the most probable class."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(columns(class_names))
@@ -217,11 +217,11 @@ def as_csv(names, probabilities, class_names):
         label = int(np.argmax(row))
         row = _numbers(row)
         writer.writerow([name, class_names[label], row[label], *row])
-    return text.getvalue().encode("utf-8", "surrogateescape")  # names of files that are no text, as they are
+    return text.getvalue().encode("utf-8", "surrogateescape")  # keeps file names that are not valid text
 
 
 def as_json(names, probabilities, class_names):
-    """Answers as bytes of a JSON file: [{"path", "label", "probability", "probabilities": {class name: its}}]."""
+    """Predictions as bytes of a JSON file: [{"path", "label", "probability", "probabilities": {class name: value}}]."""
     answers = []
     for name, row in zip(names, probabilities):
         label = int(np.argmax(row))
@@ -232,7 +232,7 @@ def as_json(names, probabilities, class_names):
 
 
 def as_table(names, probabilities, class_names, top):
-    """Answers as text for people: a line an image, with its `top` most probable classes, or all if there are fewer."""
+    """Predictions as text: one line per image, with its `top` most probable classes, or all if there are fewer."""
     names = [printable(name) for name in names]
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
     width, class_width = max(map(len, names)), max(len(printable(name)) for name in class_names)
@@ -243,7 +243,7 @@ def as_table(names, probabilities, class_names, top):
 
 
 def write(path, names, probabilities, class_names):
-    """Writes answers to `path`, .csv or .json, whole or not at all. Raises UserError if it cannot be written."""
+    """Writes predictions to `path`, .csv or .json, completely or not at all. Raises UserError if that fails."""
     content = {".csv": as_csv, ".json": as_json}[pathlib.Path(path).suffix.lower()](names, probabilities, class_names)
     try:
         files.write_atomically(path, content)
@@ -252,9 +252,9 @@ def write(path, names, probabilities, class_names):
 
 
 def labels_of_folders(names, class_names):
-    """The labels int64 [n] of images that all lie in sub folders named as classes; None if not all do.
+    """The labels int64 [n] of images that are all in sub folders named after classes; None if not all are.
 
-    `names`: those that `plan` gives the images of a folder.
+    `names`: those that `plan` returns for a folder.
     """
     first = [pathlib.PurePosixPath(name).parts for name in names]
     if not all(len(parts) > 1 and parts[0] in class_names for parts in first):
@@ -263,7 +263,7 @@ def labels_of_folders(names, class_names):
 
 
 def accuracy_table(labels, probabilities, class_names):
-    """How many images were classified as their `labels` say, as text: of each class, and the share of all."""
+    """How many images of each class were classified correctly, and the accuracy over all, as text."""
     agreement = label_agreement(labels, probabilities.argmax(axis=1), len(class_names))
     width = max(len(printable(name)) for name in class_names)
     lines = [f"{printable(name):{width}}  {row[label]} of {sum(row)} right"

@@ -1,6 +1,6 @@
-"""Generating images from latents: the functions that a SavedModel exports, and a sampler over a GAN or such an export.
+"""Generating images from latents: the functions that a SavedModel exports, and a sampler from a GAN or an export.
 
-A seed draws latents from the GAN's distribution, N(0, 1) or U(-1, 1); a conditional GAN takes a label beside each.
+A seed determines latents from the GAN's distribution, N(0, 1) or U(-1, 1). A conditional GAN also takes their labels.
 """
 import dataclasses
 import functools
@@ -26,7 +26,7 @@ IN_TURN = -1  # instead of a label: the classes in turn
 
 @dataclasses.dataclass(frozen=True)
 class Traits:
-    """What a model takes and gives."""
+    """The inputs and outputs of a model."""
 
     image_shape: Tuple[int, int, int]  # height, width, channels
     latent_size: int
@@ -35,13 +35,13 @@ class Traits:
     class_names: Optional[Tuple[str, ...]] = None  # None: it takes no labels, or its classes have no names
 
     def class_name(self, label):
-        """The name of a class; its number where classes have no names."""
+        """The name of a class; its number if classes have no names."""
         return self.class_names[label] if self.class_names else str(label)
 
     def label(self, text):
-        """The label that `text` means: a name of a class or, where no class is called so, a number.
+        """The label for `text`: the name of a class or, if no class has this name, a number.
 
-        Raises UserError for a class that there is not, and where the model takes no labels.
+        Raises UserError for an unknown class, and if the model takes no labels.
         """
         if self.num_classes is None:
             raise UserError(f"label {text!r}: this model takes no labels")
@@ -57,9 +57,9 @@ class Traits:
         raise UserError(f"label {text!r}: must be a number {numbers}, since the classes of this model have no names")
 
     def labels(self, text):
-        """The labels, a list of ints, of a list with commas between: names, numbers, and ranges of numbers as 0-9.
+        """The labels, a list of ints, for a comma-separated list of names, numbers, and ranges of numbers such as 0-9.
 
-        Raises UserError as `label` does, for a range that falls, and for a label twice.
+        Raises UserError like `label`, for a descending range, and for a repeated label.
         """
         found = []
         for part in (part.strip() for part in text.split(",")):
@@ -77,7 +77,7 @@ class Traits:
         return found
 
     def check_truncation(self, truncation):
-        """Raises UserError for a truncation (None is none) that the distribution of latents does not allow."""
+        """Raises UserError for a truncation (None: no truncation) that the distribution of latents does not allow."""
         highest = 1.0 if self.latent_distribution == "uniform" else math.inf
         if truncation is not None and not (0.0 < truncation <= highest and math.isfinite(truncation)):
             limit = "finite" if highest == math.inf else "at most 1, since latents are from U(-1, 1)"
@@ -85,14 +85,14 @@ class Traits:
 
 
 def traits(gan):
-    """The Traits of a GAN. Raises UserError for one that does not generate from latents."""
+    """The Traits of a GAN. Raises UserError if it does not generate from latents."""
     if not gan.abilities.samples:
         raise _not_from_latents(type(gan).__name__)
     return _traits(gan.abilities, gan.config, gan.class_names)
 
 
 def traits_of_run(path):
-    """The Traits of the GAN of a run. Raises UserError if it is no run, or does not generate from latents."""
+    """The Traits of the GAN of a run. Raises UserError if `path` is not a run, or does not generate from latents."""
     record = run_folder.Run(path).record
     gan_class, config = from_record(record)
     if not gan_class.abilities.samples:
@@ -101,7 +101,7 @@ def traits_of_run(path):
 
 
 def traits_of_savedmodel(path):
-    """The Traits of an export, by the card in its folder. Raises UserError if it does not generate from latents."""
+    """The Traits of an export, from its model card. Raises UserError if it does not generate from latents."""
     folder = savedmodel.find(path)
     try:
         card = json.loads((folder / "model_card.json").read_text(encoding="utf-8"))
@@ -123,12 +123,12 @@ def card_of_savedmodel(path) -> dict:
 
 
 def has_card(path) -> bool:
-    """Whether the SavedModel at `path` is an export of this project. Raises UserError if it is no SavedModel."""
+    """Whether the SavedModel at `path` is an export of this project. Raises UserError if it is not a SavedModel."""
     return (savedmodel.find(path) / "model_card.json").is_file()
 
 
 def abilities_of_card(card) -> Abilities:
-    """What an export with the card `card` can do."""
+    """The abilities of an export with the model card `card`."""
     directions = tuple(card.get("directions") or ())
     return Abilities(directions=directions, samples="latent_size" in card,
                      takes_labels=card.get("num_classes") is not None, classifies=bool(card.get("classes")))
@@ -147,7 +147,7 @@ def _not_from_latents(what):
 # In the graph.
 
 def signatures(gan):
-    """{signature name: tf.function} of a GAN that generates from latents; all can be called with keywords only.
+    """{signature name: tf.function} of a GAN that generates from latents. All can be called by keywords alone.
 
         latents: `latents` float32 [batch, latent_size] -> `images` float32 [batch, height, width, channels] in [0, 1].
         latents_bytes: the same -> `image_bytes` string [batch], PNG files.
@@ -155,9 +155,9 @@ def signatures(gan):
         seed_bytes: the same -> `image_bytes`.
         draw: `num`, `seed`, and `truncation` float32 [] (see `LatentGAN.latents`) -> `latents`.
 
-    Those of a conditional GAN also take `labels` int64 [batch] beside latents, and `label` int64 [] beside a seed,
-    where -1 is the classes in turn, 0, 1, 2 ... 0, 1 ... What is out of range raises tf.errors.InvalidArgumentError.
-    Raises UserError for a GAN that does not generate from latents.
+    With a conditional GAN, the first two also take `labels` int64 [batch]; `seed` and `seed_bytes` also take `label`
+    int64 [], where -1 means the classes in turn: 0, 1, 2 ... 0, 1 ... Values out of range raise
+    tf.errors.InvalidArgumentError. Raises UserError for a GAN that does not generate from latents.
     """
     facts = traits(gan)
     latents_spec = tf.TensorSpec([None, facts.latent_size], tf.float32, name="latents")
@@ -198,16 +198,16 @@ def signatures(gan):
 
 
 def clipped(images):
-    """Images clipped to [0, 1], exactly; a value beyond has the gradient that it would have within.
+    """Images clipped exactly to [0, 1]. Clipped values keep the gradient of unclipped ones.
 
-    A descent to an image has to move it. Not by tf.custom_gradient, which exports do not keep.
+    Gradient descent towards an image must be able to move them. Exports would not keep a tf.custom_gradient.
     """
     return images + tf.stop_gradient(tf.clip_by_value(images, 0.0, 1.0) - images)
 
 
 def _as_files(function, specs):
     """`function` with PNG files in place of its images."""
-    @functools.wraps(function)  # which names the inputs
+    @functools.wraps(function)  # keeps the names of the inputs
     def files(*args, **kwargs):
         pixels = tf.cast(tf.round(255.0 * function(*args, **kwargs)["images"]), tf.uint8)
         return {"image_bytes": tf.io.encode_png(pixels)}
@@ -216,7 +216,7 @@ def _as_files(function, specs):
 
 
 def _checked_labels(labels, latents, num_classes):
-    # Not left to the embedding: on a GPU it answers with zeros, and a single label would serve all latents.
+    # Not left to the embedding: on a GPU it returns zeros for wrong labels, and one label would serve all latents.
     with tf.control_dependencies([
             tf.debugging.assert_equal(tf.shape(labels)[0], tf.shape(latents)[0], "one label for each latent is needed"),
             _assert_labels(labels, 0, num_classes)]):
@@ -237,7 +237,7 @@ def _assert_labels(labels, lowest, num_classes):
 # For the card and the warm-up of an export.
 
 def texts(gan):
-    """{tensor name: what it is} of all that `signatures` take and give."""
+    """{tensor name: description} of all inputs and outputs of `signatures`."""
     facts = traits(gan)
     height, width, channels = facts.image_shape
     highest = (facts.num_classes or 0) - 1
@@ -252,7 +252,7 @@ def texts(gan):
 
 
 def examples(gan):
-    """{tensor name: TensorProto} of what `signatures` take, one image each."""
+    """{tensor name: TensorProto}: example inputs of `signatures`, one image each."""
     latents_shape = [1, traits(gan).latent_size]
     return {"latents": tf.make_tensor_proto(0.0, tf.float32, shape=latents_shape),
             "labels": tf.make_tensor_proto([0], tf.int64),
@@ -265,7 +265,7 @@ def examples(gan):
 # Outside of the graph.
 
 class Sampler:
-    """A model ready to generate images, wherever it came from: `from_gan`, `from_savedmodel`.
+    """A model ready to generate images, made by `from_gan` or `from_savedmodel`.
 
     For the same seed, a run and its export give the same images. Attributes: those of its `traits`.
     """
@@ -291,7 +291,7 @@ class Sampler:
         return cls(facts, loaded.signatures, loaded)
 
     def latents(self, num, seed, truncation=None):
-        """The first `num` latents of a seed, np.float32 [num, latent_size]; UserError for an impossible truncation."""
+        """The first `num` latents of a seed, np.float32 [num, latent_size]. Raises UserError for a bad truncation."""
         self.traits.check_truncation(truncation)
         truncation = math.inf if truncation is None else truncation
         return self._functions["draw"](
@@ -299,10 +299,10 @@ class Sampler:
             truncation=tf.constant(truncation, tf.float32))["latents"].numpy()
 
     def images(self, latents, labels=None, batch=BATCH, progress=None):
-        """np.uint8 [num, height, width, channels] from latents [num, latent_size], and labels [num] if it takes any.
+        """np.uint8 [num, height, width, channels] from latents [num, latent_size] and, if the model takes them, labels.
 
-        They are generated `batch` at a time, which changes speed and memory only; `progress`, if given, is called after
-        each with the number of its images. Raises ValueError for other shapes, and for labels that there are not.
+        It generates `batch` images at a time, which changes only speed and memory. `progress`, if given, is called
+        after each batch with its number of images. Raises ValueError for other shapes, and for invalid labels [num].
         """
         latents = np.asarray(latents, np.float32)
         if latents.ndim != 2 or latents.shape[1] != self.latent_size:

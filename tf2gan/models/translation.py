@@ -1,7 +1,7 @@
-"""Translating photographs from A to B or back: any size through the network, one file or a whole folder.
+"""Translating photographs from A to B or back: images of any size, one file or a whole folder.
 
-A network takes only sizes that are a multiple of something and not too small. Every image is mirrored at its edges up
-to such a size, goes through as a whole, and is cropped back; nothing is resized.
+A network only takes sizes that are a multiple of some number and not too small. Every image is padded to such a size
+by mirroring at its edges, translated as a whole, and cropped back. Nothing is resized.
 """
 import functools
 import os
@@ -20,27 +20,27 @@ DIRECTIONS = ("a2b", "b2a")
 # In the graph.
 
 def _mirrored_positions(size, multiple, minimum):
-    """Which row (or column) of `size` each row of the padded image shows, and how many were added before the first.
+    """For each row (or column) of the padded image its row in the original, and how many were added before the first.
 
-    tf.pad would refuse to add as many rows as there are; here the mirror image is mirrored again as often as needed.
+    tf.pad cannot add as many rows as the image has. Here the mirror image is mirrored again as often as needed.
     """
     target = (tf.maximum(size, minimum) + multiple - 1) // multiple * multiple
     before = (target - size) // 2
     last = size - 1
-    period = tf.maximum(2 * last, 1)  # 0 1 2 3 2 1 | 0 1 2 3 2 1; a single row is all there is
+    period = tf.maximum(2 * last, 1)  # 0 1 2 3 2 1 | 0 1 2 3 2 1; a single row is repeated
     return last - tf.abs(last - (tf.range(target) - before) % period), before
 
 
 def full_size(network, inputs, multiple, minimum):
-    """`network` applied to images of a size that it may not take.
+    """`network` applied to images of any size, also of sizes that it does not take.
 
     Args:
         network: function of images [batch, height, width, channels] that keeps height and width.
         inputs: images [batch, height, width, channels], at least 1x1.
-        multiple: the network's height and width must be a multiple of this,
+        multiple: the network's inputs must have a height and width that are multiples of this,
         minimum: and at least this.
 
-    Returns [batch, height, width, channels]. The border is shared out evenly, the odd row or column last.
+    Returns [batch, height, width, channels]. The padding is equal on both sides; an odd row or column is added last.
     """
     height, width = tf.shape(inputs)[1], tf.shape(inputs)[2]
     rows, top = _mirrored_positions(height, multiple, minimum)
@@ -50,7 +50,7 @@ def full_size(network, inputs, multiple, minimum):
 
 
 def functions(gan):
-    """{direction: tf.function} of a GAN that translates, for images of any size and in any number.
+    """{direction: tf.function} of a GAN that translates, for any number of images of any size.
 
     Each takes `images`, float32 [batch, height, width, 3] in [0, 1] (clipped to that), and returns {"images": ...} of
     the same shape and range. They are traced once for all shapes. Raises UserError for a GAN without directions.
@@ -80,7 +80,7 @@ def translate_pixels(function, image):
 
 
 def signatures(gan):
-    """{signature name: tf.function} for an export: those of `functions`, and each from image files to image files."""
+    """{signature name: tf.function} for an export: `functions`, and each of them from image files to image files."""
     found = {}
     for direction, function in functions(gan).items():
         found.update({direction: function, f"{direction}_bytes": _bytes_function(function)})
@@ -88,7 +88,7 @@ def signatures(gan):
 
 
 def _bytes_function(function):
-    # "_bytes" at the end makes TensorFlow Serving's REST API write {"b64": ...}; JSON could not hold the bytes.
+    # "_bytes" at the end makes TensorFlow Serving's REST API write {"b64": ...}; JSON cannot hold raw bytes.
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def translate_bytes(image_bytes):
         def translate_file(file):
@@ -96,7 +96,7 @@ def _bytes_function(function):
             image = tf.ensure_shape(image, [None, None, 3])
             return tf.io.encode_png(translate_pixels(function, image))
 
-        # One at a time: sizes differ, the network itself uses all cores, and memory is that of the largest image.
+        # One at a time: sizes differ, the network itself uses all cores, and memory is only that of the largest image.
         answers = tf.map_fn(translate_file, image_bytes, fn_output_signature=tf.TensorSpec([], tf.string),
                             parallel_iterations=1)
         return {"image_bytes": answers}
@@ -105,26 +105,26 @@ def _bytes_function(function):
 
 
 def texts(gan):
-    """{name of a tensor of `signatures`: what it holds}."""
+    """{tensor name: description} of all inputs and outputs of `signatures`."""
     return {"images": "float32 [batch, height, width, 3] in [0, 1]",
             "image_bytes": "string [batch], the bytes of image files"}
 
 
 def examples(gan):
-    """{name of an input of `signatures`: TensorProto of an example}."""
+    """{tensor name: TensorProto}: example inputs of `signatures`, one image each."""
     grey = np.full([*gan.config.image_shape, 3], 128, np.uint8)
-    # A single value that stands for all: some bytes instead of a whole image.
+    # A single value for all pixels: some bytes instead of a whole image.
     return {"images": tf.make_tensor_proto(0.5, tf.float32, shape=[1, *gan.config.image_shape, 3]),
             "image_bytes": tf.make_tensor_proto([images.encode_image(grey, ".png")])}
 
 
 class Translator:
-    """A model ready to translate pictures, wherever it came from: `from_gan`, `from_savedmodel`."""
+    """A model ready to translate pictures, made by `from_gan` or `from_savedmodel`."""
 
     def __init__(self, float_functions, owner):
         """`float_functions` as `functions` returns them; `owner` keeps their variables alive."""
         self._owner = owner
-        # Only uint8 crosses between numpy and TensorFlow: of a large photograph a float copy is four times the size.
+        # Only uint8 passes between numpy and TensorFlow: a float copy of a large photograph is four times as large.
         self._functions = {
             direction: tf.function(functools.partial(translate_pixels, function),
                                    input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
@@ -154,11 +154,11 @@ class Translator:
 
     @property
     def directions(self):
-        """Names of what this model can do, of "a2b" and "b2a"."""
+        """The directions of this model: "a2b", "b2a", or both."""
         return tuple(self._functions)
 
     def __call__(self, image, direction):
-        """np.uint8 [height, width, 3], of any size, to the same. Raises UserError for a direction it lacks."""
+        """Translates np.uint8 [height, width, 3] of any size to the same. Raises UserError for a missing direction."""
         if direction not in self._functions:
             raise unknown("direction", direction, self._functions)
         image = np.asarray(image)
@@ -183,14 +183,14 @@ def _output_name(source):
 
 
 def plan(source, output):
-    """What is to be read and where it is to be written: [(pathlib.Path, pathlib.Path)], nothing done yet.
+    """Pairs of files to read and to write: [(pathlib.Path, pathlib.Path)]. Reads and writes nothing yet.
 
     Args:
-        source: an image file, or a folder, of which all images at every depth are taken (see folders.find_images).
+        source: an image file, or a folder, whose images at every depth are taken (see folders.find_images).
         output: the folder to write to, which need not exist; for a single file also the name to write it under.
 
     Names and sub folders are kept, and so is the format if it can be written; if not, ".png" is appended.
-    Raises UserError if there is nothing to read, or if something to be read would be overwritten or added to.
+    Raises UserError if there is nothing to read, or if outputs would overwrite an input or lie in the input folder.
     """
     is_folder_name = os.fspath(output).endswith(os.sep)
     source, output = pathlib.Path(source), pathlib.Path(output)
@@ -216,7 +216,7 @@ def plan(source, output):
                             f"{images.printable(source)} or lies in it; give another output")
     sources = {}
     for path, target in pairs:
-        if target in sources:  # a.jp2, where it cannot be written, beside a.jp2.png
+        if target in sources:  # a.jp2, if that format cannot be written, beside a.jp2.png
             raise UserError(f"{images.printable(sources[target])} and {images.printable(path)} would both be written "
                             f"as {images.printable(target)}")
         sources[target] = path
@@ -224,7 +224,7 @@ def plan(source, output):
 
 
 def check_outputs(pairs, overwrite=False):
-    """Raises UserError if a target of `pairs` exists already and not `overwrite`, or cannot be written."""
+    """Raises UserError if a target of `pairs` exists already, unless `overwrite`, or if it cannot be written."""
     targets = [target for _, target in pairs]
     existing = [target for target in targets if os.path.lexists(target)]
     for target in existing:
@@ -241,7 +241,7 @@ def translate_files(translator, pairs, direction, progress=None):
     """Reads, translates and writes each (source, target) of `pairs`; no file is ever half written.
 
     `progress`, if given, is called without arguments after every file. Raises UserError for a file that cannot be read
-    or written, and for an image too large for this machine's memory; what was written before stays.
+    or written, and for an image too large for this machine's memory. Files written before stay.
     """
     for source, target in pairs:
         image = images.read_image(source)

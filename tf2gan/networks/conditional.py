@@ -1,4 +1,4 @@
-"""Networks that are told the class: an embedding of the label joins the latents, or the image (Mirza 2014)."""
+"""Class-conditional networks: an embedding of the label joins the latents or the image (Mirza 2014)."""
 import tensorflow as tf
 
 from tf2gan.core.seeds import fold
@@ -11,9 +11,8 @@ SLOPE = 0.01
 class ConditionalGenerator(tf.keras.Model):
     """Latents [batch, latent_size] and labels, int [batch], to images [batch, *image_shape] in [-1, 1].
 
-    `image_shape`: (height, width, channels), height and width equal, a multiple of 4. The label's embedding is
-    multiplied with the latents, element by element; `num_classes` None: no labels. `filters` is the width before the
-    image.
+    `image_shape`: (height, width, channels); height and width are equal and a multiple of 4. The latents are multiplied
+    elementwise by the label's embedding. `num_classes` None: no labels. `filters`: channels before the image.
     """
 
     size_multiple = 4
@@ -35,7 +34,7 @@ class ConditionalGenerator(tf.keras.Model):
         self.to_image = Conv2DTranspose(image_shape[-1], 3, 2, padding="same", dtype="float32", name="to_image")
 
     def call(self, latents, labels=None, training=False, seed=None):
-        """`seed` (int tensor [2]) is needed in training with dropout only."""
+        """`seed` (int tensor [2]) is needed only for dropout in training."""
         if labels is not None:
             embedded = self.embedding(labels)
             latents = tf.cast(latents, embedded.dtype) * embedded
@@ -49,11 +48,11 @@ class ConditionalGenerator(tf.keras.Model):
 class ConditionalDiscriminator(tf.keras.Model):
     """Images [batch, height, width, channels] in [-1, 1] and labels, int [batch], to logits [batch, 1].
 
-    The label's embedding is one more channel of the image. `filters` is the width of the first two of three
-    convolutions. `normalization`: "batch", "layer" or None, after the second and the third.
+    The label's embedding becomes one more channel of the image. `filters`: channels of the first two of three
+    convolutions; the third has twice as many. `normalization`: "batch", "layer" or None, after the second and third.
     """
 
-    normalized = (1, 2)  # convolutions
+    normalized = (1, 2)  # indices of the normalized convolutions
 
     def __init__(self, image_shape, num_classes, filters=64, dropout=0.0, normalization="batch", name="discriminator"):
         super().__init__(name=name, dtype="float32")
@@ -69,7 +68,7 @@ class ConditionalDiscriminator(tf.keras.Model):
         self.to_logit = Dense(1, dtype="float32", name="to_logit")
 
     def call(self, images, labels, training=False, seed=None):
-        """`seed` (int tensor [2]) is needed in training with dropout only."""
+        """`seed` (int tensor [2]) is needed only for dropout in training."""
         plane = self.to_plane(self.embedding(labels))
         x = tf.concat([tf.cast(images, plane.dtype), plane], axis=-1)
         norms = dict(zip(self.normalized, self.norms))

@@ -1,4 +1,4 @@
-"""Convolutional networks after DCGAN (Radford et al. 2015), with upsampling in place of transposed convolutions."""
+"""Convolutional networks after DCGAN (Radford et al. 2015), with upsampling instead of transposed convolutions."""
 import math
 
 import tensorflow as tf
@@ -7,13 +7,13 @@ from tf2gan.core.seeds import fold
 from tf2gan.networks.layers import Dense, Dropout, WeightNormalized, batch_normalization, layer_normalization
 from tf2gan.networks.upsampling import UpsamplingConv2D
 
-MOMENTUM = 0.8  # of the moving statistics
+MOMENTUM = 0.8  # of the moving statistics of batch normalization
 
 
 def num_doublings(size, start, least):
-    """How often to double a map of about `start` pixels for images of `size` pixels: at least `least` times.
+    """How often to double feature maps of about `start` pixels for images of `size` pixels: at least `least` times.
 
-    Larger images get more doublings, not a larger map to begin with, as long as the size can be halved that often.
+    Larger images get more doublings, not larger first feature maps, as long as the size can be halved that often.
     """
     doublings = max(least, int(math.log2(size / start)))
     while doublings > least and size % 2 ** doublings:
@@ -22,12 +22,12 @@ def num_doublings(size, start, least):
 
 
 def convolution(kind):
-    """The class of convolutions whose weights are normalized if `kind` is "weight"."""
+    """The class of convolutions to use: with weight normalization if `kind` is "weight"."""
     return WeightNormalized if kind == "weight" else tf.keras.layers.Conv2D
 
 
 def norm_layers(kind, momentum, positions):
-    """A list of the layers that `kind`, "batch" or "layer", stands for, one for each of `positions`; else empty."""
+    """Normalization layers, one for each of `positions`, if `kind` is "batch" or "layer"; else an empty list."""
     if kind in (None, "weight"):
         return []
     return [batch_normalization(momentum, f"norm_{i}") if kind == "batch" else layer_normalization(f"norm_{i}")
@@ -37,9 +37,9 @@ def norm_layers(kind, momentum, positions):
 class UpsamplingGenerator(tf.keras.Model):
     """Latents [batch, latent_size] to images [batch, *image_shape] in [-1, 1].
 
-    `image_shape`: (height, width, channels), height and width equal, a multiple of 4. A dense layer makes the first
-    map, 7x7 for 28x28 and 8x8 for 32x32; every doubling is followed by a convolution of twice `filters`, the last by
-    one of `filters`.
+    `image_shape`: (height, width, channels); height and width are equal and a multiple of 4. A dense layer makes the
+    first feature maps: 7x7 for 28x28 images, 8x8 for 32x32. A convolution with twice `filters` channels follows each
+    doubling; the last one has `filters`.
     """
 
     size_multiple = 4
@@ -60,7 +60,7 @@ class UpsamplingGenerator(tf.keras.Model):
         self.to_image = tf.keras.layers.Conv2D(image_shape[-1], 3, padding="same", dtype="float32", name="to_image")
 
     def call(self, latents, training=False, seed=None):
-        """`seed` (int tensor [2]) is needed in training with dropout only."""
+        """`seed` (int tensor [2]) is needed only for dropout in training."""
         x = self.dense_norm(self.reshape(self.dense(latents)), training=training)
         for i, (conv, norm) in enumerate(zip(self.convolutions, self.norms)):
             x = norm(conv(x), training=training)
@@ -71,11 +71,11 @@ class UpsamplingGenerator(tf.keras.Model):
 class StridedDiscriminator(tf.keras.Model):
     """Images [batch, height, width, channels] in [-1, 1] to logits [batch, 1].
 
-    `filters` is the width of the first of four convolutions, each of the others twice as wide as the one before.
-    `normalization`: "batch", "layer" or None, after the second and the third.
+    `filters`: channels of the first of four convolutions; each of the others has twice as many as the one before.
+    `normalization`: "batch", "layer" or None, after the second and third.
     """
 
-    normalized = (1, 2)  # convolutions
+    normalized = (1, 2)  # indices of the normalized convolutions
 
     def __init__(self, filters=32, slope=0.2, dropout=0.25, normalization="batch", name="discriminator"):
         super().__init__(name=name, dtype="float32")
@@ -89,11 +89,11 @@ class StridedDiscriminator(tf.keras.Model):
         self.to_logit = Dense(1, dtype="float32", name="to_logit")
 
     def call(self, images, training=False, seed=None):
-        """`seed` (int tensor [2]) is needed in training with dropout only."""
+        """`seed` (int tensor [2]) is needed only for dropout in training."""
         x, norms = images, dict(zip(self.normalized, self.norms))
         for i, conv in enumerate(self.convolutions):
             x = conv(x)
-            if i == 1 and x.shape[1] % 2:  # 7x7, of 28x28 images, becomes 8x8
+            if i == 1 and x.shape[1] % 2:  # 7x7, from 28x28 images, becomes 8x8
                 x = tf.pad(x, [[0, 0], [0, 1], [0, 1], [0, 0]])
             x = self.dropout(self.leaky_relu(x), training=training, seed=None if seed is None else fold(seed, i))
             if i in norms:

@@ -1,24 +1,24 @@
-"""Layers that Keras lacks, and the only file that knows which TensorFlow stack it runs on."""
+"""Layers that Keras lacks. The only file that uses tensorflow-addons."""
 import math
 import warnings
 
 import tensorflow as tf
 
 with warnings.catch_warnings():
-    # Both are notices to tensorflow-addons' own maintainers and say nothing about the user's program.
+    # Both warnings are about tensorflow-addons itself and say nothing about the user's program.
     warnings.filterwarnings("ignore", message=r"(?s).*TensorFlow Addons \(TFA\) has ended development")
     warnings.filterwarnings("ignore", message=r"(?s).*Tensorflow Addons supports using Python ops")
     try:
         from tensorflow_addons.layers import InstanceNormalization as _InstanceNormalization
-    except ImportError:  # TensorFlow 2.16 and newer, with Keras 3: addons cannot be had there
+    except ImportError:  # tensorflow-addons does not exist for TensorFlow 2.16 and newer, with Keras 3
         _InstanceNormalization = None
 
 
 def instance_normalization(name=None):
     """Instance normalization (Ulyanov et al. 2016, arXiv 1607.08022) with a scale and an offset for each channel.
 
-    Images [batch, height, width, channels] in and out. Statistics are over height and width in float32, epsilon 1e-5
-    as in the paper's code (Keras and addons default to 1e-3).
+    Images [batch, height, width, channels] in and out. Statistics are over height and width, in float32. Epsilon is
+    1e-5 as in the paper's code (Keras and addons default to 1e-3).
     """
     if _InstanceNormalization is not None:
         return _InstanceNormalization(epsilon=1e-5, dtype="float32", name=name)
@@ -26,19 +26,18 @@ def instance_normalization(name=None):
 
 
 def batch_normalization(momentum=0.99, name=None):
-    """Batch normalization (Ioffe and Szegedy 2015); `momentum` is Keras's, of the moving statistics.
+    """Batch normalization (Ioffe and Szegedy 2015); `momentum`: as in Keras, of the moving statistics.
 
-    Statistics are in float32 and over the whole batch, however many replicas share it, so that their number changes
-    nothing but rounding.
+    Statistics are in float32 and over the whole batch across replicas, so that their number changes only rounding.
     """
-    # On one replica too: the other path keeps another estimate of the variance, divided by n - 1.
+    # Synchronized on one replica too: Keras's other path estimates the variance differently, dividing by n - 1.
     return BatchNormalization(momentum=momentum, synchronized=True, dtype="float32", name=name)
 
 
 class BatchNormalization(tf.keras.layers.BatchNormalization):
-    """Keras's, but for its moving statistics, which are read on one replica alone: synchronized, all have the same.
+    """Keras's layer, except that moving statistics are read from one replica: synchronized, all have the same.
 
-    Keras 2 would average them over replicas at every read, for which all machines of a training have to read at once.
+    Keras 2 would average them over replicas at every read, and all machines would have to read at the same time.
     """
 
     def add_weight(self, *args, **kwargs):
@@ -50,13 +49,13 @@ class BatchNormalization(tf.keras.layers.BatchNormalization):
 def layer_normalization(name=None):
     """Layer normalization over height, width and channels, with a scale and an offset for each channel.
 
-    As in the critic of WGAN-GP (Gulrajani et al. 2017, sec. 4): no image's gradient depends on another image.
+    As in the critic of WGAN-GP (Gulrajani et al. 2017, sec. 4): the gradient of an image depends on no other image.
     """
     return tf.keras.layers.GroupNormalization(groups=1, epsilon=1e-5, dtype="float32", name=name)
 
 
 def variable_of(variable):
-    """The tf.Variable of a layer's or an optimizer's variable: Keras 3 wraps it, Keras 2 has it as it is."""
+    """The tf.Variable behind a variable of a layer or an optimizer: Keras 3 wraps it, Keras 2 does not."""
     return variable if isinstance(variable, tf.Variable) else variable.value
 
 
@@ -72,9 +71,9 @@ def clip_weights(variables, limit):
 
 
 def shifted(images, most, offsets):
-    """Images [n, height, width, channels], each moved by up to `most` pixels; what comes in at an edge is mirrored.
+    """Shifts each of the images [n, height, width, channels] by up to `most` pixels; edges are filled by mirroring.
 
-    `offsets`: int32 [2, n], the rows and columns by which each is moved up and left, less `most`: from 0 to 2 most.
+    `offsets`: int32 [2, n] from 0 to 2 * most. Offset o shifts an image by o - most pixels, upwards or to the left.
     """
     height, width = tf.unstack(tf.shape(images)[1:3])
     padded = tf.pad(images, [[0, 0], [most, most], [most, most], [0, 0]], mode="SYMMETRIC")
@@ -82,20 +81,20 @@ def shifted(images, most, offsets):
     return tf.ensure_shape(tf.gather(rows, offsets[1][:, None] + tf.range(width), axis=2, batch_dims=1), images.shape)
 
 
-# Layers of Keras with another way to add the bias. Keras's op for it has a gradient that in bfloat16, on a CPU, is
-# summed in bfloat16: soon no further number is large enough to change the sum, which of a large map is 99 % too small.
-# A plain sum's is right to the last bit, and as fast. Keras's own Conv2D is right too: oneDNN adds the sum to the
-# gradient of its kernel.
+# Keras's layers with another way to add the bias. On a CPU, the bias gradient of Keras's op is summed in bfloat16 if
+# its inputs are bfloat16. Soon no further number is large enough to change the sum: for large feature maps it is 99 %
+# too small. The gradient of a plain addition is right to the last bit, and as fast. Keras's own Conv2D is right too:
+# oneDNN computes this sum together with the kernel's gradient.
 
 class Dense(tf.keras.layers.Dense):
-    """[batch, num_inputs] -> [batch, num_outputs], as Keras's."""
+    """Keras's Dense: [batch, num_inputs] -> [batch, num_outputs]."""
 
     def call(self, inputs):
         return self.activation(tf.matmul(inputs, self.kernel) + self.bias)
 
 
 class Conv2D(tf.keras.layers.Conv2D):
-    """As Keras's, for those that have another `convolution_op`."""
+    """Keras's Conv2D, for subclasses with another `convolution_op`."""
 
     def call(self, inputs):
         outputs = self.convolution_op(inputs, self.kernel)
@@ -103,7 +102,7 @@ class Conv2D(tf.keras.layers.Conv2D):
 
 
 class Conv2DTranspose(tf.keras.layers.Conv2DTranspose):
-    """[batch, height, width, channels] -> [batch, height stride, width stride, num_outputs], as Keras's if "same"."""
+    """Keras's, if "same": [batch, height, width, channels] -> [batch, height * stride, width * stride, num_outputs]."""
 
     def call(self, inputs):
         sizes = tf.shape(inputs)[1:3] * self.strides
@@ -116,7 +115,7 @@ class Conv2DTranspose(tf.keras.layers.Conv2DTranspose):
 class Dropout(tf.keras.layers.Layer):
     """Inverted dropout (Srivastava et al. 2014) whose mask is a pure function of the seed it is called with.
 
-    Keras's own keeps a generator's state in no checkpoint, so a resumed run would draw other masks.
+    No checkpoint holds the random state of Keras's own layer, so a resumed run would draw other masks.
     """
 
     def __init__(self, rate, **kwargs):
@@ -129,13 +128,13 @@ class Dropout(tf.keras.layers.Layer):
             return inputs
         if seed is None:
             raise ValueError(f"{self.name}: a dropout layer in training needs a seed")
-        # In float32: bfloat16's numbers from U(0, 1) are multiples of 1/128, which would make another rate.
+        # In float32: bfloat16 numbers from U(0, 1) are multiples of 1/128, which would change the rate.
         kept = tf.random.stateless_uniform(tf.shape(inputs), seed) >= self.rate
         return tf.where(kept, inputs * (1.0 / (1.0 - self.rate)), 0.0)
 
 
 class GaussianNoise(tf.keras.layers.Layer):
-    """Adds noise from N(0, deviation^2) that is a pure function of the seed it is called with; see `Dropout`."""
+    """Adds noise from N(0, deviation^2), a pure function of the seed it is called with; see `Dropout`."""
 
     def __init__(self, deviation, **kwargs):
         super().__init__(**kwargs)
@@ -154,8 +153,9 @@ class GaussianNoise(tf.keras.layers.Layer):
 class _ExactLinear(tf.keras.layers.Layer):
     """A linear layer that computes its kernel from its weights in float32; Keras would round the weights first.
 
-    [batch, num_inputs] -> [batch, num_outputs]; with a `size`, a convolution of size x size: [batch, height, width,
-    channels] -> [batch, height', width', num_outputs]. Its arithmetic on inputs is in the policy's type, or in `dtype`.
+    Without `size`, a dense layer: [batch, num_inputs] -> [batch, num_outputs]. With `size`, a size x size convolution:
+    [batch, height, width, channels] -> [batch, height', width', num_outputs]. Inputs are processed in `dtype`; None is
+    the policy's compute type.
     """
 
     def __init__(self, num_outputs, size, stride, padding, name, dtype):
@@ -176,7 +176,7 @@ class _ExactLinear(tf.keras.layers.Layer):
         return tf.nn.conv2d(inputs, kernel, self.stride, self.padding.upper()) + bias
 
     def _add_kernel(self, shape, fan_in):
-        """Weights from which `_kernel` computes one of this shape; fan_in: inputs of one output."""
+        """Creates the weights from which `_kernel` computes a kernel of this shape; fan_in: inputs of one output."""
         raise NotImplementedError
 
     def _kernel(self):
@@ -184,12 +184,12 @@ class _ExactLinear(tf.keras.layers.Layer):
 
 
 class WeightNormalized(_ExactLinear):
-    """A linear layer whose kernel is w = g v / |v|, a length and a direction for each output.
+    """A linear layer whose kernel is w = g v / |v|: a length g and a direction v for each output.
 
-    Salimans and Kingma 2016 (arXiv 1602.07868), eq. 2. Dense, or with a `size` a convolution, whose arguments are those
-    of Keras's. `length`: g at first; the default keeps the size of what comes in through a rectifier, which takes the
-    place of the paper's initialization by data (sec. 3): weights are a function of the seed alone. `learned_length`:
-    whether g changes in training. The kernel is computed in float32, as all norms are.
+    Salimans and Kingma 2016 (arXiv 1602.07868), eq. 2. Without `size`, a dense layer; with it, a convolution with the
+    arguments of Keras's. `length`: initial g. The default preserves the scale of inputs that pass a ReLU. It replaces
+    the paper's initialization from data (sec. 3), so that weights are a function of the seed alone. `learned_length`:
+    whether g is trained. The kernel is computed in float32, like all norms.
     """
 
     def __init__(self, num_outputs, size=None, stride=1, padding="valid", length=2.0 ** 0.5, learned_length=True,
@@ -198,7 +198,7 @@ class WeightNormalized(_ExactLinear):
         self.first_length, self.learned_length = length, learned_length
 
     def _add_kernel(self, shape, fan_in):
-        # How long a direction is decides how fast it turns; these are of the authors' code.
+        # The length of a direction decides how fast it turns in training; these values are the authors'.
         deviation = 0.1 if self.size is None else 0.05
         self.direction = self.add_weight(name="direction", shape=shape,
                                          initializer=tf.keras.initializers.RandomNormal(stddev=deviation))
@@ -214,10 +214,10 @@ class WeightNormalized(_ExactLinear):
 class Equalized(_ExactLinear):
     """A linear layer with an equalized learning rate (Karras et al. 2017, arXiv 1710.10196, sec. 4.1).
 
-    Dense, or with a `size` a convolution with `same` padding. Weights are drawn from N(0, 1) and multiplied by
-    gain / sqrt(fan_in) whenever they are used, not once at the start: so an optimizer that divides by the size of
-    gradients, as Adam does, changes all layers at the same relative rate. `gain`: sqrt(2) before a rectifier, 1 at an
-    output (He et al. 2015). fan_in: inputs of one output.
+    Without `size`, a dense layer; with it, a convolution with `same` padding. Weights are drawn from N(0, 1) and
+    multiplied by gain / sqrt(fan_in) at every use, not once at the start. So an optimizer that divides by the size of
+    gradients, such as Adam, changes all layers at the same relative rate. `gain`: sqrt(2) before a ReLU, 1 at an output
+    (He et al. 2015). fan_in: inputs of one output.
     """
 
     def __init__(self, num_outputs, size=None, gain=2.0 ** 0.5, name=None, dtype=None):
@@ -236,12 +236,12 @@ class Equalized(_ExactLinear):
 class PixelNormalization(tf.keras.layers.Layer):
     """x / sqrt(mean over channels of x^2 + 1e-8), at each pixel (Karras et al. 2017, sec. 4.2).
 
-    [..., channels] in and out; of latents [batch, latent_size] it makes vectors of length sqrt(latent_size). Without
-    weights; computed in float32, and returned in the inputs' type.
+    [..., channels] in and out. Latents [batch, latent_size] become vectors of length sqrt(latent_size). Has no weights;
+    computes in float32 and returns the inputs' type.
     """
 
     def __init__(self, name=None):
-        super().__init__(name=name, dtype="float32", autocast=False)  # which would round inputs first
+        super().__init__(name=name, dtype="float32", autocast=False)  # autocast would round inputs first
 
     def call(self, inputs):
         values = tf.cast(inputs, tf.float32)
@@ -252,11 +252,11 @@ class PixelNormalization(tf.keras.layers.Layer):
 class MinibatchStdDev(tf.keras.layers.Layer):
     """Appends one channel that tells how much the images of a batch differ (Karras et al. 2017, sec. 3).
 
-    [batch, height, width, channels] -> [batch, height, width, channels + 1]. The batch is cut into groups of
-    consecutive images, `group_size` each, or as many as the largest smaller number that divides the batch. For a group:
-    the standard deviation, sqrt(var + 1e-8), of each channel of each pixel over the group, then the mean over channels
-    and pixels: one number, the new channel of all its images. In float32. That groups are consecutive makes the number
-    of replicas change nothing as long as whole groups are shared out.
+    [batch, height, width, channels] -> [batch, height, width, channels + 1]. The batch is split into groups of
+    `group_size` consecutive images, or of the largest smaller number that divides the batch. For each group, in
+    float32: the standard deviation, sqrt(var + 1e-8), of each channel of each pixel over the group, then the mean over
+    channels and pixels. This one number fills the new channel of all images of the group. Since groups are consecutive,
+    the number of replicas changes nothing as long as no group is split between replicas.
     """
 
     def __init__(self, group_size=4, name=None):
@@ -269,13 +269,13 @@ class MinibatchStdDev(tf.keras.layers.Layer):
         group = tf.reduce_max(tf.where(batch % sizes == 0, sizes, 1))
         values = tf.reshape(tf.cast(inputs, tf.float32), tf.concat([[-1, group], tf.shape(inputs)[1:]], axis=0))
         variance = tf.math.reduce_variance(values, axis=1)
-        spread = tf.reduce_mean(tf.sqrt(variance + 1e-8), axis=[1, 2, 3])  # the root's gradient at 0 is not finite
+        spread = tf.reduce_mean(tf.sqrt(variance + 1e-8), axis=[1, 2, 3])  # sqrt has no finite gradient at 0
         channel = tf.repeat(spread, group)[:, None, None, None] * tf.ones_like(inputs[..., :1], tf.float32)
         return tf.concat([inputs, tf.cast(channel, inputs.dtype)], axis=-1)
 
 
 class ReflectionPadding2D(tf.keras.layers.Layer):
-    """[batch, height, width, channels] -> [batch, height + 2 size, width + 2 size, channels], mirrored at the edges."""
+    """[batch, height, width, channels] -> [batch, height + 2 * size, width + 2 * size, channels], mirrored at edges."""
 
     def __init__(self, size, **kwargs):
         super().__init__(**kwargs)

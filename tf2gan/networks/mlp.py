@@ -21,7 +21,7 @@ class MLPGenerator(tf.keras.Model):
         self.to_image = tf.keras.layers.Reshape(image_shape, dtype="float32", name="to_image")
 
     def call(self, latents, training=False, seed=None):
-        """`seed` (int tensor [2]) is needed in training with dropout only."""
+        """`seed` (int tensor [2]) is needed only for dropout in training."""
         x = latents
         for i, dense in enumerate(self.hidden):
             x = self.dropout(self.leaky_relu(dense(x)), training=training, seed=None if seed is None else fold(seed, i))
@@ -40,7 +40,7 @@ class MLPDiscriminator(tf.keras.Model):
         self.to_logit = Dense(1, dtype="float32", name="to_logit")
 
     def call(self, images, training=False, seed=None):
-        """`seed` (int tensor [2]) is needed in training with dropout only."""
+        """`seed` (int tensor [2]) is needed only for dropout in training."""
         x = self.flatten(images)
         for i, dense in enumerate(self.hidden):
             x = self.dropout(self.leaky_relu(dense(x)), training=training, seed=None if seed is None else fold(seed, i))

@@ -1,4 +1,4 @@
-"""Networks that users bring: any Keras model of the right shapes in place of a method's own."""
+"""Networks that users bring: any Keras model of the right shapes can replace a method's own."""
 import inspect
 
 import tensorflow as tf
@@ -7,14 +7,15 @@ from tf2gan.core.errors import UserError
 
 
 class OwnNetwork(tf.keras.Model):
-    """A user's network, called as the project's own: [latents or images, and labels where a method has them].
+    """Gives a user's network the interface of the built-in ones.
 
-    The seed that the project's networks draw dropout from is not handed on: layers of Keras keep dice of their own,
-    whose state no checkpoint holds. With such layers a resumed run goes on, but not bit for bit.
+    The network gets latents or images; where a method has labels, a list of these and the labels. The dropout seed of
+    the built-in networks is not passed on: Keras's layers have their own random state, which no checkpoint holds. With
+    such layers a run can be resumed, but not bit for bit.
     """
 
     def __init__(self, network, name, size_rule=(1, 1)):
-        """`size_rule`: (multiple, minimum) of the sizes that it takes, for one that translates images."""
+        """`size_rule`: (multiple, minimum) of the image sizes that it takes, for a network that translates images."""
         super().__init__(name=name, dtype="float32")
         self.network = network
         self.size_multiple, self.size_minimum = size_rule
@@ -27,10 +28,10 @@ class OwnNetwork(tf.keras.Model):
 
 
 def builder(network, role):
-    """A function of a name that makes an OwnNetwork, a new one with weights of its own at each call.
+    """Returns a function that takes a name and makes a new OwnNetwork, with weights of its own, at each call.
 
     Args:
-        network: a tf.keras.Model, which is copied, with its weights if it is built; or a function without arguments
+        network: a tf.keras.Model, which is copied (with its weights if it is built), or a function without arguments
             that makes a new one.
         role: "generator" or "discriminator", for messages.
 
@@ -39,7 +40,7 @@ def builder(network, role):
     if isinstance(network, tf.keras.Model):
         try:
             _copy(network)
-        except Exception as error:  # of Keras 2 and 3 for subclassed models without get_config: several kinds
+        except Exception as error:  # Keras 2 and 3 raise several kinds for subclassed models without get_config
             raise UserError(f"{role}: Keras cannot copy this {type(network).__name__}, of which an averaged copy is "
                             f"needed: {_first_line(error)}; give a function that makes it, such as {role}=lambda: "
                             f"{type(network).__name__}(...)") from error
@@ -65,7 +66,7 @@ def _copy(network):
     if isinstance(network, tf.keras.Sequential) or getattr(network, "_is_graph_network", False) or hasattr(
             network, "_functional") or type(network).__name__ == "Functional":
         return tf.keras.models.clone_model(network)
-    if type(network).get_config is tf.keras.Model.get_config:  # which knows nothing of its arguments
+    if type(network).get_config is tf.keras.Model.get_config:  # the default does not know the model's arguments
         raise NotImplementedError("it has no get_config of its own")
     made = type(network).from_config(network.get_config())
     if network.built:
@@ -74,15 +75,15 @@ def _copy(network):
 
 
 def check(network, inputs, shape, role):
-    """Builds `network` on `inputs`, tensors for one example. Raises UserError unless it gives float `shape` [1, ...].
+    """Builds `network` on `inputs`, tensors for one example. Raises UserError unless its outputs have `shape` [1, ...].
 
-    A None in `shape` may be any number.
+    A None in `shape` allows any number.
     """
     try:
         outputs = network(*inputs)
     except UserError:
         raise
-    except Exception as error:  # a network is anybody's code
+    except Exception as error:  # a user's network can raise anything
         raise UserError(f"{role}: the network cannot take {_shapes(inputs)}: {_first_line(error)}") from error
     found = outputs.shape.as_list() if hasattr(outputs.shape, "as_list") else list(outputs.shape)
     if len(found) != len(shape) or any(want not in (None, have) for want, have in zip(shape, found)):
@@ -98,5 +99,5 @@ def _shapes(inputs):
 
 def _first_line(error):
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith("Exception encountered when calling")]  # Keras's frame
+    told = [line for line in lines if not line.startswith("Exception encountered when calling")]  # added by Keras
     return (told or lines or [type(error).__name__])[0]

@@ -6,13 +6,13 @@ from tf2gan.networks.unet import convolution
 
 
 class PatchGAN(tf.keras.Model):
-    """Four halvings and a map of logits.
+    """Four convolutions that halve the size, then a map of logits.
 
     Images [batch, height, width, channels] in [-1, 1] -> float32 logits [batch, height / 16, width / 16, 1].
     """
 
     size_multiple = 16
-    size_minimum = 32  # at 16 the last normalized map is 1x1, which instance normalization turns into zeros
+    size_minimum = 32  # at 16 the last normalized feature maps are 1x1: instance normalization makes them 0
 
     def __init__(self, filters=64, name="patchgan"):
         super().__init__(name=name, dtype="float32")
@@ -23,7 +23,7 @@ class PatchGAN(tf.keras.Model):
         self.to_logits = convolution(1, 4, dtype="float32", name="to_logits")
 
     def call(self, images, training=False):
-        """`training` changes nothing here: the network has no dropout."""
+        """`training` has no effect: the network has no dropout."""
         x = self.leaky_relu(self.convolutions[0](images))
         for conv, norm in zip(self.convolutions[1:], self.norms):
             x = norm(self.leaky_relu(conv(x)))

@@ -1,9 +1,9 @@
-"""The networks of Progressive GAN, which grow (Karras et al. 2017, arXiv 1710.10196, table 2).
+"""The growing networks of Progressive GAN (Karras et al. 2017, arXiv 1710.10196, table 2).
 
-All levels are made at once, and a call uses those up to a given one: level 0 makes or takes 4x4 pixels, each further
-one twice as many. While a level is faded in, `alpha` goes from 0 to 1, and what the network does goes from the level
-below, with images doubled or halved, to the new one (fig. 2). None: the level is all there, and the one below is not
-computed.
+All levels are created at once; a call uses those up to a given level. Level 0 makes or takes images of 4x4 pixels, and
+each further level doubles their height and width. While a level is faded in, `alpha` goes from 0 to 1: the result is
+blended from that of the level below, with images doubled or halved, and that of the new level (fig. 2). `alpha` None:
+the level is fully faded in, and the one below is not computed.
 """
 import tensorflow as tf
 
@@ -14,70 +14,70 @@ START = 4  # pixels of level 0
 
 
 def num_levels(size):
-    """Levels that it takes to `size` pixels, a power of two from 4 on."""
+    """The number of levels for images of `size` pixels, a power of two from 4 on."""
     return size.bit_length() - START.bit_length() + 1
 
 
 def width(level, base, most):
-    """Channels of the maps of a level: `base` / 2 at 4x4, half as many at each further one, never above `most`."""
+    """Channels of a level's feature maps: `base` / 2 at 4x4, half as many at each further level, at most `most`."""
     return max(1, min(base // 2 ** (level + 1), most))
 
 
 def doubled(images):
-    """[batch, height, width, channels] with each pixel as 2x2 pixels."""
+    """[batch, height, width, channels] with each pixel repeated as 2x2 pixels."""
     return tf.repeat(tf.repeat(images, 2, axis=1), 2, axis=2)
 
 
 def halved(images):
-    """[batch, height, width, channels] with each 2x2 pixels as their mean."""
+    """[batch, height, width, channels] with each 2x2 pixels averaged."""
     return tf.nn.avg_pool2d(images, 2, 2, "VALID")
 
 
 def blended(old, new, alpha):
     """(1 - alpha) old + alpha new; exactly `old` at 0 and `new` at 1."""
-    # In float32: a bfloat16 alpha goes in steps of up to 1/256, and is not that of the real images.
+    # In float32: a bfloat16 alpha has steps of up to 1/256, and would differ from that of the real images.
     mixed = (1.0 - alpha) * tf.cast(old, tf.float32) + alpha * tf.cast(new, tf.float32)
     return tf.cast(mixed, new.dtype)
 
 
 def _build(layer, num_channels):
-    with tf.name_scope(layer.name):  # in which Keras 2 only calls them
+    with tf.name_scope(layer.name):  # Keras 2 enters it only for calls
         layer.build([None, num_channels])
 
 
 class _Progressive(tf.keras.Model):
-    """What both networks share: two layers a level, and a third to or from its images."""
+    """Base of both networks: two layers per level, and a third to or from its images."""
 
     def __call__(self, inputs, level=None, alpha=None, **options):
-        """As `call`; Keras 3 takes by keyword only what is no tensor."""
+        """As `call`; Keras 3 takes non-tensors by keyword only."""
         return super().__call__(inputs, level=level, alpha=alpha, **options)
 
     def _build_levels(self, *widths):
-        """Makes the weights of all levels, whichever is called first.
+        """Creates the weights of all levels, whichever is called first.
 
-        `widths`: of each level, the channels that its two layers and its third are given.
+        `widths`: for each of a level's three layers, a sequence of its input channels by level.
         """
         for (first, second), image, *channels in zip(self.levels, self.images, *widths):
             for layer, num in zip((first, second, image), channels):
                 _build(layer, num)
 
     def level_variables(self, level):
-        """The trainable variables that a call for this level uses, and for its fading in."""
+        """The trainable variables that a call for this level uses, also while it is faded in."""
         layers = [layer for each in self.levels[:level + 1] for layer in each]
         layers += [*self.images[max(level - 1, 0):level + 1], *self.always]
         return [variable for layer in layers for variable in layer.trainable_variables]
 
     def _hidden(self, layer, x, training, seed, number):
-        """A layer, a leaky ReLU, and dropout, whose mask `number` tells from others."""
+        """A layer, leaky ReLU and dropout; `number` makes its mask differ from other layers'."""
         x = tf.nn.leaky_relu(layer(x), 0.2)
         return self.dropout(x, training=training, seed=None if seed is None else fold(seed, number))
 
 
 class ProgressiveGenerator(_Progressive):
-    """Latents [batch, latent_size] to images [batch, size, size, channels] about [-1, 1], without a last tanh.
+    """Latents [batch, latent_size] to images [batch, size, size, channels] in about [-1, 1], without a final tanh.
 
-    `size` pixels at the last level, a power of two. Latents are brought to the length sqrt(latent_size) first. Every
-    convolution is followed by a leaky ReLU and pixelwise normalization. `base`, `most`: see `width`.
+    `size`: pixels at the last level, a power of two. Latents are first scaled to length sqrt(latent_size). A leaky ReLU
+    and pixelwise normalization follow each convolution. `base`, `most`: see `width`.
     """
 
     def __init__(self, size, channels, base=8192, most=512, dropout=0.0, name="generator"):
@@ -97,7 +97,7 @@ class ProgressiveGenerator(_Progressive):
         self._build_levels((input_shape[-1], *self.widths), self.widths, self.widths)
 
     def call(self, latents, level=None, alpha=None, training=False, seed=None):
-        """Images of 4 * 2^level pixels; None is the last level. `seed` (int tensor [2]): for dropout in training."""
+        """Images of 4 * 2^level pixels; level None is the last. `seed` (int tensor [2]): for dropout in training."""
         level = len(self.levels) - 1 if level is None else level
         x, below = self.normalize(latents), None
         for i, (first, second) in enumerate(self.levels[:level + 1]):
@@ -112,9 +112,9 @@ class ProgressiveGenerator(_Progressive):
 
 
 class ProgressiveDiscriminator(_Progressive):
-    """Images [batch, size, size, channels] in [-1, 1] to logits [batch, 1]; the generator's mirror image.
+    """Images [batch, size, size, channels] in [-1, 1] to logits [batch, 1]; mirrors the generator.
 
-    The batch's spread (`layers.MinibatchStdDev`) is shown to the last convolution, at 4x4.
+    The last convolution, at 4x4, also gets the spread of the batch (`networks.layers.MinibatchStdDev`).
     """
 
     def __init__(self, size, base=8192, most=512, group_size=4, dropout=0.0, name="discriminator"):
@@ -137,7 +137,7 @@ class ProgressiveDiscriminator(_Progressive):
         _build(self.to_logit, self.levels[0][1].num_outputs)
 
     def call(self, images, level=None, alpha=None, training=False, seed=None):
-        """`images` of 4 * 2^level pixels; arguments as the generator's."""
+        """`images` of 4 * 2^level pixels; other arguments as in the generator."""
         level = len(self.levels) - 1 if level is None else level
         x = tf.nn.leaky_relu(self.images[level](images), 0.2)
         for i in range(level, -1, -1):

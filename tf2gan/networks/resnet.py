@@ -30,7 +30,7 @@ class ResNet(tf.keras.Model):
 
     def __init__(self, channels=3, filters=64, num_blocks=9, name="resnet"):
         super().__init__(name=name, dtype="float32")
-        # A bias before a normalization is cancelled by it, so only the last convolution has one.
+        # A normalization cancels the bias before it, so only the last convolution has one.
         self.pad = ReflectionPadding2D(3, name="pad")
         self.from_image = convolution(filters, 7, padding="valid", use_bias=False, name="from_image")
         self.down_convolutions = [convolution(filters * 2 ** i, 3, 2, use_bias=False, name=f"down_{i}") for i in (1, 2)]
@@ -44,7 +44,7 @@ class ResNet(tf.keras.Model):
         self.to_image = convolution(channels, 7, padding="valid", dtype="float32", name="to_image")
 
     def call(self, images, training=False, seed=None):
-        """`training` and `seed` change nothing here: the network has no dropout."""
+        """`training` and `seed` have no effect: the network has no dropout."""
         x = tf.nn.relu(self.norms[0](self.from_image(self.pad(images))))
         for conv, norm in zip(self.down_convolutions, self.norms[1:3]):
             x = tf.nn.relu(norm(conv(x)))

@@ -1,4 +1,4 @@
-"""Classifiers that are discriminators too: logits of classes, and the features that generators are to match."""
+"""Networks for semi-supervised learning: discriminators that classify, with features for generators to match."""
 import functools
 import math
 
@@ -12,8 +12,8 @@ from tf2gan.networks.layers import Dense, Dropout, GaussianNoise, WeightNormaliz
 class SoftplusGenerator(tf.keras.Model):
     """Latents [batch, latent_size] to images [batch, *image_shape] in [-1, 1], by dense layers.
 
-    The generator of Salimans et al. 2016 on MNIST: twice `width`, batch normalization and softplus; the weights of each
-    pixel are normalized.
+    The generator of Salimans et al. 2016 for MNIST: two hidden layers of `width` units, each with batch normalization
+    and softplus, and an output layer with weight normalization.
     """
 
     size_multiple = size_minimum = 1
@@ -27,7 +27,7 @@ class SoftplusGenerator(tf.keras.Model):
         self.to_image = tf.keras.layers.Reshape(image_shape, dtype="float32", name="to_image")
 
     def call(self, latents, training=False, seed=None):
-        """`seed` (int tensor [2]) is needed in training with dropout only."""
+        """`seed` (int tensor [2]) is needed only for dropout in training."""
         x = latents
         for i, (dense, norm) in enumerate(zip(self.hidden, self.norms)):
             x = tf.math.softplus(norm(dense(x), training=training))
@@ -38,11 +38,11 @@ class SoftplusGenerator(tf.keras.Model):
 class DenseClassifier(tf.keras.Model):
     """Images [batch, height, width, channels] in [-1, 1] to logits [batch, num_logits].
 
-    The discriminator of Salimans et al. 2016 on MNIST: dense layers with weight normalization (none where
-    `weight_norm` is off) and ReLU, and noise before each: `noise` is its deviation before hidden layers, 0.6 times it
-    that on images in [0, 1] (0.5 and 0.3 in the authors' code). As there, lengths of weights are learned for the logits
-    only: else features, and with them the distance that a generator is to close, grow without end. All are 1 at first,
-    where the authors' are set by images. `features`: the last hidden layer.
+    The discriminator of Salimans et al. 2016 for MNIST: dense layers with weight normalization (unless `weight_norm` is
+    False) and ReLU, and noise before each. `noise` is the noise's standard deviation; on the input images, in [0, 1],
+    it is 0.6 times that (0.5 and 0.3 in the authors' code). As there, weight lengths are learned for the logits only:
+    otherwise the features, and with them the distance that a generator has to close, grow without limit. All lengths
+    start at 1; the authors set them from images. `features`: the last hidden layer.
     """
 
     size_minimum = 1
@@ -59,8 +59,8 @@ class DenseClassifier(tf.keras.Model):
         self.to_logits = dense(num_logits, dtype="float32", name="to_logits")
 
     def features(self, images, training=False, seed=None):
-        """[batch, widths[-1]]; `seed` (int tensor [2]) is needed in training with noise only."""
-        x = (self.flatten(images) + 1.0) / 2.0  # black is 0: what is everywhere would drown what differs
+        """[batch, widths[-1]]; `seed` (int tensor [2]) is needed only for noise in training."""
+        x = (self.flatten(images) + 1.0) / 2.0  # black is 0: a nonzero background would drown the differences
         for i, dense in enumerate(self.hidden):
             noise = self.noise if i else self.input_noise
             x = tf.nn.relu(dense(noise(x, training=training, seed=None if seed is None else fold(seed, i))))
@@ -75,13 +75,13 @@ class DenseClassifier(tf.keras.Model):
 class StridedClassifier(tf.keras.Model):
     """Images [batch, height, width, channels] in [-1, 1] to logits [batch, num_logits]: three strided convolutions.
 
-    `filters` is the width of the first, each of the others twice as wide as the one before; `normalization`: "batch",
-    "layer" or None, after the second and the third, or "weight"; `dropout` is the rate after the last. `features`:
-    what the logits are made of, [batch, height / 8 * width / 8 * 4 * filters], before dropout.
+    `filters`: channels of the first convolution; each of the others has twice as many as the one before.
+    `normalization`: "batch", "layer" or None, after the second and third, or "weight". `dropout`: rate after the last.
+    `features`: inputs of the logits layer, [batch, height / 8 * width / 8 * 4 * filters], before dropout.
     """
 
     size_minimum = 8
-    normalized = (1, 2)  # convolutions
+    normalized = (1, 2)  # indices of the normalized convolutions
 
     def __init__(self, num_logits, filters=32, dropout=0.5, normalization="batch", name="discriminator"):
         super().__init__(name=name, dtype="float32")
@@ -102,5 +102,5 @@ class StridedClassifier(tf.keras.Model):
         return self.flatten(x)
 
     def call(self, images, training=False, seed=None):
-        """`seed` (int tensor [2]) is needed in training with dropout only."""
+        """`seed` (int tensor [2]) is needed only for dropout in training."""
         return self.to_logits(self.dropout(self.features(images, training), training=training, seed=seed))

@@ -1,4 +1,4 @@
-"""Networks for house numbers, after the semi-supervised literature (Salimans et al. 2016, sec. 5)."""
+"""Networks for house numbers (SVHN), after work on semi-supervised learning (Salimans et al. 2016, sec. 5)."""
 import tensorflow as tf
 
 from tf2gan.core.seeds import fold
@@ -9,8 +9,8 @@ from tf2gan.networks.layers import Conv2DTranspose, Dense, Dropout, batch_normal
 class TransposedGenerator(tf.keras.Model):
     """Latents [batch, latent_size] to images [batch, *image_shape] in [-1, 1], by transposed convolutions.
 
-    `image_shape`: (height, width, channels), height and width equal, a multiple of 8. A dense layer makes the first
-    map, 4x4 for 32x32; `filters` is the width before the image, doubled with each halving of the size.
+    `image_shape`: (height, width, channels); height and width are equal and a multiple of 8. A dense layer makes the
+    first feature maps, 4x4 for 32x32 images. `filters`: channels before the image, doubled at each halving of the size.
     """
 
     size_multiple = 8
@@ -31,7 +31,7 @@ class TransposedGenerator(tf.keras.Model):
         self.to_image = Conv2DTranspose(image_shape[-1], 5, 2, padding="same", dtype="float32", name="to_image")
 
     def call(self, latents, training=False, seed=None):
-        """`seed` (int tensor [2]) is needed in training with dropout only."""
+        """`seed` (int tensor [2]) is needed only for dropout in training."""
         x = self.leaky_relu(self.norms[0](self.reshape(self.dense(latents)), training=training))
         for i, (conv, norm) in enumerate(zip(self.convolutions, self.norms[1:])):
             x = self.leaky_relu(norm(conv(x), training=training))
@@ -42,13 +42,12 @@ class TransposedGenerator(tf.keras.Model):
 class HouseNumberDiscriminator(tf.keras.Model):
     """Images [batch, height, width, channels] in [-1, 1], height and width at least 24, to logits [batch, num_logits].
 
-    `dropout` is the rate after the first and the third convolution, and 0.4 times it that of the images themselves (0.5
-    and 0.2 in the specification). `normalization`: "batch", "layer", "weight" or None. `features` is what the logits
-    are made of.
+    `dropout`: rate after the first and third convolution; on the images it is 0.4 times that (by default 0.5 and 0.2).
+    `normalization`: "batch", "layer", "weight" or None. `features`: inputs of the logits layer.
     """
 
-    size_minimum = 24  # 3x3 before the convolution without padding
-    normalized = (1, 2, 3, 4)  # convolutions
+    size_minimum = 24  # then 3x3 enters the convolution without padding
+    normalized = (1, 2, 3, 4)  # indices of the normalized convolutions
 
     def __init__(self, filters=64, num_logits=1, dropout=0.5, normalization="batch", name="discriminator"):
         super().__init__(name=name, dtype="float32")
@@ -75,5 +74,5 @@ class HouseNumberDiscriminator(tf.keras.Model):
         return self.pool(x)
 
     def call(self, images, training=False, seed=None):
-        """`seed` (int tensor [2]) is needed in training with dropout only."""
+        """`seed` (int tensor [2]) is needed only for dropout in training."""
         return self.to_logits(self.features(images, training, seed))

@@ -15,18 +15,18 @@ def convolution(filters, size, stride=1, **kwargs):
 
 
 def initial_weights():
-    """The CycleGAN paper's."""
+    """The CycleGAN paper's initial weights."""
     return tf.keras.initializers.RandomNormal(stddev=WEIGHTS_STDDEV)
 
 
 class UNet(tf.keras.Model):
-    """Four halvings, four doublings, and a skip connection at each size in between (Ronneberger et al. 2015).
+    """Four halvings, four doublings, and skip connections at each size in between (Ronneberger et al. 2015).
 
     Images [batch, height, width, channels] in [-1, 1] in and out; height and width divisible by 16, at least 32.
     """
 
     size_multiple = 16
-    size_minimum = 32  # at 16 the innermost map is 1x1, which instance normalization turns into zeros
+    size_minimum = 32  # at 16 the innermost feature maps are 1x1: instance normalization makes them 0
 
     def __init__(self, channels=3, filters=32, dropout=0.0, name="unet"):
         super().__init__(name=name, dtype="float32")
@@ -44,7 +44,7 @@ class UNet(tf.keras.Model):
                                          name="to_image")
 
     def call(self, images, training=False, seed=None):
-        """`seed` (int tensor [2]) is needed in training with dropout only."""
+        """`seed` (int tensor [2]) is needed only for dropout in training."""
         x, skips = images, []
         for conv, norm in zip(self.down_convolutions, self.down_norms):
             x = norm(self.leaky_relu(conv(x)))

@@ -1,22 +1,23 @@
-"""Doubling a map and convolving it, in one."""
+"""Nearest-neighbour upsampling and a convolution in one layer."""
 import tensorflow as tf
 
 from tf2gan.networks.layers import Conv2D
 
-LEAST_PIXELS = 256  # of a batch of inputs; below, adding up the weights costs as much as it saves
+LEAST_PIXELS = 256  # in a batch of inputs; with fewer, summing the weights costs as much as it saves
 
-# What weights a row or column of the input has for each of those of the doubled map that see it: a map that nearest
-# neighbours have doubled has each of its rows twice, so the weights that meet the two can be added up first.
-_SUMS_OF_3 = ([0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0])  # [rows of the output around one of the input, tap]
-_SUMS_OF_4 = (([1, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]),  # [even or odd row of the output, row of the input, tap]
+# Nearest-neighbour doubling repeats each row, so the weights that meet both copies can be summed first. These tables
+# say which weights (taps) an input row gets for each output row that sees it; they hold for columns too.
+_SUMS_OF_3 = ([0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0])  # [output row around one input row, tap]
+_SUMS_OF_4 = (([1, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]),  # [even or odd output row, input row, tap]
               ([0, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]))
 
 
 class UpsamplingConv2D(Conv2D):
-    """UpSampling2D, by nearest neighbours, and a 3x3 or 4x4 `same` convolution, in one.
+    """UpSampling2D by nearest neighbours and a 3x3 or 4x4 `same` convolution, in one layer.
 
-    [batch, height, width, channels] -> [batch, 2 height, 2 width, num_outputs]. Weights are those of the convolution,
-    and so is the result up to rounding, for 16 of every 36 multiplications if it is 3x3, and 36 of 64 if it is 4x4.
+    [batch, height, width, channels] -> [batch, 2 * height, 2 * width, num_outputs]. Its weights are those of the
+    convolution; its result is the same up to rounding. It needs 16 of every 36 multiplications for 3x3, 36 of every 64
+    for 4x4.
     """
 
     def __init__(self, num_outputs, size, **kwargs):
@@ -45,7 +46,7 @@ class UpsamplingConv2D(Conv2D):
 
 
 def _transposed(inputs, kernel):
-    """A 3x3 convolution of the doubled map: the 4x4 transposed convolution of stride 2 with sums of its weights."""
+    """A 3x3 convolution of the doubled map, as a 4x4 transposed convolution of stride 2 with summed weights."""
     summed = _summed(_SUMS_OF_3, _SUMS_OF_3, kernel)  # [4, 4, channels, num_outputs]
     batch, height, width = tf.unstack(tf.shape(inputs)[:3])
     return tf.nn.conv2d_transpose(inputs, tf.transpose(summed, [0, 1, 3, 2]),
@@ -53,16 +54,16 @@ def _transposed(inputs, kernel):
 
 
 def _phases(inputs, kernel):
-    """A 4x4 convolution of the doubled map: a 3x3 one of the map itself, with outputs for each of the four new pixels.
+    """A 4x4 convolution of the doubled map, as a 3x3 one of the map with outputs for all four new pixels.
 
-    A 5x5 transposed convolution needs 25 instead of these 36 multiplications, but has been slower at most widths.
+    A 5x5 transposed convolution needs 25 instead of these 36 multiplications, but was slower with most numbers of channels.
     """
     phases = [_summed(rows, columns, kernel) for rows in _SUMS_OF_4 for columns in _SUMS_OF_4]
     return tf.nn.depth_to_space(tf.nn.conv2d(inputs, tf.concat(phases, axis=-1), 1, "SAME"), 2)
 
 
 def _summed(rows, columns, kernel):
-    """Sums of a kernel's weights: [len(rows), len(columns), channels, num_outputs]."""
+    """A kernel's weights, summed as the tables say: [len(rows), len(columns), channels, num_outputs]."""
     taps = tf.constant([[[[r * c for c in column] for r in row] for column in columns] for row in rows], kernel.dtype)
     num_taps = len(rows[0]) * len(columns[0])
     flat = tf.matmul(tf.reshape(taps, [-1, num_taps]), tf.reshape(kernel, [num_taps, -1]))

@@ -1,4 +1,4 @@
-"""What a run logged, as drawings for a page of HTML: SVG whose colours are the page's own. Needs no TensorFlow."""
+"""Draws the log of a run for an HTML page: SVG in the page's own colours. Needs no TensorFlow."""
 import io
 import math
 import re
@@ -10,15 +10,15 @@ from matplotlib import figure, ticker
 from tf2gan.metrics.values import better
 
 NUM_COLOURS = 8  # of curves; a page that shows drawings has to define --c0 to --c7, --muted and --line
-DEVIATION = "_deviation"  # after the name of a figure: how far it may be off
-CLOCKS = ("step", "images", "epoch", "seconds")  # of a log line, what says when it was
-SMOOTHED = 40  # a bold curve is the mean over a window of this part of all log lines
-LOG_FROM = 100.0  # largest value over smallest, from which on the scale is logarithmic
+DEVIATION = "_deviation"  # suffix of a metric's name: its standard deviation or standard error
+CLOCKS = ("step", "images", "epoch", "seconds")  # fields of a log line that say when it was written
+SMOOTHED = 40  # a bold curve is a moving mean; its window is the number of log lines divided by this
+LOG_FROM = 100.0  # the scale is logarithmic if the largest value is more than this times the smallest
 
 _TITLES = {"loss": "Losses", "accuracy": "Accuracy of the discriminator",
            "diversity": "Diversity of samples (real images: 1)",
            "critic_distance": "Distance that the critic estimates", "images_per_second": "Images per second"}
-# Colours that are drawn with, each to be replaced by that of the page, which follows its light or dark scheme.
+# Placeholder colours. Each is replaced by a colour of the page, which follows its light or dark scheme.
 _INK, _GRID = "#a00001", "#a00002"
 _CURVES = [f"#c0000{index}" for index in range(NUM_COLOURS)]
 _ON_PAGE = {_INK: "var(--muted)", _GRID: "var(--line)",
@@ -32,12 +32,12 @@ _STYLE = {"svg.fonttype": "none", "path.simplify_threshold": 0.5, "font.size": 8
 def draw(history):
     """Drawings of all scalars in the log lines `history` (dicts, oldest first) over the images seen.
 
-    What has the same unit shares a drawing; figures of an evaluation have one each and come first, speed last.
+    Scalars with the same unit share a drawing. Metrics of an evaluation have one each and come first; speed is last.
 
     Returns:
-        A list of {"title", "is_figure", "better" ("lower", "higher", None), "svg", "log" (whether its scale is),
-        "window" (log lines that its bold curves are a mean over), "lines": [{"name", "colour" (its number), "lowest",
-        "highest", "last"}]}. Values that are not finite are left out.
+        A list of {"title", "is_figure", "better" ("lower", "higher", None), "svg", "log" (whether the scale is
+        logarithmic), "window" (log lines that bold curves average), "lines": [{"name", "colour" (its number),
+        "lowest", "highest", "last"}]}. Values that are not finite are left out.
     """
     groups = {}
     for name in dict.fromkeys(name for line in history for name in line if name not in CLOCKS):
@@ -56,21 +56,21 @@ def _is_finite(value):
 
 
 def _is_figure(name):
-    """Whether the name carries a protocol: there a hyphen joins data set and split, and what a step logs has none."""
+    """Whether the name carries a protocol. Then a hyphen joins data set and split; names logged by steps have none."""
     return "-" in name
 
 
 def _unit(name):
     if _is_figure(name):
         return name
-    name = re.sub("_(x|y|xy|yx)$", "", name)  # of both domains, and of both ways between them
+    name = re.sub("_(x|y|xy|yx)$", "", name)  # the domains, and the directions between them
     return next((unit for unit in ("loss", "accuracy") if name.endswith(f"_{unit}")), name)
 
 
 def _describe(unit, curves, deviations):
     is_figure = _is_figure(unit)
     values = np.concatenate([points[:, 1] for points in curves.values()])
-    low, high = np.percentile(values, [1, 99])  # or a single outlier would set the scale
+    low, high = np.percentile(values, [1, 99])  # not min and max: a single outlier would set the scale
     log = bool(values.min() > 0 and high > LOG_FROM * low)
     window = 1 if is_figure else max(1, max(map(len, curves.values())) // SMOOTHED)
     metric = re.match("[a-z_]*[a-z]", unit).group() if is_figure else unit  # fid of fid1000_mnist-test_...
@@ -83,7 +83,7 @@ def _describe(unit, curves, deviations):
 
 
 def _svg(unit, curves, deviations, window, log):
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": unit}):  # the salt keeps apart the ids of drawings on a page
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": unit}):  # ids differ between drawings of a page
         drawing = figure.Figure(figsize=(4.6, 2.4), layout="constrained")
         axes = drawing.subplots()
         for index, points in enumerate(curves):
@@ -111,15 +111,15 @@ def _svg(unit, curves, deviations, window, log):
                         metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg"):]
-    svg = re.sub(r' (width|height)="[0-9.]+pt"', "", svg, count=2)  # the page decides
-    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)  # would hold for all of the page
-    svg = re.sub(r' id="[A-Za-z0-9.]+_[0-9]+"', "", svg)  # the same in every drawing, and nothing refers to them
+    svg = re.sub(r' (width|height)="[0-9.]+pt"', "", svg, count=2)  # the page sets the size
+    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)  # would apply to the whole page
+    svg = re.sub(r' id="[A-Za-z0-9.]+_[0-9]+"', "", svg)  # these ids repeat in every drawing, and are unused
     for colour, on_page in _ON_PAGE.items():
         svg = svg.replace(colour, on_page)
     return svg
 
 
 def _moving_mean(values, window):
-    """The mean over `window` neighbours, at the ends over those that there are."""
+    """The mean over `window` neighbours; at the ends, over those that exist."""
     kernel = np.ones(min(window, len(values)))
     return np.convolve(values, kernel, "same") / np.convolve(np.ones(len(values)), kernel, "same")

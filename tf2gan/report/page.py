@@ -1,4 +1,4 @@
-"""A run as one page of HTML that needs nothing beside it: pictures, curves and figures are within, to be handed on."""
+"""A run as one self-contained HTML page: pictures, curves and metrics are embedded, so that it can be handed on."""
 import base64
 import dataclasses
 import datetime
@@ -28,16 +28,16 @@ from tf2gan.training.options import Options
 
 NAME = "report.html"  # in the run's folder
 MOST_FRAMES = 40  # sample grids on a page; a long run has hundreds
-FRAME_BYTES = 3_000_000  # if they are larger together, they are compressed with loss
+FRAME_BYTES = 3_000_000  # if all frames together are larger, they are compressed with loss
 NUM, NUM_OF_EACH_CLASS, MOST_CLASSES = 64, 8, 20  # final samples
-MOST_JUDGED = 500  # log lines at which faults are looked for; each time all lines before are looked at
+MOST_JUDGED = 500  # log lines at which faults are searched for; each search reads all lines before
 SHOWN_WIDTH = 560  # pixels, up to which small pictures are enlarged
 
 _TEMPLATES = pathlib.Path(__file__).with_name("templates")
-_MARK = '<meta name="generator" content="tf2gan report">'  # by which a file is known as a report
-_MARK_WITHIN = 1000  # bytes
-_PLACES = ("run_dir", "data_dir")  # options that only say where on the machine something lies
-_BY_DATA = ("image_size", "channels", "num_classes")  # none means as the data are; a run records what they are
+_MARK = '<meta name="generator" content="tf2gan report">'  # identifies a file as a report
+_MARK_WITHIN = 1000  # bytes from the start of the file
+_PLACES = ("run_dir", "data_dir")  # options that are only paths on the machine
+_BY_DATA = ("image_size", "channels", "num_classes")  # None: as in the data; a run records the value
 _COLUMNS = {"model": "this model", "baseline": "labels alone", "fully_supervised": "all labels",
             "untrained": "untrained", "input": "input", "real_train": "training data", "reference": "reference data"}
 _SHADES = 8  # of the cells of a confusion matrix, by their share of the row; their colours are in style.css
@@ -46,8 +46,8 @@ _SHADES = 8  # of the cells of a confusion matrix, by their share of the row; th
 def check_output(run_dir, output=None, overwrite=False):
     """The pathlib.Path that `write` would write, checked before any work.
 
-    Raises UserError for what is no run, for what cannot be written, and, unless `overwrite`, for an `output` that is
-    there and is no report.
+    Raises UserError if `run_dir` is not a run, if the file cannot be written, and, unless `overwrite`, if `output`
+    exists and is not a report.
     """
     run_folder.Run(run_dir)
     path = pathlib.Path(run_dir, NAME) if output is None else pathlib.Path(output)
@@ -71,7 +71,7 @@ def _is_report(path):
 def write(run_dir, output=None, overwrite=False, own=None):
     """Writes the report of the run in the folder `run_dir` to `output`, by default to report.html in that folder.
 
-    Returns the pathlib.Path written. Raises UserError as `render` and `check_output`; the file is then as it was.
+    Returns the pathlib.Path written. Raises UserError like `render` and `check_output`; the file is then unchanged.
     """
     path = check_output(run_dir, output, overwrite)
     text = render(run_dir, own)
@@ -83,10 +83,10 @@ def write(run_dir, output=None, overwrite=False, own=None):
 
 
 def render(run_dir, own=None) -> str:
-    """The page, of what there is so far: without a checkpoint, for example, it has no final samples and says so.
+    """The page, from what the run has so far. Without a checkpoint, for example, it says that it has no final samples.
 
-    `own`: networks that the user brought to the training, as `load_gan` takes them. Raises UserError for a folder that
-    is no run, and for files in it that are damaged.
+    `own`: the user's own networks of the training, as `load_gan` takes them. Raises UserError for a folder that is not
+    a run, and for damaged files in it.
     """
     run = run_folder.Run(run_dir)
     evaluation = _evaluation(run)
@@ -114,7 +114,7 @@ def render(run_dir, own=None) -> str:
         command=model_card.without_folders(record.get("command")), faults=_faults(gan, run.logs()),
         verdict=watch.verdict() if watch.stopped else None, best=watch.best,
         weights="averaged" if gan.averages else "raw",
-        watched=type(gan).diagnose is not base.GAN.diagnose,  # else nobody has looked
+        watched=type(gan).diagnose is not base.GAN.diagnose,  # else nothing searches for faults
         translates=gan.abilities.translates, classifies=gan.abilities.classifies,
         final=_final(gan, checkpoint, grids), **_frames(grids, record),
         curves=curves.draw(history), evaluation=evaluation, columns=_COLUMNS,
@@ -125,7 +125,7 @@ def render(run_dir, own=None) -> str:
 
 
 def _load(run, own):
-    """(the GAN, info of the newest checkpoint, whose weights it has); (a new GAN, None) if there is none."""
+    """(the GAN restored from the newest checkpoint, this one's info); (a new GAN, None) if there is none."""
     if run.newest():
         gan, record = load_gan(run.path, own=own)
         return gan, record["checkpoint"]
@@ -134,13 +134,13 @@ def _load(run, own):
 
 
 def _epochs(num_images, record):
-    """Passes over the larger of the training splits; None where a run does not say how large they are."""
+    """Passes over the largest training split; None if a run does not record the sizes."""
     size = run_folder.epoch_images(record["data"])
     return num_images / size if size else None
 
 
 def _without_place(value):
-    """`value`, what json can hold, with every path of a folder cut down to its name: a report is handed on."""
+    """The JSON-able `value` with every path reduced to its last part, since reports are handed on."""
     if isinstance(value, dict):
         return {name: _without_place(part) for name, part in value.items()}
     if isinstance(value, list):
@@ -153,12 +153,12 @@ def _without_place(value):
 
 
 def _spread(num, most):
-    """Indices of `num` things, all or `most` of them evenly spread, the first and the last always among them."""
+    """Indices of `num` items: all, or `most` of them, evenly spread, with the first and the last."""
     return np.unique(np.linspace(0, num - 1, min(num, most)).round().astype(int)).tolist()
 
 
 def _faults(gan, history):
-    """What `diagnose` said at any time: [{"name", "step" (first), "text" (the last), "lasts" (to the end)}]."""
+    """Faults that `diagnose` found at any time: [{"name", "step" (first), "text" (last), "lasts" (to the end)}]."""
     found, said = {}, {}
     for end in _spread(len(history), MOST_JUDGED):
         said = gan.diagnose(history[:end + 1])
@@ -199,7 +199,7 @@ def _word(value):
 
 
 def _evaluation(run):
-    """What tools/evaluate.py wrote; None if it has not. Raises UserError for what it does not write."""
+    """The evaluation that tools/evaluate.py wrote; None if there is none. Raises UserError if it is invalid."""
     try:
         result = json.loads(run.evaluation_file.read_text(encoding="utf-8"))
         rows = [{"better": None, **row, "values": dict(row["values"]), "deviations": row.get("deviations") or {},
@@ -214,9 +214,9 @@ def _evaluation(run):
 
 
 def _classes(result):
-    """How labels were read, of an evaluation that looked at this; None of any other.
+    """How labels were predicted, if the evaluation measured this; else None.
 
-    Returns {"asked": whether they are those that images were asked for, instead of true ones; "name": of the figure;
+    Returns {"asked": whether labels are those that images were asked for, instead of true ones; "name": of the metric;
     "names": of classes; "columns": {column: {"overall", "interval" or None, "right", "num", "rows": [{"name",
     "per_class" (share that is right, or None), "cells": [{"count", "share", "shade": 0 to _SHADES}]}]}}}.
     """
@@ -236,7 +236,7 @@ def _readings(names, part, interval):
     if counts.shape != (len(names), len(names)):
         raise ValueError(f"a confusion matrix {list(counts.shape)} of {len(names)} classes")
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    shades = np.ceil(shares * _SHADES).astype(int)  # 0 for none at all, so that a single mistake is seen
+    shades = np.ceil(shares * _SHADES).astype(int)  # rounded up, so that a single mistake is visible
     rows = [{"name": name, "per_class": right, "cells": [
         {"count": count, "share": share, "shade": shade}
         for count, share, shade in zip(*(array[i].tolist() for array in (counts, shares, shades)))]}
@@ -248,18 +248,18 @@ def _readings(names, part, interval):
 # Pictures.
 
 def _picture(path):
-    """{"src", "width", "height", "scale"} of a PNG file, as it is. Raises UserError if it is none."""
+    """{"src", "width", "height", "scale"} of an unchanged PNG file. Raises UserError if it is not an image."""
     height, width = images.image_size(path)
     return _embedded(path.read_bytes(), "png", height, width)
 
 
 def _embedded(content, kind, height, width):
     return {"src": f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}", "width": width,
-            "height": height, "scale": max(1, SHOWN_WIDTH // width)}  # whole, which keeps pixels square
+            "height": height, "scale": max(1, SHOWN_WIDTH // width)}  # an integer, which keeps pixels square
 
 
 def _frames(grids, record):
-    """{"frames": [a picture with "images" and "epochs"], "num_grids", "compressed"} of the sample grids, thinned."""
+    """{"frames": [a picture with "images" and "epochs"], "num_grids", "compressed"} of at most MOST_FRAMES grids."""
     kept = [grids[index] for index in _spread(len(grids), MOST_FRAMES)]
     compressed = sum(path.stat().st_size for path in kept) > FRAME_BYTES
     frames = [{**(_compressed if compressed else _picture)(path), "images": int(path.stem),
@@ -269,12 +269,12 @@ def _frames(grids, record):
 
 def _compressed(path):
     pixels, buffer = images.read_image(path), io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "WEBP", quality=80)  # 95, as for pictures that are kept, takes twice as much
+    Image.fromarray(pixels).save(buffer, "WEBP", quality=80)  # 95, as for saved pictures, takes twice as much
     return _embedded(buffer.getvalue(), "webp", *pixels.shape[:2])
 
 
 def _final(gan, checkpoint, grids):
-    """{"picture", "text"}: samples of the newest weights; of a GAN that translates, its last grid. None without."""
+    """{"picture", "text"}: samples of the newest weights; for a GAN that translates, its last grid. None if missing."""
     if not gan.abilities.samples:
         return {"picture": _picture(grids[-1]), "text": "The last of the sample grids."} if grids else None
     if checkpoint is None:

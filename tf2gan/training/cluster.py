@@ -1,8 +1,8 @@
-"""One training on several machines: what TF_CONFIG says, the strategy, what all workers agree on, and who was lost.
+"""Training on several machines: reads TF_CONFIG, makes the strategy, lets workers agree, detects lost workers.
 
-All workers make the same calls in the same order, or they would wait for each other for ever. So the chief, worker 0,
-decides how many steps come next, the others follow, and whatever only one of them does (files, samples, evaluations)
-needs no other.
+All workers must make the same calls in the same order, or they would wait for each other forever. So the chief, worker
+0, decides how many steps come next, and the others follow. What only one worker does (files, samples, evaluations)
+involves no other worker.
 """
 import contextlib
 import json
@@ -21,54 +21,54 @@ import tensorflow as tf
 
 from tf2gan.core.errors import Failure, UserError
 
-_PERIOD = 2.0  # seconds between two looks at the other workers
-_PATIENCE = 600.0  # seconds in which all have to come up: a cluster may be fetching its images
-_LOST_AFTER = 5  # looks in a row that find nobody
-_SECONDS_TO_END = 20  # that a worker which failed takes at most for telling the others
-# What a collective operation fails with when another worker is gone.
+_PERIOD = 2.0  # seconds between two checks of the other workers
+_PATIENCE = 600.0  # seconds in which all workers have to start: a cluster may be fetching its container images
+_LOST_AFTER = 5  # failed checks in a row
+_SECONDS_TO_END = 20  # that a failed worker spends at most on telling the others
+# Errors that a collective operation raises when another worker is gone.
 _BROKEN = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError,
            tf.errors.DeadlineExceededError, tf.errors.FailedPreconditionError, tf.errors.UnknownError)
 
 
 class Alone:
-    """The only worker, which has nobody to agree with.
+    """The only worker, which has no other to agree with.
 
     Attributes:
-        number: of workers; share: (which one this is, number).
-        where: where a command that goes on with the run has to be typed, for people; empty: here.
+        number: number of workers; share: (index of this worker, number).
+        where: where the user has to type the command that resumes the run; empty: here.
     """
 
     number, is_chief, share, where = 1, True, (0, 1), ""
 
     def distributed(self, strategy, dataset, batch_size):
-        """`dataset` of global batches for the replicas of `strategy`."""
+        """Distributes `dataset`, of global batches, to the replicas of `strategy`."""
         return strategy.experimental_distribute_dataset(dataset)
 
     def check_same(self, what, text):
-        """Raises UserError on all workers if `text` is not the same on each; `what` names it."""
+        """Raises UserError on all workers unless `text` is the same on each; `what` names it."""
 
     def agree(self, step, num_steps, number):
-        """The number of steps to run next, the same on all workers: 0, the end, once one of them got a signal.
+        """Returns the number of steps to run next, the same on all workers; 0 (stop) once a worker received a signal.
 
         Args:
             step: number of steps done.
-            num_steps: as many as the chief wants; what other workers want does not count.
-            number: of the signal that this worker got, or None.
+            num_steps: the number that this worker proposes; only the chief's counts.
+            number: number of the signal that this worker received, or None.
         """
         return 0 if number is not None else num_steps
 
     def finish(self, number):
-        """Waits until all have come here, after which each may end. The number of the signal that one got, or None."""
+        """Waits until all workers get here; then each may end. Returns the signal that one received, or None."""
         return number
 
     @contextlib.contextmanager
     def together(self):
-        """Around training: an error of one worker in the `with` block ends all."""
+        """Wraps training: an error of one worker in the `with` block ends all workers."""
         yield
 
     @contextlib.contextmanager
     def explained(self):
-        """Around everything: makes one line, a Failure, of what TensorFlow raises when another worker is gone."""
+        """Wraps everything: turns TensorFlow's errors about a lost worker into a Failure of one line."""
         yield
 
 
@@ -79,14 +79,14 @@ class Team(Alone):
     """This process as one of several workers.
 
     Attributes:
-        name: of this worker, for people; names: of all.
-        way_back: the command that goes on after a loss; None before there is a run to go on with.
+        name: name of this worker in messages; names: those of all workers.
+        way_back: the command that resumes the run after a loss; None before there is a run to resume.
     """
 
     where, way_back = " on each host", None
 
     def __init__(self, addresses, index):
-        """`addresses`: "host:port" of all workers, the chief's first; `index`: of this one."""
+        """`addresses`: "host:port" of all workers, the chief's first; `index`: index of this worker."""
         self.number, self.is_chief, self.share = len(addresses), index == 0, (index, len(addresses))
         self.names = [f"worker {i} of {len(addresses)} ({address})" for i, address in enumerate(addresses)]
         self.name = self.names[index]
@@ -94,14 +94,14 @@ class Team(Alone):
         self._when, self._signal, self._over = "before training began", 0, False
         others = {name: _pair(address) for i, (name, address) in enumerate(zip(self.names, addresses)) if i != index}
         self._watch = PeerWatch(others, self._end)
-        self._stderr = os.dup(2)  # reached also while the other one is held back
+        self._stderr = os.dup(2)  # works even while stderr is being captured
 
     def connect(self):
-        """MultiWorkerMirroredStrategy over all visible GPUs, or over the CPU, of all workers; waits until all are up.
+        """Waits for all workers; returns a MultiWorkerMirroredStrategy over all their visible GPUs, or their CPUs.
 
-        To be called before TensorFlow has used any device. Raises UserError if this worker's port is taken.
+        Must be called before TensorFlow uses any device. Raises UserError if this worker's port is taken.
         """
-        try:  # TensorFlow's own words for it are a page
+        try:  # TensorFlow's own message for this fills a page
             with socket.socket() as port:
                 port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 port.bind(("", self._port))
@@ -113,7 +113,7 @@ class Team(Alone):
         strategy = tf.distribute.MultiWorkerMirroredStrategy(
             tf.distribute.cluster_resolver.TFConfigClusterResolver(),
             tf.distribute.experimental.CommunicationOptions(implementation=implementation))
-        # TensorFlow now catches SIGTERM for a use of its own, and would let none through.
+        # TensorFlow has just installed its own handler for SIGTERM, which would pass none on: restore ours.
         signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
         of_each = strategy.num_replicas_in_sync // self.number
 
@@ -125,16 +125,16 @@ class Team(Alone):
         return strategy
 
     def distributed(self, strategy, dataset, batch_size):
-        """`dataset` of this worker's share of each global batch, for its replicas."""
+        """Distributes `dataset`, of this worker's share of each global batch, to its replicas."""
         of_replica = batch_size // strategy.num_replicas_in_sync
         if strategy.num_replicas_in_sync > self.number:
             dataset = dataset.rebatch(of_replica, drop_remainder=True)
-        # Or the workers would ask each other at each step whether it is the end, and batches would have no static size.
+        # Otherwise workers would ask each other at each step whether data are left, and batches have no static size.
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
         return strategy.distribute_datasets_from_function(lambda context: dataset)
 
     def _gather(self, *numbers):
-        """What all workers gave: an int array [workers, numbers]; whole numbers below 2 ** 24."""
+        """Collects the `numbers` of all workers: int array [workers, numbers]; they must be integers below 2 ** 24."""
         table = np.zeros([self.number, len(numbers)], np.float32)
         table[self.share[0]] = numbers
         return np.rint(self._total(tf.constant(table)).numpy()).astype(int)
@@ -157,7 +157,7 @@ class Team(Alone):
         return number or None
 
     def _exchange(self, num_steps, number):
-        """(number of steps that the chief wants, number of the signal that one of the workers got or 0)"""
+        """Returns (number of steps that the chief wants, number of the signal that a worker received or 0)."""
         table = self._gather(num_steps, number or 0, 0)
         for name, row in zip(self.names, table):
             if row[2]:
@@ -170,9 +170,9 @@ class Team(Alone):
         try:
             yield
         except tf.errors.OpError:
-            raise  # perhaps in the middle of a step: the others will see that this worker is gone
+            raise  # perhaps in the middle of a step: the others will detect that this worker is gone
         except Exception:
-            if not self._over:  # the others are agreeing, or soon will be, if they do not wait for this one elsewhere
+            if not self._over:  # the others are in `agree`, or will be soon unless they wait for this one elsewhere
                 telling = threading.Thread(target=self._gather, args=(0, 0, 1), daemon=True)
                 telling.start()
                 telling.join(_SECONDS_TO_END)
@@ -184,10 +184,10 @@ class Team(Alone):
             yield
         except BaseException as error:
             if self._watch.is_alive():
-                signal.alarm(2 * _SECONDS_TO_END)  # the end of TensorFlow may wait for the others
+                signal.alarm(2 * _SECONDS_TO_END)  # TensorFlow's shutdown may wait for the others
             if not isinstance(error, _BROKEN):
                 raise
-            time.sleep(_PERIOD * (_LOST_AFTER + 3))  # by then the watch has ended this process, and said who was lost
+            time.sleep(_PERIOD * (_LOST_AFTER + 3))  # by then PeerWatch has ended this process and named the lost one
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise Failure(f"{self.name} lost touch with the others {self._when}: {reason}{self._hint()}") from error
 
@@ -195,27 +195,27 @@ class Team(Alone):
         return f"; go on with: {self.way_back}{self.where}" if self.way_back else ""
 
     def _end(self, name, what):
-        """Ends this process, which may be waiting inside of TensorFlow for a worker that is no more."""
+        """Ends this process, which may be waiting inside TensorFlow for a worker that is gone."""
         line = f"{pathlib.PurePath(sys.argv[0]).name}: {name} {what.format(when=self._when)}{self._hint()}\n"
         os.write(self._stderr, line.encode())
         os._exit(1)
 
 
 class PeerWatch(threading.Thread):
-    """Looks at the ports of other workers as long as training goes on.
+    """Checks the ports of the other workers while training runs.
 
-    TensorFlow notices a lost worker too, but not everywhere, and not in words for people.
+    TensorFlow detects lost workers too, but not everywhere, and its messages are not meant for users.
     """
 
     def __init__(self, others, end, period=_PERIOD, patience=_PATIENCE):
-        """`others`: {name: (host, port)}; `end(name, what)` is called once, for the first one that is not there."""
+        """`others`: {name: (host, port)}; `end(name, what)` is called once, for the first worker found missing."""
         super().__init__(name="watch", daemon=True)
         self._others, self._end, self._period, self._patience = others, end, period, patience
         self._stopped = threading.Event()
 
     def run(self):
         began, seen, missed = time.monotonic(), set(), dict.fromkeys(self._others, 0)
-        told = began - 50.0  # the first word after 10 seconds, then one a minute
+        told = began - 50.0  # the first message after 10 seconds, then one a minute
         while not self._stopped.wait(self._period):
             for name, address in self._others.items():
                 missed[name] = 0 if _is_up(address, 2 * self._period) else missed[name] + 1
@@ -248,9 +248,9 @@ def _pair(address):
 
 
 def team(environment=os.environ):
-    """The `Team` that TF_CONFIG speaks of; ALONE without it, or where it has but one worker.
+    """Returns the `Team` that TF_CONFIG describes; ALONE without TF_CONFIG, or if it has only one worker.
 
-    Raises UserError for a TF_CONFIG that cannot be.
+    Raises UserError for an invalid TF_CONFIG.
     """
     text = environment.get("TF_CONFIG", "").strip()
     if not text:

@@ -10,9 +10,9 @@ from tf2gan.training.options import Options
 
 @contextlib.contextmanager
 def settings_kept():
-    """Afterwards, what `make_strategy` sets for the whole process is as it was before, as far as TensorFlow allows.
+    """Restores the process-wide settings that `make_strategy` changes, as far as TensorFlow allows.
 
-    Determinism stays on once it has been asked for, and devices stay as they were first divided.
+    Determinism stays on once it is enabled, and logical devices stay as they were first configured.
     """
     policy = tf.keras.mixed_precision.global_policy()
     remapping = tf.config.optimizer.get_experimental_options().get("remapping", True)
@@ -24,10 +24,10 @@ def settings_kept():
 
 
 def make_strategy(options: Options, team=cluster.ALONE):
-    """MirroredStrategy over the GPUs, or over the CPU, of all machines. Before TensorFlow has used any device."""
+    """Mirrored strategy over the GPUs, or the CPUs, of all machines. Call it before TensorFlow uses any device."""
     if options.deterministic:
         tf.config.experimental.enable_op_determinism()
-    # Grappler's remapper fails on a leaky ReLU that a gradient reads, says so at every start, and gains nothing here.
+    # Grappler's remapper fails on a leaky ReLU that a gradient reads, logs this at every start, and gains nothing here.
     tf.config.optimizer.set_experimental_options({"remapping": False})
     policy = "mixed_bfloat16" if options.precision == "bfloat16" else "float32"
     tf.keras.mixed_precision.set_global_policy(policy)
@@ -45,11 +45,11 @@ def make_strategy(options: Options, team=cluster.ALONE):
             raise UserError(f"--replicas {replicas}: not with the {team.number} workers of TF_CONFIG, each of which is "
                             "one replica where it has no GPU")
         return team.connect()
-    if replicas > 1:  # gains no speed; it is how a run of several GPUs is followed step by step on a machine without
+    if replicas > 1:  # not faster; it reproduces a run on several GPUs, step by step, on a machine without GPUs
         cpu = tf.config.list_physical_devices("CPU")[0]
         try:
             tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
-        except RuntimeError as error:  # TensorFlow of this process has used its devices already
+        except RuntimeError as error:  # TensorFlow has already used its devices in this process
             there = len(tf.config.list_logical_devices("CPU"))
             if there < replicas:
                 raise UserError(f"--replicas {replicas}: this process has begun to use TensorFlow with {there} CPU "

@@ -1,18 +1,18 @@
-"""Training that watches its figures: which evaluation was the best one so far, and when to give up."""
+"""Early stopping: keeps track of the best evaluation so far, and decides when to stop training."""
 import math
 
 from tf2gan.core import progress
 from tf2gan.core.errors import UserError, flag, unknown
 from tf2gan.metrics.values import better
 
-PROTOCOL = ("evaluate_metrics", "evaluate_num", "extractor", "keep_best")  # training.Options that figures depend on
-OPTIONS = ("evaluate_every", "stop_after", *PROTOCOL)  # all that are about evaluations
+PROTOCOL = ("evaluate_metrics", "evaluate_num", "extractor", "keep_best")  # Options that metric values depend on
+OPTIONS = ("evaluate_every", "stop_after", *PROTOCOL)  # all Options about evaluations
 
 
 def check(options, metrics):
-    """Raises UserError for a `keep_best` or `stop_after` that cannot be; before any work.
+    """Raises UserError for an invalid `keep_best` or `stop_after`, before any work.
 
-    `metrics`: short names of the figures that an evaluation will give; None where there will be none.
+    `metrics`: short names of the metrics that evaluations will measure; None if there are no evaluations.
     """
     for name in ("keep_best", "stop_after"):
         if getattr(options, name) is not None and metrics is None:
@@ -31,7 +31,7 @@ def check(options, metrics):
 
 
 class EarlyStopping:
-    """The best value so far of the figure `keep_best`, and how many evaluations have gone by since.
+    """The best value so far of the metric `keep_best`, and the number of evaluations since.
 
     Attributes:
         best: {"metric", "name", "value", "step"}; None before the first finite value, and without `keep_best`.
@@ -39,26 +39,26 @@ class EarlyStopping:
     """
 
     def __init__(self, options, state=None):
-        """`options`: training.Options; `state`: what `state()` was at the checkpoint that is gone on from."""
+        """`options`: training.options.Options; `state`: what `state()` returned at the checkpoint that is resumed."""
         self.metric, self.stop_after = options.keep_best, options.stop_after
         self.best, self.since, self._step = ((state or {}).get(name) for name in ("best", "since", "step"))
         self.since = self.since or 0
 
     def state(self) -> dict:
-        """All that is needed to go on, for JSON."""
+        """All that a resume needs, for JSON."""
         return {"best": self.best, "since": self.since, "step": self._step}
 
     def update(self, step, found, grown=True) -> bool:
-        """Takes in the [Figure] of an evaluation at `step`; returns if that is the best so far.
+        """Records the metric values, [Figure], of an evaluation at `step`; returns whether it is the best so far.
 
-        A value that is not finite never is. `grown`: whether a failure to improve is a reason to stop. Raises UserError
-        if the figure is missing, or if it is not measured as before a resume.
+        A value that is not finite never is. `grown`: whether a failure to improve counts towards stopping. Raises
+        UserError if the metric is missing, or if it is measured in another way than before a resume.
         """
         self._step = step
         if self.metric is None:
             return False
         figure = next((figure for figure in found if figure.metric == self.metric), None)
-        if figure is None:  # which figures there are can depend on the size of the images
+        if figure is None:  # the image size may decide which metrics there are
             raise UserError(f"--keep-best {self.metric}: was not measured; possible: "
                             f"{', '.join(figure.metric for figure in found)}")
         if self.best and self.best["name"] != figure.name:
@@ -75,11 +75,11 @@ class EarlyStopping:
 
     @property
     def stopped(self) -> bool:
-        """If the last evaluations are reason to end training."""
+        """Whether the last evaluations are a reason to stop training."""
         return self.stop_after is not None and self.since >= self.stop_after
 
     def verdict(self) -> str:
-        """Why training has `stopped`, for people."""
+        """Why training has `stopped`, as a message."""
         evaluations = f"{self.since} evaluation{'s' * (self.since != 1)}"
         if self.best is None:
             return f"stopped early at step {self._step}: {self.metric} was not finite in {evaluations}"

@@ -1,4 +1,4 @@
-"""From a Request to a run: data, devices, networks, folder, loop, and what to say at the end."""
+"""Turns a Request into a run: data, devices, networks, run folder, training loop, final message."""
 import contextlib
 import dataclasses
 import json
@@ -23,7 +23,7 @@ from tf2gan.training.reporter import Reporter, Silence, confusion_matrix
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How a session ended: what to tell the user, and the number of the signal that ended it early, if one did."""
+    """How a session ended: a message for the user, and the number of the signal that ended it early, if any."""
 
     message: str
     signal: Optional[int] = None
@@ -36,7 +36,7 @@ def resolved(request) -> str:
 
 
 def dry_run(request, measuring=None) -> str:
-    """What the run would be: configuration, data, networks with their layers and parameters, memory, images, steps.
+    """Describes the run: configuration, data, networks with their layers and parameters, memory, images, steps.
 
     `measuring` as for `run`.
     """
@@ -49,13 +49,13 @@ def dry_run(request, measuring=None) -> str:
 
 
 def run(request, measuring=None, callbacks=()) -> Outcome:
-    """Starts or resumes a run and trains to its end, or to a signal; with the workers of TF_CONFIG, if any.
+    """Starts or resumes a run and trains to its end or to a signal, together with the workers of TF_CONFIG, if any.
 
     Args:
-        measuring: what evaluates a GAN in training, a module as `tf2gan.evaluation.during_training`; None: nothing does.
+        measuring: the module that evaluates a GAN in training, as `tf2gan.evaluation.during_training`; None: none does.
         callbacks: objects as `loop.Trainer` takes them.
 
-    Raises UserError before anything is written, for whatever cannot be; Failure for a training that fails.
+    Raises UserError for invalid input, before anything is written; Failure if training fails.
     """
     team = cluster.team()
     with team.explained(), settings_kept():
@@ -70,9 +70,9 @@ def _describe_data(request, splits, total):
 
 
 def _prepared(request, measuring, team=cluster.ALONE):
-    """(request with all that the data decide, strategy, splits, total images), before anything is written.
+    """Returns (request with the Config fitted to the data, strategy, splits, total images); writes nothing.
 
-    Everything is checked that can be wrong.
+    Checks everything that can be wrong.
     """
     options = request.options
     if team.number > 1 and request.run is None and not options.run_dir:
@@ -105,7 +105,7 @@ class _Job:
         self.record = self._record()
 
     def run(self) -> Outcome:
-        # Not the paths, which each machine may have of its own.
+        # Paths are not compared: they may differ between machines.
         self.team.check_same("versions, data or options", json.dumps([
             self.record["versions"], self.record["data"], self.record["fingerprints"], self.record["model"],
             self.request.options.precision, {**self.record["config"], "dataset": None},
@@ -129,7 +129,7 @@ class _Job:
         if not self.team.is_chief:
             return self._follow(gan)
         name = request.preset if request.preset in GANS.names() else request.model
-        evaluate = self._evaluator(gan, self.record)  # before the folder, which an error would leave
+        evaluate = self._evaluator(gan, self.record)  # before the folder: an error would leave it behind
         path = request.options.run_dir or run_folder.next_run_dir(name, request.config.dataset)
         folder = run_folder.create(path, self.record)
         with folder.locked():
@@ -140,10 +140,10 @@ class _Job:
         with folder.locked() if self.team.is_chief else contextlib.nullcontext():
             check_same_data(folder.path, folder.record, self.splits)
             check_own_networks(folder.path, folder.record, request.own)
-            checkpoint = folder.newest()  # none if the run was killed before its first
+            checkpoint = folder.newest()  # None if the run was killed before its first one
             info = checkpoint.info if checkpoint else {}
             done = info.get("images", 0)
-            if done >= total and not checkpoint.is_best:  # else it was killed before its last checkpoint
+            if done >= total and not checkpoint.is_best:  # if best: it was killed before its last one
                 return Outcome(f"{folder.path} has already seen {done} images, its total is {total}: nothing to do",
                                folder=folder.path)
             watch = early_stopping.EarlyStopping(request.options, info.get("watch"))
@@ -158,14 +158,14 @@ class _Job:
                 return self._follow(gan)
             evaluate = self._evaluator(gan, folder.record)
             folder.remove_leftovers(done)
-            # Like totals, these are to stay as they are now.
+            # A resume may change these, as it may change the total; the run keeps the new values.
             options = {name: self.record["options"][name] for name in early_stopping.OPTIONS}
             folder.update({"total_images": total, "config": self.record["config"],
                            "options": {**folder.record["options"], **options}})
             return self._train(gan, folder, info, evaluate)
 
     def _evaluator(self, gan, record):
-        """A function of the GAN that returns metric values; None if there are none."""
+        """A function from the GAN to its metric values; None without evaluations."""
         if not self.request.options.evaluate_every or self.measuring is None:
             return None
         return self.measuring.make(gan, self.splits, record, self.request.options, sys.stderr.isatty())
@@ -200,7 +200,7 @@ class _Job:
                                   f"TensorBoard: tensorboard --logdir {folder.path}"]), folder=folder.path)
 
     def _follow(self, gan):
-        """The part of a worker that is not the chief: the same steps, of which it writes and tells nothing."""
+        """Trains as a worker that is not the chief: it runs the same steps, but writes and reports nothing."""
         folder = self.request.run.path if self.request.run else self.request.options.run_dir
         self.team.way_back = self.request.way_back(folder)
         options = dataclasses.replace(self.request.options, sample_every=0, checkpoint_every=0, evaluate_every=0,

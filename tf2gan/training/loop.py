@@ -1,4 +1,4 @@
-"""The one training loop: every method, on one device or many, started anew or resumed."""
+"""The training loop of every method, on one device or many, for new and resumed runs."""
 import functools
 import math
 import random
@@ -15,17 +15,17 @@ from tf2gan.data import pipeline
 from tf2gan.training import cluster, early_stopping
 from tf2gan.training.plan import epoch_images
 
-SECONDS_PER_CALL = 0.5  # steps run in one call before the host looks at logs, signals and the clock again
+SECONDS_PER_CALL = 0.5  # of steps in one call, after which the host checks logs, signals and the clock
 
 
 class Diverged(Failure):
-    """A logged quantity is no longer finite."""
+    """A logged quantity or a weight is no longer finite."""
 
 
 def build_gan(gan_class, config, total, strategy, class_names=None, num_epoch=None, own=None):
-    """The GAN with its initial weights, a pure function of the configuration, on the devices of `strategy`.
+    """Builds the GAN with its initial weights, a pure function of the configuration, on the devices of `strategy`.
 
-    `own`: as `gans.base.GAN` takes it. The dice of Python and numpy, which Keras sets too, are as before afterwards.
+    `own`: as `gans.base.GAN` takes it. Restores the random states of Python and numpy, which Keras seeds too.
     """
     dice = random.getstate(), np.random.get_state()
     tf.keras.utils.set_random_seed(config.seed)
@@ -40,15 +40,15 @@ def build_gan(gan_class, config, total, strategy, class_names=None, num_epoch=No
 
 
 def compile_steps(gan, strategy, phase):
-    """A function (iterator, int tensor n) that runs n steps and returns {name: mean of what they logged}, on the host.
+    """Returns a function (iterator, int tensor n) that runs n steps and returns {name: mean of their logs} on the host.
 
-    It stops at the first step whose log is not finite and returns that step's values. Rebuilt once a phase. Many steps
-    in one call save the host's overhead; n is a tensor, since a Python int would retrace for every value.
+    It stops at the first step whose logs are not finite and returns that step's values. It is rebuilt in each phase.
+    Many steps in one call save host overhead; n is a tensor, since a Python int would retrace for every value.
     """
     names = []
     num_images = gan.config.at(int(gan.images_seen.numpy())).images_per_step
 
-    @tf.autograph.experimental.do_not_convert  # the update has no loops over tensors; a fifth of the start is saved
+    @tf.autograph.experimental.do_not_convert  # no loops over tensors in the update; saves a fifth of the startup
     def step(iterator):
         batches = [next(iterator) for _ in range(gan.batches_per_step)]
         logs = strategy.run(functools.partial(gan.train_step, **phase), args=batches)
@@ -58,7 +58,7 @@ def compile_steps(gan, strategy, phase):
 
     @tf.function
     def steps(iterator, num_steps):
-        # Broadcasts to the vector of logs, whose length is known only when the one loop body has been traced.
+        # Broadcasts to the vector of logs, whose length is known only after the loop body has been traced.
         total = tf.zeros([], tf.float64)
         done = tf.constant(0)
         finite = tf.constant(True)
@@ -79,7 +79,7 @@ def compile_steps(gan, strategy, phase):
 class Interruption:
     """Ctrl-C and SIGTERM let the current call finish; a second one ends at once.
 
-    Python delivers signals to the main thread alone: a training in another thread leaves them as they are.
+    Python delivers signals only to the main thread: training in another thread leaves the handlers as they are.
     """
 
     def __enter__(self):
@@ -100,26 +100,26 @@ class Interruption:
 
 
 class Trainer:
-    """Trains a GAN from its clock to its `total_images`.
+    """Trains a GAN from its `images_seen` to its `total_images`.
 
-    `train` is the loop; each method below it is one thing that the loop does.
+    `train` is the loop; each method below it is one part of the loop.
     """
 
     def __init__(self, gan, strategy, splits, run, options, reporter, info=None, evaluate=None, team=cluster.ALONE,
                  callbacks=()):
-        """Takes what is needed to train, and begins nothing.
+        """Prepares training, but does not start it.
 
         Args:
-            gan: built by `build_gan`, restored where the run is resumed.
+            gan: built by `build_gan`, and restored if the run is resumed.
             splits: {name: Split} of the data.
             run: a `run_folder.Run`; `options`: this session's Options.
-            reporter: what the user sees, a `reporter.Reporter`.
-            info: of the checkpoint that is gone on from: `window`, [(number of steps, {name: mean})] since the last log
-                line, and `watch`, the state of its EarlyStopping.
-            evaluate: a function of the GAN that returns [metrics.values.MetricValue] and changes nothing of it, for
-                `options.evaluate_every`; None is never.
-            team: the workers that train together. What only one of them is to do, the others' `run`, `reporter` and
-                `options` leave out.
+            reporter: a `reporter.Reporter`, which shows progress to the user.
+            info: the info of the checkpoint that is resumed: `window`, [(number of steps, {name: mean})] since the last
+                log line, and `watch`, the state of its EarlyStopping.
+            evaluate: a function that returns the [metrics.values.Figure] of the GAN and does not change it, called
+                every `options.evaluate_every` steps; None: never.
+            team: the workers that train together. What only the chief does is switched off in the `run`, `reporter`
+                and `options` of the others.
             callbacks: objects with any of `on_log(step, logs)`, `on_samples(path)`, `on_checkpoint(path)`.
         """
         info = info or {}
@@ -142,10 +142,10 @@ class Trainer:
         return int(self.gan.images_seen.numpy())
 
     def train(self):
-        """Trains to the end; returns the number of a signal that ended it early, or None.
+        """Trains to the end; returns the number of the signal that ended it early, or None.
 
-        With `options.stop_after` it may end before; the EarlyStopping of the newest checkpoint tells. Raises Diverged,
-        with the first quantity that is not finite in its message; no checkpoint is written then.
+        `options.stop_after` may end it early, too; the newest checkpoint then has this in its EarlyStopping state.
+        Raises Diverged, which names the first quantity that is not finite; no checkpoint is written then.
         """
         options = self.options
         self.enter_phase()
@@ -153,7 +153,7 @@ class Trainer:
             if options.sample_every and self.step == 0:
                 self.sample()
             if self.step and self._is_due(options.checkpoint_every):
-                self.save()  # missing if what is gone on from is the best one, and a kill came between the two
+                self.save()  # missing if a kill came between the best checkpoint, which is resumed, and this one
             while True:
                 if self.step < self.last and self.gan.phase() != self.phase:
                     self.enter_phase()
@@ -163,12 +163,12 @@ class Trainer:
                 self.run_steps(count)
                 at_end = self.step == self.last
                 if self._is_due(options.log_every) or at_end or self.gan.phase() != self.phase:
-                    self.log()  # no means over two phases, whose networks may differ
+                    self.log()  # no mean spans two phases, whose networks may differ
                 if options.sample_every and (self._is_due(options.sample_every) or at_end):
                     self.sample()
                 if self.evaluate is not None and (self._is_due(options.evaluate_every) or at_end):
-                    self.look()  # before the ordinary checkpoint, which so knows of it
-                    if self.early_stopping.stopped and not at_end:  # an end like any other
+                    self.look()  # before the regular checkpoint, which stores its result
+                    if self.early_stopping.stopped and not at_end:  # ends as at the last step
                         if self.window:
                             self.log()
                         if options.sample_every and not self._is_due(options.sample_every):
@@ -182,7 +182,7 @@ class Trainer:
         return bool(every) and self.step % every == 0
 
     def enter_phase(self):
-        """Makes anew what depends on the phase: graphs, and, where the batch size changes, the stream of examples."""
+        """Rebuilds what depends on the phase: graphs, and the input pipeline if the batch size changes."""
         self.gan.begin_phase()
         self.phase, self._num_steps = self.gan.phase(), 1
         self._steps = compile_steps(self.gan, self.strategy, self.phase)
@@ -190,13 +190,13 @@ class Trainer:
         at = self.config.at(self.images_seen)
         if at.real_batch_size != self.batch_size:
             self.batch_size = at.real_batch_size
-            self._iterator = None  # with the images that it may hold, before these are read anew
+            self._iterator = None  # frees the images it may hold before they are read again
             dataset = pipeline.batches(self.splits, at, self.images_seen, self.team.share)
             with quiet.without_chatter():
                 self._iterator = iter(self.team.distributed(self.strategy, dataset, self.batch_size))
 
     def next_count(self) -> int:
-        """Steps to run in the next call: up to whatever is due next; 0 at the end."""
+        """Number of steps in the next call: at most up to what is due next; 0 at the end."""
         if self.step >= self.last or self.early_stopping.stopped:
             return 0
         options, end = self.options, self.gan.phase_end()
@@ -207,7 +207,7 @@ class Trainer:
         return min(self._num_steps, boundary - self.step)
 
     def run_steps(self, count):
-        """Runs so many steps in one call. Raises Diverged."""
+        """Runs `count` steps in one call. Raises Diverged."""
         began = time.perf_counter()
         logs = self._steps(self._iterator, tf.constant(count))
         elapsed = time.perf_counter() - began
@@ -221,7 +221,7 @@ class Trainer:
         self._num_steps = max(1, min(4 * count, int(SECONDS_PER_CALL * count / elapsed)))
 
     def log(self):
-        """A log line: the mean of each quantity since the last one, and what it says of the training."""
+        """Writes a log line, the mean of each quantity since the last one, and warns of problems that it shows."""
         means = _means(self.window)
         self.reporter.log(self.step, self.images_seen, self.images_seen / self.epoch, means)
         self.history.append({"images": self.images_seen, **means})
@@ -233,13 +233,13 @@ class Trainer:
         self._call("on_log", self.step, means)
 
     def sample(self):
-        """A sample grid."""
+        """Writes a sample grid."""
         path = self.reporter.samples(self.images_seen, picture(self.gan, self._draw(self.sample_inputs)))
         self._call("on_samples", path)
 
     def look(self):
-        """An evaluation, and the best checkpoint if that is what it found."""
-        self.check_finite()  # or broken weights would be told as whatever their metrics fail with
+        """Evaluates the GAN, and saves a checkpoint if it is the best so far."""
+        self.check_finite()  # or broken weights would show up as an unrelated error of a metric
         began = time.perf_counter()
         found = self.evaluate(self.gan)
         improved = self.early_stopping.update(self.step, found, self.config.grown(self.images_seen))
@@ -249,8 +249,7 @@ class Trainer:
             self.save(self.early_stopping.best)
 
     def save(self, best=None):
-        """A checkpoint; `best`: the metric value for which it is kept. Raises Diverged for weights that are not finite.
-        """
+        """Saves a checkpoint; `best`: the metric value it is kept for. Raises Diverged if a weight is not finite."""
         self.check_finite()
         state = {"step": self.step, "seconds": self.reporter.seconds(), "window": self.window,
                  "replicas": self.gan.num_local_replicas}
@@ -274,13 +273,13 @@ def _means(window):
     """{name: mean over the steps of `window` that logged it}."""
     names = dict.fromkeys(name for _, values in window for name in values)
     logged = {name: [(values[name], count) for count, values in window if name in values] for name in names}
-    # Rounded: how steps fell into calls depends on the machine's speed, and so does the sum's last bit.
+    # Rounded: the grouping of steps into calls depends on the machine's speed, and so does the sum's last bit.
     return {name: float(np.float32(np.average([value for value, _ in pairs], weights=[count for _, count in pairs])))
             for name, pairs in logged.items()}
 
 
 def picture(gan, samples):
-    """uint8 [height, width, 3]: what `gan.sample` returned, one grid under the other, with titles."""
+    """uint8 [height, width, 3]: the grids of `samples`, from `gan.sample`, one below the other, with titles."""
     titles = gan.sample_titles()
     return images.stack([images.grid(images.enlarged(images.to_uint8(rows)), **titles.get(name, {}))
                          for name, rows in samples.items()], gap=8)

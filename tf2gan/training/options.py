@@ -1,4 +1,4 @@
-"""Options of a run that are not the method's: where, on what, how often, how long between."""
+"""Options of a run that do not belong to a method: folders, devices, precision, intervals, evaluations."""
 import dataclasses
 from typing import Literal, Optional
 
@@ -10,25 +10,25 @@ class Options:
     """Options of the run and the machine"""
 
     data_dir: Optional[str] = None  # where tensorflow-datasets keeps its data; none: TFDS_DATA_DIR or its own default
-    skip_unreadable: bool = False  # go on without the images of a folder that cannot be read
+    skip_unreadable: bool = False  # skip images of a folder that cannot be read
     run_dir: Optional[str] = None  # folder of the run; none: runs/MODEL-DATASET-NNN with the next free number
-    replicas: Optional[int] = None  # devices to train on, of each machine; none: all GPUs, or the CPU
+    replicas: Optional[int] = None  # devices to train on, per machine; none: all GPUs, or the CPU
     precision: Literal["float32", "bfloat16"] = "float32"  # of the networks' arithmetic; weights and losses are float32
     deterministic: bool = False  # bit-for-bit repeatable on the same machine, somewhat slower
-    sample_every: int = 500  # steps between sample grids; 0 is never
-    checkpoint_every: int = 1000  # steps between checkpoints; the end and an interruption save too; 0 is only then
+    sample_every: int = 500  # steps between sample grids; 0: never
+    checkpoint_every: int = 1000  # steps between checkpoints; also saved at the end and on interruption; 0: only then
     log_every: int = 50  # steps between log lines
     num_samples: int = 4  # images of each kind (domain, class) in a sample grid
-    evaluate_every: int = 0  # steps between evaluations, of which one is at the end too; 0 is never
-    evaluate_metrics: str = "fid"  # what is measured then, with commas between
-    evaluate_num: int = 1000  # generated images that each figure is measured on
-    extractor: str = "classifier"  # of the features: classifier, inception[:PATH], savedmodel:PATH[:SIGNATURE]
-    keep_best: Optional[str] = None  # keep the checkpoint with the best value of this figure beside the last ones
-    stop_after: Optional[int] = None  # end after so many evaluations in which keep_best's figure has not improved
+    evaluate_every: int = 0  # steps between evaluations; also evaluated at the end; 0: never
+    evaluate_metrics: str = "fid"  # metrics of these evaluations, separated by commas
+    evaluate_num: int = 1000  # generated images that each metric is measured on
+    extractor: str = "classifier"  # of features: classifier, inception[:PATH], savedmodel:PATH[:SIGNATURE]
+    keep_best: Optional[str] = None  # also keep the checkpoint with the best value of this metric
+    stop_after: Optional[int] = None  # early stopping: after so many evaluations without a new best of --keep-best
 
 
 def check_options(options: Options):
-    """Raises UserError for values that no run can take."""
+    """Raises UserError for values that are invalid for any run."""
     for name, least in (("sample_every", 0), ("checkpoint_every", 0), ("log_every", 1), ("num_samples", 1),
                         ("evaluate_every", 0), ("evaluate_num", 1), ("replicas", 1), ("stop_after", 1)):
         value = getattr(options, name)

@@ -4,7 +4,7 @@ from tf2gan.runs import run_folder
 
 
 def total_images(config, splits) -> int:
-    """Planned length in images of each kind, whole steps; `splits` are the training splits."""
+    """Planned length in images of each kind, rounded up to whole steps; `splits` are the training splits."""
     if config.steps:
         return config.images_in(config.steps)
     return config.images_in(config.steps_in(config.images or config.epochs * epoch_images(splits)))
@@ -16,7 +16,7 @@ def epoch_images(splits) -> int:
 
 
 def check_data(config, splits, replicas):
-    """Raises UserError where a batch cannot be filled or shared."""
+    """Raises UserError if a batch cannot be filled, or cannot be shared equally by the replicas."""
     smallest = min((s for name, s in splits.items() if name.startswith("train")), key=lambda s: s.num_examples)
     for at in map(config.at, config.changes()):
         size = f"--batch-size {at.batch_size}" if at == config else f"a batch size of {at.batch_size} (--batch-sizes)"
@@ -27,6 +27,6 @@ def check_data(config, splits, replicas):
 
 
 def growth(config, total) -> str:
-    """A line about when networks grow, with a line break before it; empty for networks that do not."""
+    """A line about when networks grow, after a line break; empty for networks that do not grow."""
     plan = config.plan(total)
     return f"\ngrowth, in images: {plan}" if plan else ""

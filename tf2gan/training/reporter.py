@@ -1,4 +1,4 @@
-"""What a user sees of a training: progress bar or plain lines, metrics.jsonl, TensorBoard, sample grids."""
+"""Reports training to the user: progress bar or plain lines, metrics.jsonl, TensorBoard, sample grids."""
 import math
 import sys
 import time
@@ -10,10 +10,10 @@ from tf2gan.core.progress import bar, number
 
 
 class Reporter:
-    """Writes to stderr, to the run's folder and to TensorBoard, all counted in images seen."""
+    """Writes to stderr, to the run folder and to TensorBoard; progress is counted in images seen."""
 
     def __init__(self, run, start, total, num_steps, seconds_before=0.0):
-        """`start` and `total` in images, `num_steps` of the whole training.
+        """`start` and `total` are in images; `num_steps` is that of the whole training.
 
         `seconds_before`: training time of earlier sessions of this run.
         """
@@ -29,12 +29,12 @@ class Reporter:
         return self._seconds_before + time.perf_counter() - self._began
 
     def advance(self, step, num_images, logs):
-        """After each call: `logs` of its steps."""
+        """Updates the progress bar after each call; `logs`: those of its steps."""
         self._bar.update(num_images - self._bar.n)
         self._bar.set_postfix_str(_headline(logs), refresh=False)
 
     def log(self, step, num_images, epoch, means):
-        """After `log_every` steps: the mean of each quantity over them."""
+        """Logs the mean of each quantity over the last `log_every` steps."""
         now = time.perf_counter()
         rate = (num_images - self._last[1]) / max(now - self._last[0], 1e-9)
         self._last = (now, num_images)
@@ -52,14 +52,14 @@ class Reporter:
                   f"{rate:.1f} img/s ETA {left}", file=sys.stderr, flush=True)
 
     def warn(self, message):
-        """Something that the user ought to look at; training goes on."""
+        """Shows a warning to the user; training goes on."""
         self._bar.write(f"warning: {message}", file=sys.stderr)
 
     def evaluated(self, step, num_images, epoch, figures, best, took):
-        """After an evaluation: metrics.jsonl and TensorBoard have its figures under their full names.
+        """Reports an evaluation; metrics.jsonl and TensorBoard get its metric values under their full names.
 
-        `figures`: [metrics.figures.Figure]; `best`: that of a `watching.Watch`; `took`: the evaluation's seconds, which
-        are none of training.
+        `figures`: [metrics.values.Figure]; `best`: that of an `early_stopping.EarlyStopping`; `took`: the evaluation's
+        seconds, which do not count as training time.
         """
         self._last = (self._last[0] + took, self._last[1])
         line = {"step": step, "images": num_images, "epoch": round(epoch, 4), "seconds": round(self.seconds(), 3)}
@@ -76,7 +76,7 @@ class Reporter:
         self._bar.write(f"evaluated at step {step}: {told}", file=sys.stderr)
 
     def samples(self, num_images, picture):
-        """A sample grid, uint8 [height, width, 3], as samples/IMAGES.png and in TensorBoard; returns the file's path."""
+        """Writes a sample grid, uint8 [height, width, 3], to samples/IMAGES.png and TensorBoard; returns its path."""
         path = self.run.path / "samples" / f"{num_images:010d}.png"
         images.write_image(path, picture)
         with self._writer.as_default(step=num_images):
@@ -90,7 +90,7 @@ class Reporter:
 
 
 class Silence:
-    """In place of a Reporter for a worker that is not the chief."""
+    """Stands in for a Reporter on workers that are not the chief: it reports nothing."""
 
     def seconds(self) -> float:
         return 0.0
@@ -110,7 +110,7 @@ def _headline(logs):
 
 
 def _told(figure, best, step):
-    """A figure in the line of an evaluation, with the best value so far where that is kept."""
+    """A metric value as text for the line of an evaluation, with the best value so far if that is tracked."""
     notes = [] if math.isfinite(figure.value) else ["not finite"]
     if best and best["metric"] == figure.metric:
         notes += ["the best so far" if best["step"] == step else f"best {number(best['value'])} at step {best['step']}"]
@@ -118,11 +118,11 @@ def _told(figure, best, step):
 
 
 def _jsonable(value):
-    return float(value) if math.isfinite(value) else None  # NaN is no JSON
+    return float(value) if math.isfinite(value) else None  # JSON has no NaN
 
 
 def confusion_matrix(logs) -> str:
-    """What the discriminator took real and generated images for, as text; empty if nothing of it was logged."""
+    """Confusion matrix of the discriminator as text: real against generated images; empty if it was not logged."""
     if "real_accuracy" not in logs:
         return ""
     rows = [("real images", logs["real_accuracy"], 1 - logs["real_accuracy"], "true positives, false negatives"),

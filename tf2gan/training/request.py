@@ -1,4 +1,4 @@
-"""What is to be trained: a method, its Config, the options of the run, and for a resume the run itself."""
+"""What to train: a method, its Config, the options of the run and, for a resume, the run itself."""
 import dataclasses
 import os
 import shlex
@@ -18,17 +18,17 @@ def _tool_to_resume(folder):
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """A training that has not begun. `run`: to resume; None for a new one."""
+    """A training that has not begun. `run`: the run to resume; None for a new one."""
 
     model: str
     preset: str
     config: Any  # the method's Config
     options: Options
     run: Optional[Run] = None
-    own: Dict[str, Callable] = dataclasses.field(default_factory=dict)  # networks that the user brings, by their role
-    plugin: Optional[str] = None  # the file that the method is from; None: it is one of tf2gan's
+    own: Dict[str, Callable] = dataclasses.field(default_factory=dict)  # networks that the user brings, by role
+    plugin: Optional[str] = None  # the file that registered the method; None: a built-in method
     command: str = ""  # what was typed, for the record
-    way_back: Callable = _tool_to_resume  # of a run's folder: what has to be typed to go on with it
+    way_back: Callable = _tool_to_resume  # from a run folder to the command that resumes the run
 
     @property
     def gan_class(self) -> type:
@@ -36,7 +36,7 @@ class Request:
         return GANS[self.model]
 
     def record(self) -> dict:
-        """The part of a run's config.json that says what was asked for, as --config takes it."""
+        """The part of config.json that says what was requested, as --config takes it."""
         record = {"model": self.model, "preset": self.preset, "config": dataclasses.asdict(self.config),
                   "options": dataclasses.asdict(self.options)}
         more = {"plugin": self.plugin, "own_networks": sorted(self.own)}
@@ -44,10 +44,10 @@ class Request:
 
 
 def method_and_preset(model, preset=None, run=None) -> tuple:
-    """(name of the method, name of its preset) for what a user calls them.
+    """Returns (name of the method, name of its preset) for the names that a user gives.
 
-    A model may be called by the name of one of its presets, such as gan-deep. `run`: a Run that is to be resumed, with
-    whose method and preset these must agree. Raises UserError for names that there are not, and for contradictions.
+    `model` may be the name of a preset, such as gan-deep. `run`: a Run to resume; `model` and `preset` must agree with
+    it. Raises UserError for unknown names and for contradictions.
     """
     of_run = dict.fromkeys(("model", "preset")) if run is None else run.record
     typed = model
@@ -75,9 +75,9 @@ def method_and_preset(model, preset=None, run=None) -> tuple:
 
 
 def defaults(model, preset, values=None) -> tuple:
-    """(Config, Options) of a preset, with `values`, {field: value}, in place of its own.
+    """Returns (Config, Options) of a preset, with `values`, {field: value}, in place of its own.
 
-    A length among the values takes the place of the preset's, whichever it is.
+    A length among the values replaces the preset's, whichever of the lengths that is.
     """
     numbers, values = GANS.numbers(model), values or {}
     names = [{field.name for field in dataclasses.fields(cls)} for cls in (numbers.Config, Options)]
@@ -89,9 +89,9 @@ def defaults(model, preset, values=None) -> tuple:
 
 
 def made(model, preset, config, options, run=None, given=()) -> Request:
-    """A Request, checked as far as it can be without data. `given`: names of the lengths that were asked for.
+    """A Request, checked as far as possible without data. `given`: names of the lengths that the user gave.
 
-    Raises UserError for no length or several, and where a resume would change what the numbers of a run depend on.
+    Raises UserError for no length or several, and if a resume would change what the results of a run depend on.
     """
     if len(given) > 1:
         raise UserError(f"give only one of {', '.join(flag(name) for name in LENGTHS if name in given)}")
@@ -100,7 +100,7 @@ def made(model, preset, config, options, run=None, given=()) -> Request:
     lengths = [getattr(config, name) for name in LENGTHS if getattr(config, name) is not None]
     if len(lengths) != 1 or lengths[0] < 1:
         raise UserError("the length of training must be at least 1: give one of --steps, --images, --epochs")
-    if os.path.isdir(config.dataset):  # a resume may start from another folder
+    if os.path.isdir(config.dataset):  # a resume may have another working directory
         config = dataclasses.replace(config, dataset=os.path.abspath(config.dataset))
     if run:
         _check_unchanged(run, config, options)
@@ -108,14 +108,14 @@ def made(model, preset, config, options, run=None, given=()) -> Request:
 
 
 def _check_unchanged(run, config, options):
-    """Totals and options of the machine may change in a resume; what the numbers depend on may not."""
+    """Raises UserError if a resume changes what the results depend on; totals and machine options may change."""
     lacking = [field.name for field in dataclasses.fields(config) if field.name not in run.record["config"]]
     if lacking:
         raise UserError(f"{run.path / 'config.json'}: lacks {', '.join(lacking)}; it cannot be gone on with by this "
                         "version, only used")
-    # An option of the run that is newer than the run was off then, which is its default.
+    # An option that is newer than the run was off in it, which is the default.
     options_then = {**dataclasses.asdict(Options()), **run.record["options"]}
-    # A curve is of one protocol; a run that was not yet evaluated has none.
+    # All points of a curve need the same protocol; a run that was never evaluated has no curve yet.
     fixed = ["precision", *(early_stopping.PROTOCOL if options_then["evaluate_every"] else ())]
     for names, now, then in (([field.name for field in dataclasses.fields(config) if field.name not in LENGTHS],
                               config, run.record["config"]), (fixed, options, options_then)):

@@ -6,9 +6,9 @@ import tensorflow as tf
 
 
 def layers(network, inputs) -> str:
-    """A table of the layers in the order of their calls: name, kind, output shape for one input, parameters.
+    """A table of the layers in call order: name, kind, output shape for one example, parameters.
 
-    `inputs`: the tensors that the network takes, for one example.
+    `inputs`: the network's input tensors, for one example.
     """
     rows = []
 
@@ -25,12 +25,12 @@ def layers(network, inputs) -> str:
 
     watched = [watch(layer) for layer in _leaves(network)]
     try:
-        network(*inputs)  # subclassed models know the shapes inside only while they run
+        network(*inputs)  # subclassed models know their inner shapes only during a call
     finally:
         for layer in watched:
             del layer.call
     called = {row[0] for row in rows}
-    # Such as the outputs at other sizes of a network that grows.
+    # For example the output layers that a growing network has for other image sizes.
     rows += [(layer.name, type(layer).__name__, "not in this call", layer.count_params()) for layer in _leaves(network)
              if layer.name not in called and layer.count_params()]
     widths = [max(map(len, column)) for column in list(zip(*rows))[:2]]
@@ -47,14 +47,14 @@ def _leaves(layer):
 
 
 def memory(gan, strategy) -> str:
-    """Estimate of what training holds at a time on each device: variables, gradients, and activations of one step."""
+    """Estimates the memory that training needs on each device: variables, gradients, and activations of one step."""
     megabytes = 2 ** 20
 
     def size(variables):
         return sum(math.prod(variable.shape) * 4 for variable in variables)
 
     parts = [network for network, _ in gan.networks.values()] + [average for average, _ in gan.averages]
-    tracked = {id(v): v for part in parts for v in part.variables}  # with Keras 3 a tf.Module does not see into these
+    tracked = {id(v): v for part in parts for v in part.variables}  # with Keras 3, tf.Module.variables lacks these
     others = [v for v in gan.variables if id(v) not in tracked and v.device in ("", gan.images_seen.device)]
     variables = size([*tracked.values(), *others]) + sum(size(optimizer.variables) for optimizer, _ in gan.optimizers)
     gradients = max(size(group) for _, group in gan.optimizers)
@@ -68,8 +68,8 @@ def memory(gan, strategy) -> str:
     activations = sum(output.dtype.size * math.prod(output.shape)
                       for operation in graph.get_operations() for output in operation.outputs
                       if operation.type in kept and "gradient_tape" not in operation.name
-                      and (operation.type != "AddV2" or operation.inputs[1].shape.rank != 1)  # of a bias is not needed
-                      and not re.search("replica_[1-9]|update_[1-9]", operation.name)  # of the first device only
+                      and (operation.type != "AddV2" or operation.inputs[1].shape.rank != 1)  # not for adding a bias
+                      and not re.search("replica_[1-9]|update_[1-9]", operation.name)  # first device only
                       and output.shape.is_fully_defined())
     total = variables + gradients + activations
     return (f"memory for each device, estimated: {total / megabytes:,.0f} MiB (weights, averages, optimizers and pools "

@@ -1,4 +1,4 @@
-"""The options of each method, its presets and their numbers. Nothing here needs TensorFlow, so that --help is quick.
+"""The options and presets of each method. Nothing here needs TensorFlow, so that --help is quick.
 
-A method's module has the same name as its class's: `configs.dcgan` has the numbers of `gans.dcgan.DCGAN`.
+A method's options and its class are in modules of the same name: `configs.dcgan` is for `gans.dcgan.DCGAN`.
 """

@@ -12,17 +12,17 @@ OptimizerName = Literal[tuple(optimizers.OPTIMIZERS)]
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Options that every method has. `None` is off; a method's own Config adds its fields and sets the defaults."""
+    """Options that every method has. None is off. A method's own Config adds fields and sets defaults."""
 
     dataset: str = ""  # a tensorflow-datasets name, or the path of a folder of images
     image_size: Optional[str] = "128"  # N, or HEIGHTxWIDTH
-    batch_size: int = 1  # images of each kind in a step, over all replicas together
-    steps: Optional[int] = None  # length of the whole training; give one of steps, images, epochs
-    images: Optional[int] = None  # the same, in images of each kind
-    epochs: Optional[int] = None  # the same, in passes over the larger part of the data
-    mirror: bool = False  # training images are flipped at random, left to right
-    seed: int = 0  # of weights, data order and every random number in training
-    ema_decay: Optional[float] = 0.999  # per step, of the averaged generator that samples and exports use; None is off
+    batch_size: int = 1  # images of each kind per step, over all replicas together
+    steps: Optional[int] = None  # length of the whole training in steps; give one of steps, images, epochs
+    images: Optional[int] = None  # length of the whole training in images of each kind
+    epochs: Optional[int] = None  # length of the whole training in passes over the larger part of the data
+    mirror: bool = False  # flip training images horizontally at random
+    seed: int = 0  # seed of weights, data order and all random numbers in training
+    ema_decay: Optional[float] = 0.999  # decay per step of the averaged generator for samples and exports; none is off
 
     @property
     def image_shape(self):
@@ -39,34 +39,34 @@ class Config:
 
     @property
     def images_per_step(self) -> int:
-        """Real images of each kind that one step uses, by which the clock advances."""
+        """Real images of each kind that one step uses; the clock advances by this number."""
         return self.real_batch_size
 
     @property
     def unlabelled_splits(self) -> Tuple[str, ...]:
-        """Names of more splits of images that the method learns from, whose labels are not used."""
+        """Names of further splits of images that the method uses without their labels."""
         return ()
 
-    # Where the batch size changes in the course of training; see `progressive.Config`.
+    # For batch sizes that change during training; see `progressive.Config`.
 
     def changes(self) -> list:
-        """The numbers of images seen after which `at` changes, ascending; the first is 0."""
+        """The numbers of images seen at which `at` changes, ascending; the first is 0."""
         return [0]
 
     def at(self, images_seen):
-        """This config with the batch size that is in force after so many images."""
+        """This config with the batch size that applies after `images_seen` images."""
         return self
 
     def plan(self, total_images) -> str:
-        """Which images the networks make in the course of so many images, for people; empty if always the same."""
+        """Describes which image sizes a training of `total_images` goes through; empty if there is only one."""
         return ""
 
     def grown(self, images_seen) -> bool:
-        """Whether the networks are all there by then; figures from before say nothing of where training leads."""
+        """Whether the networks have their full size by then; earlier metric values do not predict the final ones."""
         return True
 
     def images_in(self, steps) -> int:
-        """Images of each kind that the first so many steps use."""
+        """Images of each kind that the first `steps` steps use."""
         images = 0
         for start, end in zip(self.changes(), [*self.changes()[1:], math.inf]):
             size = self.at(start).images_per_step
@@ -75,7 +75,7 @@ class Config:
         return images
 
     def steps_in(self, images) -> int:
-        """Steps that use so many images, the last one perhaps more than are left."""
+        """Steps that it takes to use `images` images; the last step may use more than are left."""
         steps = 0
         for start, end in zip(self.changes(), [*self.changes()[1:], math.inf]):
             size = self.at(start).images_per_step
@@ -83,14 +83,14 @@ class Config:
         return steps
 
     def fitted(self, image_shape, class_names):
-        """This config with whatever it left to the data: their (height, width, channels), and names of classes or None.
+        """This config with open values set from the data: their (height, width, channels), and class names or None.
 
-        Raises UserError where the method and the data do not go together.
+        Raises UserError if the method cannot use the data.
         """
         return self
 
     def check(self):
-        """Raises UserError for values that no training can use; a method's Config adds its own."""
+        """Raises UserError for invalid values; a method's Config adds its own checks."""
         if self.image_size is not None:
             self.image_shape
         for name, low, high in (("seed", 0, 2 ** 32 - 1), ("batch_size", 1, None)):

@@ -1,4 +1,4 @@
-"""Numbers of the conditional GAN."""
+"""Options and presets of the conditional GAN."""
 import dataclasses
 from typing import Literal, Optional
 
@@ -10,13 +10,13 @@ from tf2gan.gans.configs import latent
 class Config(latent.Config):
     """Options of the conditional GAN."""
 
-    batch_size: int = 32  # images that the generator makes in its update, over all replicas together
-    steps: Optional[int] = 12_000  # length of the whole training; give one of steps, images, epochs
-    num_classes: Optional[int] = None  # none: as the data have
-    generator_filters: int = 64  # channels before the image
+    batch_size: int = 32  # generated images per generator update, over all replicas together
+    steps: Optional[int] = 12_000  # length of the whole training in steps; give one of steps, images, epochs
+    num_classes: Optional[int] = None  # number of classes; none: as in the data
+    generator_filters: int = 64  # generator channels before the image
     discriminator_filters: int = 64  # channels of the discriminator's first convolution
-    discriminator_normalization: Optional[Literal["batch", "layer"]] = "batch"  # batch is unsound with a penalty
-    discriminator_loss_weight: float = 0.5  # 1: the losses on real and on generated images are added, 0.5: their mean
+    discriminator_normalization: Optional[Literal["batch", "layer"]] = "batch"  # do not use batch with a penalty
+    discriminator_loss_weight: float = 0.5  # 1: sum of the losses on real and on generated images; 0.5: their mean
     generator_learning_rate: float = 1e-3  # learning rate of the generator
     discriminator_learning_rate: float = 1e-3  # learning rate of the discriminator
 

@@ -1,4 +1,4 @@
-"""Numbers of CycleGAN."""
+"""Options and presets of CycleGAN."""
 import dataclasses
 from typing import Literal, Optional
 
@@ -12,27 +12,27 @@ class Config(base.Config):
     """Options of CycleGAN."""
 
     dataset: str = "cycle_gan/apple2orange"  # a tensorflow-datasets name, or a folder with trainA trainB testA testB
-    epochs: Optional[int] = 200  # the same, in passes over the larger of the two domains
+    epochs: Optional[int] = 200  # length of the whole training in passes over the larger of the two domains
     generator: Literal["unet", "resnet"] = "unet"  # generator network; resnet is the paper's, and several times slower
-    generator_filters: Optional[int] = None  # channels of its first convolution; None: 32 for unet, 64 for resnet
-    num_blocks: Optional[int] = None  # residual blocks of resnet; None: 6 below 256 pixels, 9 from there on
-    dropout: float = 0.0  # rate in the decoder of unet
+    generator_filters: Optional[int] = None  # channels of its first convolution; none: 32 for unet, 64 for resnet
+    num_blocks: Optional[int] = None  # residual blocks of resnet; none: 6 below 256 pixels, 9 from 256 on
+    dropout: float = 0.0  # dropout rate in the decoder of unet
     discriminator_filters: int = 64  # channels of the discriminators' first convolution
-    cycle_weight: float = 10.0  # of the forward and of the backward cycle consistency loss (the paper's lambda)
-    identity_weight: float = 9.0  # of the identity loss; 0 saves its computation
-    adversarial_weight: float = 1.0  # of the generators' least squares loss
-    learning_rate: float = 2e-4  # of Adam, for generators and discriminators
-    beta_1: float = 0.5  # of Adam
-    learning_rate_decay: bool = False  # linear decay to 0 over the second half of training
+    cycle_weight: float = 10.0  # weight of each of the two cycle consistency losses (the paper's lambda)
+    identity_weight: float = 9.0  # weight of the identity loss; 0 saves its computation
+    adversarial_weight: float = 1.0  # weight of the generators' least-squares loss
+    learning_rate: float = 2e-4  # learning rate of generators and discriminators
+    beta_1: float = 0.5  # beta_1 of Adam
+    learning_rate_decay: bool = False  # decay the learning rate linearly to 0 over the second half of training
     optimizer: OptimizerName = "adam"  # optimizer of generators and discriminators
-    pool_size: int = 50  # generated images kept for each discriminator; 0 is off
+    pool_size: int = 50  # earlier generated images kept to show to each discriminator; 0 is off
     load_scale: float = 286 / 256  # training images are resized to this times image_size, then cropped at random
-    mirror: bool = True  # training images are mirrored at random
+    mirror: bool = True  # flip training images horizontally at random
 
     @property
     def size_rule(self):
-        """(multiple, minimum) that height and width must keep to for these networks."""
-        return 16, 32  # of the discriminators, whose needs are the U-Net's too, and more than the ResNet's
+        """(multiple, minimum) of the image heights and widths that these networks take."""
+        return 16, 32  # for the discriminators; the U-Net needs the same, the ResNet less
 
     def check(self):
         super().check()

@@ -1,4 +1,4 @@
-"""Numbers of DCGAN."""
+"""Options and presets of DCGAN."""
 import dataclasses
 from typing import Literal, Optional
 
@@ -9,15 +9,15 @@ from tf2gan.gans.configs import latent
 class Config(latent.Config):
     """Options of DCGAN."""
 
-    steps: Optional[int] = 5_000  # length of the whole training; give one of steps, images, epochs
-    half_batches: bool = True  # the discriminator's update takes half as many real and half as many generated images
-    networks: Literal["upsampling", "transposed"] = "upsampling"  # how the generator's maps grow
-    generator_filters: Optional[int] = None  # channels before the image; none: 64 for upsampling, 128 for transposed
-    discriminator_filters: Optional[int] = None  # channels of its first convolution; none: 32 for upsampling, else 64
-    discriminator_normalization: Optional[Literal["batch", "layer"]] = "batch"  # batch is unsound with a penalty
-    discriminator_dropout: float = 0.25  # rate in the discriminator's hidden layers
-    discriminator_loss_weight: float = 0.5  # 1: the losses on real and on generated images are added, 0.5: their mean
-    beta_1: float = 0.5  # of Adam
+    steps: Optional[int] = 5_000  # length of the whole training in steps; give one of steps, images, epochs
+    half_batches: bool = True  # discriminator updates use half a batch of real and half a batch of generated images
+    networks: Literal["upsampling", "transposed"] = "upsampling"  # how the generator enlarges its feature maps
+    generator_filters: Optional[int] = None  # channels before the image; none: 64, or 128 for transposed
+    discriminator_filters: Optional[int] = None  # channels of its first convolution; none: 32, or 64 for transposed
+    discriminator_normalization: Optional[Literal["batch", "layer"]] = "batch"  # do not use batch with a penalty
+    discriminator_dropout: float = 0.25  # dropout rate in the discriminator's hidden layers
+    discriminator_loss_weight: float = 0.5  # 1: sum of the losses on real and on generated images; 0.5: their mean
+    beta_1: float = 0.5  # beta_1 of Adam
 
     @property
     def size_rule(self):

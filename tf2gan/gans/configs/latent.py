@@ -1,4 +1,4 @@
-"""Options of every method that makes images from latents: the choices of how to train, one axis each."""
+"""Options of every method that generates images from latents: independent choices of how to train."""
 import dataclasses
 import math
 from typing import Literal, Optional
@@ -14,46 +14,46 @@ Penalty = Literal[tuple(losses.PENALTIES)]
 
 @dataclasses.dataclass(frozen=True)
 class Config(base.Config):
-    """Options of every method that makes images from noise."""
+    """Options of every method that generates images from latents."""
 
     dataset: str = "mnist"  # a tensorflow-datasets name, a built-in set, or a folder of images or of class folders
-    image_size: Optional[str] = None  # N pixels; none: as the data are
-    channels: Optional[int] = None  # 1 is grey, 3 is colour; none: as the data are
-    batch_size: int = 64  # images that the generator makes in its update, over all replicas together
-    half_batches: bool = False  # the discriminator's update takes half as many real and half as many generated images
+    image_size: Optional[str] = None  # height and width in pixels, N; none: as in the data
+    channels: Optional[int] = None  # image channels, 1 (grey) or 3 (colour); none: as in the data
+    batch_size: int = 64  # generated images per generator update, over all replicas together
+    half_batches: bool = False  # discriminator updates use half a batch of real and half a batch of generated images
     latent_size: int = 100  # numbers that an image is made from
-    latent_distribution: Literal["normal", "uniform"] = "normal"  # N(0, 1) or U(-1, 1)
-    loss: Loss = "non-saturating"  # of both
-    discriminator_loss_weight: float = 1.0  # 1: the losses on real and on generated images are added, 0.5: their mean
-    penalty: Optional[Penalty] = None  # on the discriminator's gradient
-    penalty_weight: float = 10.0  # of the penalty
-    penalty_target: float = 1.0  # slope G that the penalty asks for: it is ((|gradient| - G) / G)^2; not for r1
-    drift_weight: float = 0.0  # of the mean square of the logits of real images, which keeps a critic's near 0
-    weight_clip: Optional[float] = None  # the discriminator's weights are kept within plus and minus this
-    n_critic: int = 1  # discriminator updates for each generator update, each on fresh real images
-    pretrain_images: int = 0  # real images that the discriminator is trained on before the generator's first update
-    batches: Literal["separate", "joint"] = "separate"  # real and generated images pass the discriminator so
-    real_label: float = 1.0  # what the discriminator is told of real images; 0.9 is one-sided label smoothing
-    fake_label: float = 0.0  # and of generated ones
-    soft_labels: bool = False  # instead of these two, labels at random: real U(0.8, 1), generated U(0, 0.3)
-    label_flips: float = 0.0  # probability that the discriminator is told the opposite
-    instance_noise: float = 0.0  # deviation of noise on all that the discriminator sees, falling to 0 over training
-    generator_dropout: float = 0.0  # rate in the generator's hidden layers
-    discriminator_dropout: float = 0.0  # rate in the discriminator's hidden layers
+    latent_distribution: Literal["normal", "uniform"] = "normal"  # distribution of latents, N(0, 1) or U(-1, 1)
+    loss: Loss = "non-saturating"  # adversarial loss of generator and discriminator
+    discriminator_loss_weight: float = 1.0  # 1: sum of the losses on real and on generated images; 0.5: their mean
+    penalty: Optional[Penalty] = None  # gradient penalty on the discriminator
+    penalty_weight: float = 10.0  # weight of the gradient penalty
+    penalty_target: float = 1.0  # target G of the penalty ((|gradient| - G) / G)^2; not for r1
+    drift_weight: float = 0.0  # weight of the mean squared logit of real images, which keeps a critic's logits near 0
+    weight_clip: Optional[float] = None  # the discriminator's weights are clipped to plus and minus this
+    n_critic: int = 1  # discriminator updates per generator update, each on new real images
+    pretrain_images: int = 0  # real images that train the discriminator before the generator's first update
+    batches: Literal["separate", "joint"] = "separate"  # batches of real and generated images for the discriminator
+    real_label: float = 1.0  # label of real images for the discriminator; 0.9 is one-sided label smoothing
+    fake_label: float = 0.0  # label of generated images for the discriminator
+    soft_labels: bool = False  # random labels instead of these two: U(0.8, 1) for real, U(0, 0.3) for generated images
+    label_flips: float = 0.0  # probability that an image gets the label of the other kind
+    instance_noise: float = 0.0  # std of noise on all images for the discriminator, falling to 0 over training
+    generator_dropout: float = 0.0  # dropout rate in the generator's hidden layers
+    discriminator_dropout: float = 0.0  # dropout rate in the discriminator's hidden layers
     generator_optimizer: OptimizerName = "adam"  # optimizer of the generator
     discriminator_optimizer: OptimizerName = "adam"  # optimizer of the discriminator
     generator_learning_rate: float = 2e-4  # learning rate of the generator
     discriminator_learning_rate: float = 2e-4  # learning rate of the discriminator
-    beta_1: float = 0.9  # of Adam
-    beta_2: float = 0.999  # of Adam
-    epsilon: float = 1e-7  # of Adam, beside the root of the second moment: much smaller gradients move weights less
-    learning_rate_decay: bool = False  # linear decay to 0 over the second half of training
+    beta_1: float = 0.9  # beta_1 of Adam
+    beta_2: float = 0.999  # beta_2 of Adam
+    epsilon: float = 1e-7  # added to the root of Adam's second moment; weights with much smaller gradients move less
+    learning_rate_decay: bool = False  # decay learning rates linearly to 0 over the second half of training
     epoch_decay: Optional[float] = None  # learning rates are multiplied by this after each epoch
-    gradient_clip: Optional[float] = None  # longest gradient of either player, all its weights together
+    gradient_clip: Optional[float] = None  # largest norm of each network's gradient, over all its weights
 
     @property
     def size_rule(self):
-        """(multiple, minimum) that the image size must keep to for the method's networks."""
+        """(multiple, minimum) of the image sizes that the method's networks take."""
         return 1, 1
 
     @property

@@ -1,4 +1,4 @@
-"""Numbers of Progressive GAN, and its schedule: which resolution is trained when, with which batch size."""
+"""Options and presets of Progressive GAN, and its schedule: which resolution is trained when, with which batch size."""
 import dataclasses
 import re
 from typing import Optional
@@ -15,22 +15,22 @@ class Config(latent.Config):
     """Options of Progressive GAN."""
 
     dataset: str = "mnist@32"  # a tensorflow-datasets name, a built-in set, or a folder of images or of class folders
-    images: Optional[int] = 19_000_000  # length of the whole training; give one of steps, images, epochs
-    batch_size: int = 16  # images that the generator makes in its update, over all replicas together
-    batch_sizes: Optional[str] = "256:14,512:6,1024:3"  # RESOLUTION:BATCH_SIZE of resolutions with another one
-    fade_images: str = "800000"  # real images to fade a resolution in: one number, or RESOLUTION:NUMBER,..., or both
-    stable_images: str = "800000"  # and to train it after that, before the next one; the last is trained to the end
+    images: Optional[int] = 19_000_000  # length of the whole training in images; give one of steps, images, epochs
+    batch_size: int = 16  # generated images per generator update, over all replicas together
+    batch_sizes: Optional[str] = "256:14,512:6,1024:3"  # exceptions to batch_size: RESOLUTION:BATCH_SIZE,...
+    fade_images: str = "800000"  # real images while a resolution is faded in: NUMBER or RESOLUTION:NUMBER,... or both
+    stable_images: str = "800000"  # real images after that, before the next resolution; the last is trained to the end
     latent_size: int = 512  # numbers that an image is made from
-    feature_base: int = 8192  # channels of a resolution's maps: 2 feature_base / resolution ...
-    feature_max: int = 512  # ... and no more than this
-    group_size: int = 4  # images over which the discriminator is told how much a batch varies
-    loss: Loss = "wasserstein"  # of both
-    penalty: Optional[Penalty] = "wgan-gp"  # on the critic's gradient
-    drift_weight: float = 0.001  # of the mean square of the logits of real images, which keeps a critic's near 0
+    feature_base: int = 8192  # a resolution's feature maps have 2 * feature_base / resolution channels ...
+    feature_max: int = 512  # ... but at most this number
+    group_size: int = 4  # images over which the discriminator gets the standard deviation
+    loss: Loss = "wasserstein"  # adversarial loss of generator and critic
+    penalty: Optional[Penalty] = "wgan-gp"  # gradient penalty on the critic
+    drift_weight: float = 0.001  # weight of the mean squared logit of real images, which keeps a critic's logits near 0
     generator_learning_rate: float = 1e-3  # learning rate of the generator
     discriminator_learning_rate: float = 1e-3  # learning rate of the discriminator
-    beta_1: float = 0.0  # of Adam
-    beta_2: float = 0.99  # of Adam
+    beta_1: float = 0.0  # beta_1 of Adam
+    beta_2: float = 0.99  # beta_2 of Adam
 
     @property
     def size_rule(self):
@@ -38,7 +38,7 @@ class Config(latent.Config):
 
     @property
     def num_levels(self):
-        """Resolutions from 4x4 to `image_size`."""
+        """The number of resolutions from 4x4 to `image_size`."""
         return self.image_shape[0].bit_length() - START.bit_length() + 1
 
     def check(self):
@@ -75,7 +75,7 @@ class Config(latent.Config):
         return self._of("fade_images", level) if level else 0
 
     def length_of(self, level):
-        """Images of a level that is not the last, whole steps."""
+        """Images that train a level (not the last), rounded up to whole steps."""
         size = self.of_level(level).images_per_step
         return max(1, -(-(self.fade_of(level) + self._of("stable_images", level)) // size)) * size
 
@@ -101,7 +101,7 @@ class Config(latent.Config):
         return f"{'; '.join(grown)}{early}"
 
     def level_at(self, images_seen):
-        """The level that the step after so many images trains."""
+        """The level that the step after `images_seen` images trains."""
         return sum(start <= images_seen for start in self.changes()) - 1
 
     def _of(self, field, level):
@@ -112,7 +112,7 @@ class Config(latent.Config):
         return values.get(size, values.get(None))
 
     def _by_resolution(self, field, least):
-        """{resolution: number} of an option, None for all others."""
+        """{resolution: number} of an option; the key None is for all others."""
         text, found = getattr(self, field), {}
         for part in (text or "").split(",") if text else ():
             match = re.fullmatch(r"(?:([0-9]+):)?([0-9]+(?:_[0-9]+)*)", part.strip())
@@ -129,10 +129,10 @@ class Config(latent.Config):
 
 
 PRESETS = {"progan": Config(),
-           # The paper's numbers, above, are for days on GPUs; these are for an hour or two on two cores.
+           # The defaults above are the paper's, for days on GPUs; these are for an hour or two on two cores.
            "progan-mnist": Config(images=400_000, fade_images="20000", stable_images="20000", latent_size=64,
                                   feature_base=512, feature_max=64),
-           # Those of the authors' published configuration.
+           # As in the authors' published configuration.
            "progan-cifar10": Config(dataset="cifar10", images=20_000_000, fade_images="400000",
                                     stable_images="400000", latent_size=128, feature_base=4096, feature_max=128,
                                     penalty_target=750.0)}

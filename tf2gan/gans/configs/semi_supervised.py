@@ -1,4 +1,4 @@
-"""Numbers of the semi-supervised GAN."""
+"""Options and presets of the semi-supervised GAN."""
 import dataclasses
 from typing import Literal, Optional
 
@@ -10,32 +10,32 @@ from tf2gan.gans.configs import latent
 class Config(latent.Config):
     """Options of the semi-supervised GAN."""
 
-    batch_size: int = 32  # images of each kind in a step: labelled, unlabelled, generated
-    steps: Optional[int] = 8_000  # length of the whole training; give one of steps, images, epochs
-    num_labels: Optional[int] = 100  # training images whose labels are used, of all classes alike; none: all labels
-    label_seed: Optional[int] = None  # which ones; none: as --seed
-    exclude_labelled: bool = False  # labelled images are not among the unlabelled ones
-    more_unlabelled: Optional[str] = None  # a split of more images whose labels are not used, such as extra
-    baseline: bool = False  # also train the same network on the labelled images alone, to compare
-    fully_supervised: bool = False  # also train the same network on all labels of the training images, to compare
-    generator: Literal["dense", "strided", "transposed"] = "strided"  # its network
-    discriminator: Literal["dense", "strided", "house-numbers"] = "strided"  # its network, which classifies
-    classes: Optional[int] = None  # how many; none: as the data have
-    fake_class: bool = False  # a logit of "fake" beside those of the classes; the same function up to a constant
-    generator_objective: Literal["adversarial", "l1-features", "squared-features"] = "adversarial"  # by --loss
-    updates: Literal["joint", "separate"] = "joint"  # the discriminator learns of labels and of fakes in one update
-    labelled_loss_weight: float = 1.0  # of the loss on labelled images, in a joint update
-    labelled_shift: int = 2  # pixels that labelled images are moved at random by at most, both ways
-    generator_filters: Optional[int] = None  # channels before the image; none: 64 for strided, 32 for transposed
-    discriminator_filters: Optional[int] = None  # of the first convolution; none: 32 for strided, 64 for house-numbers
+    batch_size: int = 32  # images of each kind per step: labelled, unlabelled, generated
+    steps: Optional[int] = 8_000  # length of the whole training in steps; give one of steps, images, epochs
+    num_labels: Optional[int] = 100  # training images whose labels are used, as many of each class; none: all
+    label_seed: Optional[int] = None  # seed that selects these images; none: as --seed
+    exclude_labelled: bool = False  # do not use labelled images as unlabelled ones too
+    more_unlabelled: Optional[str] = None  # a further split of images to use without labels, such as extra
+    baseline: bool = False  # also train the same network on the labelled images alone, for comparison
+    fully_supervised: bool = False  # also train the same network on all labels of the training images, for comparison
+    generator: Literal["dense", "strided", "transposed"] = "strided"  # generator network
+    discriminator: Literal["dense", "strided", "house-numbers"] = "strided"  # discriminator network, which classifies
+    classes: Optional[int] = None  # number of classes; none: as in the data
+    fake_class: bool = False  # a logit of "fake" beside those of the classes; equivalent up to a constant
+    generator_objective: Literal["adversarial", "l1-features", "squared-features"] = "adversarial"  # generator's loss
+    updates: Literal["joint", "separate"] = "joint"  # discriminator updates with labelled and with other images
+    labelled_loss_weight: float = 1.0  # weight of the loss on labelled images, in a joint update
+    labelled_shift: int = 2  # labelled images are randomly shifted by up to this many pixels in each direction
+    generator_filters: Optional[int] = None  # generator channels before the image; none: 64, or 32 for transposed
+    discriminator_filters: Optional[int] = None  # of its first convolution; none: 32, or 64 for house-numbers
     discriminator_normalization: Optional[Literal["batch", "layer", "weight"]] = "batch"  # dense: weight or none
-    discriminator_dropout: float = 0.5  # rate in the discriminator's hidden layers (strided, house-numbers)
-    discriminator_noise: float = 0.5  # deviation of noise before each of the discriminator's layers (dense)
-    classifier_ema_decay: Optional[float] = 0.9999  # per step, of the averaged discriminator, which classifies
+    discriminator_dropout: float = 0.5  # dropout rate in the discriminator's hidden layers (strided, house-numbers)
+    discriminator_noise: float = 0.5  # std of noise before each of the discriminator's layers (dense)
+    classifier_ema_decay: Optional[float] = 0.9999  # decay per step of the averaged discriminator, which classifies
     generator_learning_rate: float = 1e-3  # learning rate of the generator
     discriminator_learning_rate: float = 1e-3  # learning rate of the discriminator
-    learning_rate_decay: bool = True  # linear decay to 0 over the second half of training
-    beta_1: float = 0.5  # of Adam
+    learning_rate_decay: bool = True  # decay learning rates linearly to 0 over the second half of training
+    beta_1: float = 0.5  # beta_1 of Adam
 
     @property
     def size_rule(self):
@@ -62,7 +62,7 @@ class Config(latent.Config):
                 self.check_range(name, 1)
         for name in ("labelled_loss_weight", "labelled_shift", "discriminator_noise"):
             self.check_range(name, 0)
-        if self.image_size is not None:  # what comes in at an edge is mirrored, and there is no more of it
+        if self.image_size is not None:  # edges are filled by mirroring, which cannot reach further
             self.check_range("labelled_shift", 0, self.image_shape[0])
         if self.label_seed is not None:
             self.check_range("label_seed", 0, 2 ** 32 - 1)

@@ -1,4 +1,4 @@
-"""Numbers of the GAN of dense layers."""
+"""Options and presets of the GAN of dense layers."""
 import dataclasses
 from typing import Optional
 
@@ -10,12 +10,12 @@ from tf2gan.gans.configs import latent
 class Config(latent.Config):
     """Options of the GAN of dense layers."""
 
-    batch_size: int = 128  # images that the generator makes in its update, over all replicas together
-    steps: Optional[int] = 20_000  # length of the whole training; give one of steps, images, epochs
-    generator_widths: str = "128"  # units of the generator's hidden layers, with commas between
-    discriminator_widths: str = "128"  # units of the discriminator's hidden layers
-    leaky_slope: float = 0.01  # of the leaky ReLUs
-    discriminator_loss_weight: float = 0.5  # 1: the losses on real and on generated images are added, 0.5: their mean
+    batch_size: int = 128  # generated images per generator update, over all replicas together
+    steps: Optional[int] = 20_000  # length of the whole training in steps; give one of steps, images, epochs
+    generator_widths: str = "128"  # units of the generator's hidden layers, separated by commas
+    discriminator_widths: str = "128"  # units of the discriminator's hidden layers, separated by commas
+    leaky_slope: float = 0.01  # negative slope of the leaky ReLUs
+    discriminator_loss_weight: float = 0.5  # 1: sum of the losses on real and on generated images; 0.5: their mean
     generator_learning_rate: float = 1e-3  # learning rate of the generator
     discriminator_learning_rate: float = 1e-3  # learning rate of the discriminator
 
@@ -26,7 +26,7 @@ class Config(latent.Config):
             self.widths(name)
 
     def widths(self, name):
-        """The field `name` as a list of ints. Raises UserError if it is none."""
+        """The field `name` as a list of ints. Raises UserError if it is not one."""
         text = getattr(self, name)
         if not all(part.strip().isdecimal() and int(part) for part in text.split(",")):
             raise UserError(f"{flag(name)} {text}: must be numbers from 1 on with commas between, such "

@@ -1,7 +1,7 @@
-"""Numbers of WGAN and WGAN-GP, whose options are those of DCGAN."""
+"""Presets of WGAN and WGAN-GP, whose options are those of DCGAN."""
 from tf2gan.gans.configs.dcgan import Config
 
-# The critic: no label, no dropout, full batches, five updates for each one of the generator.
+# The critic: no labels, no dropout, full batches, five updates per generator update.
 _CRITIC = {"loss": "wasserstein", "n_critic": 5, "half_batches": False, "discriminator_dropout": 0.0,
            "discriminator_loss_weight": 1.0}
 
