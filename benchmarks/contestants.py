@@ -158,7 +158,8 @@ class Tf2gan(Contestant):
         """Seconds per checkpoint and per sample grid, and the numbers of these and of steps in a default training."""
         options = self.options
         with tempfile.TemporaryDirectory() as folder:
-            run = run_folder.create(pathlib.Path(folder) / "run", {"model": "", "config": {}, "options": {}, "data": {}})
+            record = {"model": "", "config": {}, "options": {}, "data": {}}
+            run = run_folder.create(pathlib.Path(folder) / "run", record)
             saving = []
             for _ in range(3):
                 began = time.perf_counter()

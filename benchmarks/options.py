@@ -70,7 +70,7 @@ class Options:
                 self.job(model, precision)
 
     def job(self, model, precision, **sizes):
-        """What a worker builds: see `contestants.Contestant`. `sizes`: image_size and batch_size instead of those given.
+        """What a worker builds: see `contestants.Contestant`. `sizes`: image_size, batch_size instead of those given.
 
         Raises UserError for sizes that the model cannot have.
         """

@@ -8,8 +8,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers share the cores as it is, and no operation here is large enough for two; for processes they start, too.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
-import tf2gan  # noqa: F401,E402  first: it imports TensorFlow quietly
+import tf2gan  # noqa: F401,E402,I001  first: the import of TensorFlow is a quiet one then
 import tensorflow as tf  # noqa: E402
+import tiers  # noqa: E402
 
 from tf2gan.gans import cyclegan  # noqa: E402
 
@@ -19,9 +20,11 @@ _CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 # Files that take minutes, the longest first: begun at the end, one would keep its worker busy long after all others.
-SLOW = ["test_resume.py", "test_noise_resume.py", "test_workers.py", "test_precision.py", "test_noise_to_image.py",
-        "test_generated.py", "test_translated.py", "test_watch.py", "test_train_tool.py", "test_two_stacks.py",
-        "test_divergence.py", "test_training.py", "test_readme.py"]
+SLOW = ["test_resume.py", "test_cluster.py", "test_benchmark_tool.py", "test_contestants.py", "test_noise_resume.py",
+        "test_semi_supervised.py", "test_precision.py", "test_latent_gan.py", "test_noise_choices.py",
+        "test_generated.py", "test_translated.py", "test_early_stopping.py", "test_train_tool.py", "test_cyclegan.py",
+        "test_two_stacks.py", "test_noise_tool.py", "test_docs.py", "test_train.py", "test_protocols.py",
+        "test_divergence.py", "test_loop.py", "test_readme.py", "test_classifier.py"]
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -43,6 +46,16 @@ def tiny_config():
     return make
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    parser.addoption("--all", action="store_true", help="also the tests that tests/tiers.py leaves to make test-all")
+
+
+def pytest_collection_modifyitems(config, items):
     """Slow files first; which of the workers of pytest-xdist takes a file is decided in this order."""
     items.sort(key=lambda item: SLOW.index(item.path.name) if item.path.name in SLOW else len(SLOW))
+    typed = [argument for argument in config.invocation_params.args if "::" in str(argument)]
+    if config.getoption("--all") or typed:  # a test that is named is run
+        return
+    left = [item for item in items if tiers.reason(item.nodeid)]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in set(left)]

@@ -25,8 +25,8 @@ _FACE = {"train": "api.train", "dry_run": "api.train", "register": "api.train", 
          "Model": "api.model", "evaluate": "api.evaluate", "evaluate_export": "api.evaluate",
          "interpolate": "api.walk", "UserError": "core.errors", "Failure": "core.errors"}
 
-__all__ = ["Failure", "Model", "Run", "UserError", "__version__", "dry_run", "evaluate", "evaluate_export", "interpolate",
-           "load", "register", "train"]
+__all__ = ["Failure", "Model", "Run", "UserError", "__version__", "dry_run", "evaluate", "evaluate_export",
+           "interpolate", "load", "register", "train"]
 
 _quiet.install()
 

@@ -9,7 +9,8 @@ import tool
 
 
 def blocks(root):
-    return re.findall(r"^```python\n(.*?)^```$", (root / "docs" / "python.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    text = (root / "docs" / "python.md").read_text("utf-8")
+    return re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def test_the_page_runs_from_top_to_bottom(root, tmp_path):

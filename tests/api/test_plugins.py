@@ -45,7 +45,7 @@ def test_a_method_of_a_file(file, tmp_path, tmp_path_factory):
         tf2gan.load(tmp_path / "run")
     plugins.load(["--plugin", str(file)])
     assert tf2gan.load(tmp_path / "run").sample(2).shape == (2, 12, 12, 3)
-    assert "generator_widths" in str(tool.run_here("--plugin", file, "--model", "mine", "--help").stdout).replace("-", "_")
+    assert "--generator-widths" in tool.run_here("--plugin", file, "--model", "mine", "--help").stdout
 
 
 @pytest.mark.parametrize("code, words", [

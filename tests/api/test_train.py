@@ -1,4 +1,4 @@
-"""tf2gan.train from Python: the run it returns, data in memory, own networks, callbacks, threads, and what is refused."""
+"""tf2gan.train from Python: its run, data in memory, own networks, callbacks, threads, and what is refused."""
 import json
 import random
 import threading
@@ -144,10 +144,12 @@ def test_labels(tmp_path, labels):
 
 
 @pytest.mark.parametrize("data, words", [
-    (IMAGES.astype(float), "floats from 0 to 255: pixels are uint8"), (IMAGES.astype(np.int32), "int32 [12, 12, 12, 1]: pixels are uint8"),
+    (IMAGES.astype(float), "floats from 0 to 255: pixels are uint8"),
+    (IMAGES.astype(np.int32), "int32 [12, 12, 12, 1]: pixels are uint8"),
     (IMAGES[0, 0, 0], "an array uint8 [1] is no images"), (IMAGES[:0], "is no images"), (7, "a int is no images"),
     (np.full([2, 4, 4, 1], np.nan), "floats from nan"), ((IMAGES, LABELS[:3]), "one int or str for each of the 12"),
-    ((IMAGES, LABELS, LABELS), "tuple of 3"), ((IMAGES, LABELS - 2), "a label is -2"), ({"test": IMAGES}, "lacks train"),
+    ((IMAGES, LABELS, LABELS), "tuple of 3"), ((IMAGES, LABELS - 2), "a label is -2"),
+    ({"test": IMAGES}, "lacks train"),
     (tf.data.Dataset.from_tensor_slices(IMAGES).repeat(), "endless"),
     (tf.data.Dataset.from_tensor_slices(np.zeros([3], np.float32)), "elements are"),
     ({"train": (IMAGES, LABELS), "test": (IMAGES, LABELS + 5)}, "data of test: the label"),

@@ -73,9 +73,10 @@ class Run:
         if images_seen is not None:
             paths = [path for path in paths if int(path.stem) == int(images_seen)]
         if not paths:
-            there = ", ".join(str(int(path.stem)) for path in self.grids()[-5:])
-            raise UserError(f"{self.path}: no sample grid" + (f" of {images_seen} images; the last ones: {there or 'none'}"
-                                                               if images_seen is not None else " yet"))
+            if images_seen is None:
+                raise UserError(f"{self.path}: no sample grid yet")
+            there = ", ".join(str(int(path.stem)) for path in self.grids()[-5:]) or "none"
+            raise UserError(f"{self.path}: no sample grid of {images_seen} images; the last ones: {there}")
         return Picture(images.read_image(paths[-1]))
 
     def model(self, checkpoint="latest", weights="averaged") -> Model:

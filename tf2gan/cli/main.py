@@ -56,5 +56,6 @@ def main():
 
 def _help():
     width = max(map(len, COMMANDS))
-    return "\n".join(["usage: tf2gan COMMAND [options]", "", "commands (tf2gan COMMAND --help lists a command's options):",
+    return "\n".join(["usage: tf2gan COMMAND [options]", "",
+                      "commands (tf2gan COMMAND --help lists a command's options):",
                       *(f"  {name:{width}}  {what}" for name, what in COMMANDS.items())])

@@ -26,7 +26,7 @@ def normalized(args) -> list:
 
 class _OneLineAnOption(simple_parsing.SimpleHelpFormatter):
     def __init__(self, prog):
-        super().__init__(prog, max_help_position=70, width=200)
+        super().__init__(prog, max_help_position=86, width=220)
 
     def _format_usage(self, usage, actions, groups, prefix):
         return f"usage: {self._prog} [options]\n\n"

@@ -28,7 +28,7 @@ def unknown(what: str, name: str, possible: Iterable[str]) -> UserError:
 
 
 def did_you_mean(name: str, possible: Iterable[str], cutoff=0.5, show=str) -> str:
-    """"did you mean X? " with the nearest of `possible`; empty if none has a similarity of `cutoff` (0 to 1)."""
+    """"did you mean X? " with the nearest of `possible`; empty if no similarity reaches `cutoff` (0 to 1)."""
     by_lower_case = {other.lower(): other for other in possible}
     near = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=cutoff)
     return f"did you mean {show(by_lower_case[near[0]])}? " if near else ""

@@ -47,7 +47,7 @@ def to_uint8(images):
 
 
 def from_uint8(images):
-    """Converts np.uint8, any shape, to np.float32 in [-1, 1]; `to_uint8` inverts it exactly. Raises ValueError."""
+    """np.uint8, any shape, to np.float32 in [-1, 1]; `to_uint8` inverts it exactly. ValueError for other types."""
     images = np.asarray(images)
     if images.dtype != np.uint8:
         raise ValueError(f"from_uint8 takes uint8, not {images.dtype}")

@@ -6,8 +6,7 @@ import sys
 import tensorflow as tf
 
 from tf2gan.core import quiet
-from tf2gan.core.errors import UserError
-from tf2gan.core.images import printable
+from tf2gan.core.errors import UserError, printable
 
 _LONGEST_REASON = 160  # characters; TensorFlow's own messages can fill a screen
 

@@ -1,4 +1,4 @@
-"""Folders of images: which files count, which of them can be read, and how tf.data decodes them."""
+"""Folders of images: finds the files, checks that they can be read, and decodes them for tf.data."""
 import concurrent.futures
 import os
 import pathlib
@@ -11,21 +11,21 @@ from tf2gan.core import images
 from tf2gan.core.errors import UserError
 
 UNPAIRED_SPLITS = ("trainA", "trainB", "testA", "testB")
-_MOST_NAMES = 20  # of a folder's contents in one message
-_SUFFIX = "(ing|set|data|images)?"  # of names that are nearly right, such as "Training"
+_MOST_NAMES = 20  # names of a folder's contents listed in one message
+_SUFFIX = "(ing|set|data|images)?"  # endings of nearly right names, such as "Training"
 _SPLIT_LIKE = re.compile("(train|test|val|valid|validation|dev|eval|extra|unlabell?ed)" + _SUFFIX)
 
 
 def find_images(folder):
     """All image files (see images.IMAGE_SUFFIXES, upper case too) under `folder`, as a sorted list of pathlib.Path.
 
-    The order is that of the path's parts by code point: the same on every file system and in every locale. Hidden
-    files and folders are left out. Links are followed, each real folder once, so that loops end; a link that leads
-    nowhere is listed, for `unreadable` to tell. Raises UserError for a folder that cannot be listed.
+    Paths are sorted by their parts, by code point: the same on every file system and in every locale. Hidden files and
+    folders are left out. Links are followed, each real folder once, so that loops end. A broken link is listed, so that
+    `check` reports it. Raises UserError for a folder that cannot be listed.
     """
     folder = pathlib.Path(folder)
 
-    def refuse(error):  # os.walk passes over such folders otherwise
+    def refuse(error):  # otherwise os.walk skips such folders silently
         raise UserError(f"cannot list {error.filename}: {error.strerror}") from error
 
     paths = []
@@ -36,7 +36,7 @@ def find_images(folder):
             folder_names.clear()
             continue
         real_folders.add(real_folder)
-        # Sorted, since of two links to one folder the first one counts.
+        # Sorted, since only the first of two links to one folder counts.
         folder_names[:] = sorted(name for name in folder_names if not name.startswith("."))
         paths += [pathlib.Path(parent, name) for name in file_names
                   if not name.startswith(".") and os.path.splitext(name)[1].lower() in images.IMAGE_SUFFIXES]
@@ -46,7 +46,7 @@ def find_images(folder):
 def unpaired_splits(folder):
     """The images of an unpaired data set: {"trainA": paths, "trainB": ..., "testA": ..., "testB": ...}, in that order.
 
-    Raises UserError, in one line, if `folder` is no folder, or one of the four sub folders is missing or has no images.
+    Raises a one-line UserError if `folder` is not a folder, or one of the four sub folders is missing or has no images.
     """
     folder = existing(folder, f"a folder with the sub folders {', '.join(UNPAIRED_SPLITS)}")
     present = _sub_folders(folder)
@@ -60,15 +60,15 @@ def unpaired_splits(folder):
 
 
 def image_splits(folder, splits):
-    """The images of a data set of one kind: ({split: paths}, class names, {path: label}).
+    """The images of a data set with one kind of image: ({split: paths}, class names, {path: label}).
 
     Each split is the sub folder of its name. If there is neither a sub folder train nor one of `splits`, `folder`
-    itself is the split "train". A split has its images at any depth of sub folders, which are its classes (a single one
-    makes a set of one class), or has images and no sub folders with images: then class names is None, and the labels
-    are empty. Labels count the classes of "train" by code point; sub folders without images are no classes.
+    itself is the split "train". The sub folders of a split are its classes (a single one makes a set of one class) and
+    have images at any depth. A split can also have images and no sub folders with images: class names is then None, and
+    the labels are empty. Labels number the classes of "train" by code point; sub folders without images are no classes.
 
-    Raises UserError, in one line, if `folder` is no folder, lacks one of `splits`, has no images in it or is laid out
-    in another way, and if a split has a class that "train" has not.
+    Raises a one-line UserError if `folder` is not a folder, lacks one of `splits`, has no images or another layout, and
+    if a split has a class that "train" lacks.
     """
     folder = existing(folder, "a folder of images, of one sub folder a class, or of train and test with either")
     present = _sub_folders(folder)
@@ -88,7 +88,7 @@ def image_splits(folder, splits):
         roots = {"train": folder}
     paths = {name: some_images(root) for name, root in roots.items()}
     class_names = {name: _class_names(root, paths[name]) for name, root in roots.items()}
-    if "train" in present and "train" not in roots:  # the labels are those of training, whatever is asked for
+    if "train" in present and "train" not in roots:  # labels number the classes of train, whatever `splits` are
         class_names["train"] = _class_names(folder / "train", some_images(folder / "train"))
     known = class_names.get("train", class_names[splits[0]])
     for name, own in class_names.items():
@@ -103,7 +103,7 @@ def image_splits(folder, splits):
 
 
 def _has_split_folders(folder, present, splits):
-    """Whether the sub folders `present` are splits; if not, they are classes or hold nothing."""
+    """Whether the sub folders `present` are splits; if not, they are classes or have no images."""
     others = [name for name in present if not _SPLIT_LIKE.fullmatch(_letters(name))]
     if "train" in present and not {"test", *splits} - {"train"} & set(present):
         with_images = [name for name in others if _has_images(folder / name)]
@@ -114,7 +114,7 @@ def _has_split_folders(folder, present, splits):
 
 
 def _refuse_folder_around(folder, present):
-    """Raises UserError if `folder` has no layout itself, but a sub folder has one."""
+    """Raises UserError if `folder` itself has no known layout, but one of its sub folders has."""
     for name in present:
         inner = _sub_folders(folder / name)
         alone = present == [name] and len(inner) > 1 and not _has_images(folder) and not _has_images(folder / name)
@@ -142,7 +142,7 @@ def _described(class_names):
 
 
 def existing(folder, possible):
-    """`folder` as a pathlib.Path. Raises UserError, which says what is `possible`, if it is no folder."""
+    """`folder` as a pathlib.Path. Raises UserError, which says what is `possible`, if it is not a folder."""
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         problem = "is not a folder" if os.path.lexists(folder) else "does not exist"
@@ -151,7 +151,7 @@ def existing(folder, possible):
 
 
 def some_images(folder):
-    """What `find_images` finds. Raises UserError if that is nothing."""
+    """What `find_images` finds. Raises UserError if there are no images."""
     paths = find_images(folder)
     if not paths:
         raise UserError(f"{folder} has no images; what counts: files ending in {', '.join(images.IMAGE_SUFFIXES)}")
@@ -159,7 +159,7 @@ def some_images(folder):
 
 
 def _missing_message(folder, needed, missing):
-    # Two levels, since train/A is a common layout, and so is a folder too many around everything.
+    # Searches two levels: train/A is a common layout, and so is one more folder around everything.
     present = _sub_folders(folder)
     nested = [f"{name}/{inner}" for name in present for inner in _sub_folders(folder / name)]
     hints = []
@@ -177,7 +177,7 @@ def _missing_message(folder, needed, missing):
 
 
 def _has_images(folder):
-    """Whether images lie in `folder` itself."""
+    """Whether `folder` itself has images, not only its sub folders."""
     try:
         return any(entry.is_file() and os.path.splitext(entry.name)[1].lower() in images.IMAGE_SUFFIXES
                    for entry in os.scandir(folder))
@@ -201,21 +201,21 @@ def _sub_folders(folder):
 
 
 def inspect(paths, progress=None):
-    """Decodes every file: [(shape, reason)] in order of `paths`.
+    """Decodes every file: [(shape, reason)] in the order of `paths`.
 
-    `shape` is (height, width, 1 if all its pixels are grey, else 3); None if the file cannot be read, and then `reason`
-    tells why in a few words. `progress`, if given, is called without arguments, in the calling thread, once for every
-    finished file.
+    `shape`: (height, width, channels), with 1 channel if all pixels are grey, else 3; None if the file cannot be read.
+    `reason` then says why in a few words. `progress`, if given, is called without arguments, in the calling thread,
+    once for every finished file.
     """
     inspected = []
-    executor = concurrent.futures.ThreadPoolExecutor(os.cpu_count())  # threads do: Pillow decodes outside the GIL
+    executor = concurrent.futures.ThreadPoolExecutor(os.cpu_count())  # threads suffice: Pillow decodes outside the GIL
     try:
         for result in executor.map(_inspect_one, paths):
             inspected.append(result)
             if progress is not None:
                 progress()
     finally:
-        executor.shutdown(cancel_futures=True)  # or Ctrl-C would wait for all that is left
+        executor.shutdown(cancel_futures=True)  # or Ctrl-C would wait for all remaining files
     return inspected
 
 
@@ -233,10 +233,10 @@ def check(splits, skip_unreadable=False, progress=None):
     """Decodes all images of `splits`, {name: paths}: (splits, skipped, shapes) without those that cannot be read.
 
     `skipped` is a list of (path, reason), for the caller to show; it is empty unless `skip_unreadable`. `shapes` is
-    {name: (height, width, channels) of all images}: height and width None where images differ, 1 channel where all are
+    {name: (height, width, channels)}: height and width are None if images differ in size, channels is 1 if all are
     grey. `progress` is called once for every finished file.
-    Raises UserError if a file cannot be read and not `skip_unreadable`: one line that sums up, then one for every such
-    file. Raises UserError if a split has nothing left.
+    Without `skip_unreadable`, raises UserError if a file cannot be read: a line that sums up, then one line per such
+    file. Raises UserError if a split has no images left.
     """
     paths = [path for split in splits.values() for path in split]
     inspected = dict(zip(paths, inspect(paths, progress)))
@@ -261,10 +261,10 @@ def _common_shape(shapes):
 
 
 def decode(path):
-    """For tf.data's map: the file at `path`, a scalar string tensor, as a uint8 tensor [height, width, 3].
+    """Decodes the file at `path`, a scalar string tensor, to uint8 [height, width, 3]; for use in tf.data's map.
 
-    Static shape [None, None, 3]. A file that cannot be read ends the run of the graph with a tf.errors.OpError that
-    has the reason in it; `check` finds such files before.
+    The static shape is [None, None, 3]. A file that cannot be read ends the run of the graph with a tf.errors.OpError
+    that contains the reason; `check` finds such files beforehand.
     """
     # Stateless: a stateful op keeps tf.data from saving the position of an iterator in a checkpoint.
     image = tf.numpy_function(images.read_image, [path], tf.uint8, stateful=False)

@@ -1,4 +1,4 @@
-"""Which training images keep their labels in semi-supervised learning: as many of each class, a function of a seed."""
+"""Chooses the training images that keep their labels in semi-supervised learning: equally many per class, by a seed."""
 import dataclasses
 import hashlib
 
@@ -11,11 +11,11 @@ from tf2gan.data.split import NO_LABEL
 
 
 def divided(splits, config):
-    """`splits` with those that a semi-supervised training reads beside "train".
+    """`splits`, with those added that semi-supervised training reads beside "train".
 
-    "labelled": the `config.num_labels` chosen images; "unlabelled": those whose labels are not used; "supervised", if
+    "labelled": the `config.num_labels` chosen images. "unlabelled": the images used without labels. "supervised", if
     `config.fully_supervised`: all that have a label. Raises UserError for labels that are missing, out of range, or
-    fewer than asked for, and where no image is left unlabelled.
+    fewer than requested, and if no image is left unlabelled.
     """
     train = splits["train"]
     labels = read_labels(train, config.dataset)
@@ -34,7 +34,7 @@ def divided(splits, config):
 
 
 def seed_of(config):
-    """The seed that says which images keep their labels."""
+    """The seed that chooses the images that keep their labels."""
     return config.seed if config.label_seed is None else config.label_seed
 
 
@@ -53,9 +53,9 @@ def read_labels(split, where):
 
 
 def stratified(labels, num, seed, class_names, where):
-    """Positions in `labels` of `num` examples, sorted: as many of each class, the first classes one more for a rest.
+    """Positions in `labels` of `num` random examples, sorted: equally many per class, the first ones get a remainder.
 
-    `num` None: all that have a label. Raises UserError if that cannot be.
+    `num` None: all that have a label. Raises UserError if a class has too few, or gets none.
     """
     of_class = [np.flatnonzero(labels == label) for label in range(len(class_names))]
     empty = [name for name, positions in zip(class_names, of_class) if not positions.size]
@@ -79,7 +79,7 @@ def stratified(labels, num, seed, class_names, where):
 
 
 def taken(split, positions, name):
-    """The examples of a split at these positions, sorted ints, as a split of its own."""
+    """The examples of a split at `positions`, sorted ints, as a new split."""
     kept = np.zeros(split.num_examples, bool)
     kept[positions] = True
     kept = tf.constant(kept)
@@ -97,7 +97,7 @@ def taken(split, positions, name):
 
 
 def joined(first, second):
-    """The examples of two splits of one data set, one after the other."""
+    """The examples of two splits of one data set as one split, those of `first` first."""
     same = [one if one == other else None for one, other in zip(first.image_shape[:2], second.image_shape[:2])]
     return dataclasses.replace(
         first, name=f"{first.name} and {second.name}", num_examples=first.num_examples + second.num_examples,

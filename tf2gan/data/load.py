@@ -1,4 +1,4 @@
-"""The one entry to data: a tensorflow-datasets name, a built-in set, or a folder, as splits of undecoded examples."""
+"""Loads all data: a tensorflow-datasets name, a built-in set or a folder becomes splits of undecoded examples."""
 import contextlib
 import dataclasses
 import hashlib
@@ -29,19 +29,19 @@ def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=Fal
     """{split: Split} of `dataset`.
 
     Args:
-        dataset: path of a folder (anything with a slash at an end, a leading dot, or that is a folder), a
-            tensorflow-datasets name such as `cycle_gan/apple2orange`, or a built-in set, which may carry a size in
+        dataset: path of a folder (with a slash at either end or a leading dot or tilde, or an existing folder), a
+            tensorflow-datasets name such as `cycle_gan/apple2orange`, or a built-in set, which may have a size in
             pixels: `synthetic_apple2orange/128`. A name may end in a size to which images are padded with black:
-            `mnist@32`. Of a folder, unpaired splits are trainA, trainB, testA and testB;
-            others are laid out as `folders.image_splits` says: train and test, or images alone, in classes or not.
-        splits: names of the splits that are needed. Asked for trainA, a folder gives all four.
+            `mnist@32`. In a folder, unpaired splits are trainA, trainB, testA and testB; for others see
+            `folders.image_splits`: train and test, or images alone, with or without classes.
+        splits: names of the splits that are needed. If trainA is among them, a folder gives all four.
         data_dir: where tensorflow-datasets keeps its data; default TFDS_DATA_DIR, or ~/tensorflow_datasets.
         skip_unreadable: leave out files of a folder that cannot be read.
-        optional: more splits, which are left out where they are not there.
-        unlabelled: more splits that are needed, but not their labels. Of a folder that is a sub folder with images at
-            any depth, whose labels are -1, for none.
+        optional: further splits, left out if they do not exist.
+        unlabelled: further splits that are needed without labels. In a folder, each is a sub folder with images at any
+            depth; their labels are -1 (none).
 
-    Raises UserError where the data cannot be had, lack a split or cannot be read.
+    Raises UserError if the data are not available, lack a split or cannot be read.
     """
     if memory.is_name(dataset) and "@" not in dataset:
         return memory.splits(dataset, splits, optional, unlabelled)
@@ -50,7 +50,7 @@ def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=Fal
         return _load_folder(dataset, (*splits, *there), skip_unreadable, unlabelled)
     name, size = padding.parted(dataset)
     if size is not None:
-        if _is_path(name):  # a run keeps the whole path of a folder, which this would not be
+        if _is_path(name):  # runs store a folder's full path, which this is not
             raise UserError(f"dataset {dataset!r}: only data sets by name are padded; of a folder, images are resized")
         found = load(name, splits, data_dir, skip_unreadable, optional, unlabelled)
         return {split: padding.padded(found[split], size, dataset) for split in found}
@@ -62,7 +62,7 @@ def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=Fal
     _check_images(builder, dataset)
     splits = (*splits, *unlabelled)
     if builder.name in BUILT_IN:
-        _check_splits(dataset, splits, builder.SPLITS)  # before the work of drawing it
+        _check_splits(dataset, splits, builder.SPLITS)  # before the work of generating it
     _prepare(builder, dataset, [name for name, other in BUILT_IN.items() if set(splits) <= set(other.SPLITS)])
     _check_splits(dataset, splits, list(builder.info.splits))
     return {split: _tfds_split(builder, split)
@@ -70,7 +70,7 @@ def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=Fal
 
 
 def load_flat(folder: str, skip_unreadable=False) -> Split:
-    """All images in a folder, at any depth, as one split without labels; of images in memory "train". UserError."""
+    """All images in a folder, at any depth, or the "train" images in memory, as one split. Raises UserError."""
     if memory.is_name(folder):
         return dataclasses.replace(memory.splits(folder, ["train"])["train"], name="images")
     root = folders.existing(folder, "a folder of images")
@@ -108,7 +108,7 @@ def _checked_splits(root, paths, class_names, labels, skip_unreadable):
         paths, skipped, shapes = folders.check(paths, skip_unreadable, bar.update)
     for path, reason in skipped:
         print(f"skipped {path}: {reason}", file=sys.stderr)
-    if "trainA" not in paths:  # whose networks know of colour only
+    if "trainA" not in paths:  # with trainA, networks take colour only
         channels = shapes.get("train", next(iter(shapes.values())))[2]
 
     def decode(record):
@@ -144,7 +144,7 @@ def _builder(dataset, data_dir):
         except ValueError as error:
             least = builder.config_for().MIN_SIZE
             raise UserError(f"dataset {dataset!r}: after the slash comes a size in pixels, at least {least}") from error
-    # Asked first: for an unknown name tensorflow-datasets would look for a community's data set on the network.
+    # Checked first: tensorflow-datasets would search the network for an unknown name, among community data sets.
     folder = os.path.expanduser(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
     if name not in tfds.list_builders(with_community_datasets=False) and not os.path.isdir(os.path.join(folder, name)):
         raise _no_such_dataset(name)
@@ -167,15 +167,15 @@ def _no_such_dataset(name):
 
 
 def _configs(name):
-    with contextlib.suppress(Exception):  # only for a better message; what is wrong is being reported anyway
+    with contextlib.suppress(Exception):  # only for a better message; the error itself is reported anyway
         return list(tfds.builder_cls(name).builder_configs)
     return []
 
 
 def _prepare(builder, dataset, drawn):
-    """Generates or downloads what is not there yet; the network is tried only after a quick look that it exists.
+    """Generates or downloads what is missing; before a download, quickly checks that the host can be reached.
 
-    `drawn`: names of built-in sets that would do, for messages.
+    `drawn`: names of built-in sets that could be used instead, for messages.
     """
     if os.path.exists(os.path.join(str(builder.data_path), "dataset_info.json")):
         return
@@ -190,7 +190,7 @@ def _prepare(builder, dataset, drawn):
     try:
         with _hushed(keep_bars=True):
             builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
-    except Exception as error:  # a builder is anybody's code: it raises what it likes
+    except Exception as error:  # a builder can raise anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"dataset {dataset!r} cannot be prepared in {_root(builder)}: {reason}; "
                         f"{alternative}") from error
@@ -201,14 +201,14 @@ def _root(builder):
 
 
 def _first_url(builder):
-    """The url that a download would begin with, or None."""
+    """The URL that a download would begin with, or None."""
     urls = getattr(builder, "url_infos", None) or {}
     return next((url for url in urls if urllib.parse.urlparse(url).hostname), None)
 
 
 def _tfds_split(builder, name):
     info, features = builder.info.splits[name], builder.info.features
-    read = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)  # one file at a time: a fixed order
+    read = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)  # one file at a time, for a fixed order
     with _hushed():
         records = builder.as_dataset(split=name, shuffle_files=False, read_config=read,
                                      decoders={"image": tfds.decode.SkipDecoding()})
@@ -227,7 +227,7 @@ def _tfds_split(builder, name):
 
 
 def _check_images(builder, dataset):
-    """Raises UserError unless the examples are pictures; known before anything is downloaded."""
+    """Raises UserError unless the examples are images; needs no download."""
     features = builder.info.features if isinstance(builder.info.features, tfds.features.FeaturesDict) else {}
     if "image" not in features:
         raise UserError(f"dataset {dataset!r} has no \"image\"; it has {', '.join(features) or 'none'}")
@@ -238,7 +238,7 @@ def _check_images(builder, dataset):
 
 @contextlib.contextmanager
 def _hushed(keep_bars=False):
-    """tensorflow-datasets prints what it does to stdout, which belongs to results, and logs what is not a problem."""
+    """Silences tensorflow-datasets: it prints to stdout, which is for results, and logs what is not a problem."""
     level = absl.logging.get_verbosity()
     absl.logging.set_verbosity(absl.logging.ERROR)
     if not (keep_bars and sys.stderr.isatty()):

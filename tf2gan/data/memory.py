@@ -1,7 +1,6 @@
-"""Images that a program holds in memory, as data sets by a name that is made of their content.
+"""Images in memory as data sets, named by a hash of their content.
 
-The same images have the same name in every process, so that a run on them can be gone on with wherever they are given
-again.
+The same images have the same name in every process, so that a run on them can be resumed wherever they are given again.
 """
 import collections
 import hashlib
@@ -13,28 +12,28 @@ from tf2gan.core.errors import UserError
 from tf2gan.data.split import NO_LABEL, Split
 
 PREFIX = "memory:"
-MOST_BYTES = 2 ** 30  # of images of one split; more belong into files, which are read as they are needed
+MOST_BYTES = 2 ** 30  # of images in one split; more belong in files, which are read as needed
 UNPAIRED = ("trainA", "trainB", "testA", "testB")
 _SETS = {}  # {name: {split: Split}}, for as long as the process lives
 
 
 def is_name(dataset) -> bool:
-    """Whether this is the name of a data set that was, or has to be, kept here."""
+    """Whether this names a data set in memory, kept already or not."""
     return dataset.startswith(PREFIX)
 
 
 def keep(data, unpaired=False) -> str:
-    """The name of `data`, under which `load.load` finds them from now on.
+    """Keeps `data` and returns the name under which `load.load` finds them.
 
     Args:
-        data: the images of "train", or {split: images}. Images are a numpy array [n, height, width], [n, height, width,
-            1 or 3], a list of arrays [height, width, 1 or 3] of any sizes, or a finite tf.data.Dataset of single images
-            or batches. They are uint8, or floats from 0 to 1, which are rounded to 256 levels. With labels: a pair of
-            images and labels, ints from 0 on (-1 for none) or strings, or a tf.data.Dataset of such pairs.
-        unpaired: `data` is a pair of images of A and of B, of each of which the last tenth is held out for the sample
-            grids, at least 1 and at most 100; or a dict with trainA, trainB, testA and testB.
+        data: the images of "train", or {split: images}. Images are a numpy array [n, height, width] or [n, height,
+            width, 1 or 3], a list of arrays [height, width, 1 or 3] of any sizes, or a finite tf.data.Dataset of single
+            images or batches. They are uint8, or floats from 0 to 1, which are rounded to 256 levels. With labels: a
+            pair (images, labels) or a tf.data.Dataset of such pairs; labels are ints from 0 on (-1: none) or strings.
+        unpaired: `data` is a pair (images of A, images of B), or a dict with trainA, trainB, testA and testB. Of a
+            pair, the last tenth of A and of B, at least 1 and at most 100 images, is held out for the sample grids.
 
-    Raises UserError, in one line, for anything else.
+    Raises a one-line UserError for anything else.
     """
     if unpaired and not isinstance(data, dict):
         if not isinstance(data, (tuple, list)) or len(data) != 2:
@@ -56,7 +55,7 @@ def keep(data, unpaired=False) -> str:
 
 
 def splits(dataset, needed, optional=(), unlabelled=()) -> dict:
-    """{split: Split} of a data set that `keep` has named. UserError if it was not kept, or lacks one of `needed`."""
+    """{split: Split} of a data set that `keep` has named. Raises UserError if it or a needed split is missing."""
     if dataset not in _SETS:
         raise UserError(f"{dataset}: these images were given by a Python program, which has to give them again: "
                         "tf2gan.Run(FOLDER).resume(data=...), or another data set by name (--against)")
@@ -120,7 +119,7 @@ def _same_channels(images):
 
 
 def _checked(images, where):
-    """uint8 [n, height, width, 1 or 3]."""
+    """Checks images and returns them as uint8 [n, height, width, 1 or 3]. Raises UserError."""
     if images.ndim == 3:
         images = images[..., np.newaxis]
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or not images.size:
@@ -137,7 +136,7 @@ def _checked(images, where):
 
 
 def _of_dataset(dataset, where):
-    """(images, labels or None) of a tf.data.Dataset, which is read once."""
+    """Reads a tf.data.Dataset once: (images, labels or None)."""
     if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise UserError(f"{where}: an endless tf.data.Dataset; needed: one that ends, without repeat()")
     spec = dataset.element_spec
@@ -150,7 +149,8 @@ def _of_dataset(dataset, where):
     elif not isinstance(spec, tuple):
         dataset = dataset.map(lambda image: (image,))
     spec = dataset.element_spec
-    if len(spec) > 2 or any(not isinstance(part, tf.TensorSpec) for part in spec) or spec[0].shape.rank not in (2, 3, 4):
+    are_tensors = all(isinstance(part, tf.TensorSpec) for part in spec)
+    if len(spec) > 2 or not are_tensors or spec[0].shape.rank not in (2, 3, 4):
         raise UserError(f"{where}: elements are {dataset.element_spec}; needed: images [height, width, 1 or 3], or "
                         "pairs of an image and its label")
     if spec[0].shape.rank == 4:
@@ -169,7 +169,7 @@ def _of_dataset(dataset, where):
 
 
 def _class_names(found):
-    """Names of classes, or None, of {split: (images, labels)}; those of train count."""
+    """The class names of {split: (images, labels)}, from the labels of "train"; None if these are None."""
     labels = found["train"][1]
     if labels is None:
         return None
@@ -184,12 +184,13 @@ def _class_names(found):
 
 def _numbers(labels, class_names, name):
     if class_names is None or labels is None:
-        return None if class_names is None else [NO_LABEL] * 0
+        return None
     numbers = [class_names.index(label) if isinstance(label, str) and label in class_names else label
                for label in labels]
     strange = [label for label in numbers if isinstance(label, str) or not NO_LABEL <= label < len(class_names)]
     if strange:
-        raise UserError(f"data of {name}: the label {strange[0]!r} is not one of train's: {', '.join(class_names[:20])}")
+        raise UserError(f"data of {name}: the label {strange[0]!r} is not one of train's: "
+                        f"{', '.join(class_names[:20])}")
     return numbers
 
 

@@ -1,4 +1,4 @@
-"""Data sets by a name such as `mnist@32`: each image in the middle of a black square of so many pixels."""
+"""Data sets with names such as `mnist@32`: each image is centred in a black square of that size in pixels."""
 import dataclasses
 
 import tensorflow as tf
@@ -7,9 +7,9 @@ from tf2gan.core.errors import UserError
 
 
 def parted(dataset):
-    """(name of the data set, pixels that its images are padded to); None where the name has no @.
+    """Splits a name into (name of the data set, size in pixels to pad images to or, without @, None).
 
-    Raises UserError for what is no number of pixels.
+    Raises UserError if the size is not a number of pixels.
     """
     name, at, size = dataset.partition("@")
     if not at:
@@ -21,9 +21,9 @@ def parted(dataset):
 
 
 def padded(split, size, dataset):
-    """The `split.Split` with its images in the middle of `size` x `size` black pixels.
+    """The `split.Split` with each image centred in `size` x `size` black pixels.
 
-    Raises UserError for images that are larger, or of different sizes.
+    Raises UserError for images that are larger or differ in size.
     """
     height, width, channels = split.image_shape
     if height is None or max(height, width) > size:

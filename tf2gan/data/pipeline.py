@@ -1,10 +1,10 @@
-"""Endless streams of examples whose order and augmentation are pure functions of (seed, epoch) and of the position."""
+"""Endless streams of examples; order and augmentation are pure functions of the seed, the epoch and the position."""
 import tensorflow as tf
 
 from tf2gan.core.seeds import fold
 
 _SHUFFLE_BYTES = 2 ** 30  # of undecoded examples held for shuffling; smaller splits are shuffled as a whole
-_HELD_BYTES = 2 ** 30  # of decoded images; a split of no more is decoded once and held, not anew in each epoch
+_HELD_BYTES = 2 ** 30  # of decoded images; smaller splits are decoded once and held, not decoded in each epoch
 
 
 def stream(split, seed, start=0, augment=None, wanted=None):
@@ -12,13 +12,13 @@ def stream(split, seed, start=0, augment=None, wanted=None):
 
     Args:
         split: a `split.Split`.
-        seed: int; it gives the order of each epoch. Streams of different splits have different orders.
+        seed: int; sets the order of each epoch. Streams of different splits have different orders.
         start: number of examples already taken.
-        augment: function of (example, seed of this position: int64 tensor [2]) to example.
-        wanted: function of a position, int64 [], to bool; other examples are passed over without being decoded.
+        augment: function of (example, seed of this position, int64 tensor [2]) that returns an example.
+        wanted: function of a position, int64 [], that returns bool; other examples are skipped without decoding.
     """
     def epoch(number):
-        # Not Dataset.shuffle: it mixes in TensorFlow's global seed, and takes no tensor for a seed when that is set.
+        # Not Dataset.shuffle: it mixes in TensorFlow's global seed, and if that is set, takes no tensor as a seed.
         def shuffled(block_number, block):
             order = _block_order(split, seed, number, block_number, tf.shape(tf.nest.flatten(block)[0])[0])
             return tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(lambda part: tf.gather(part, order), block))
@@ -60,7 +60,7 @@ def _block_order(split, seed, epoch, block_number, num):
 
 
 def order(split, seed, epoch):
-    """The order of `stream` in an epoch, an int or int64 scalar: numbers of examples, int32 [num_examples]."""
+    """The order of `stream` in an epoch (int or int64 scalar): indices of examples, int32 [num_examples]."""
     size = _block_size(split)
     blocks = [first + _block_order(split, seed, epoch, number, min(size, split.num_examples - first))
               for number, first in enumerate(range(0, split.num_examples, size))]
@@ -68,13 +68,13 @@ def order(split, seed, epoch):
 
 
 def crop_and_mirror(image, seed, height, width, load_scale=1.0, mirror=False):
-    """The CycleGAN paper's augmentation: resize, random crop, random mirroring (Zhu et al. 2017, sec. 7.1).
+    """The CycleGAN paper's augmentation: resize, random crop, random horizontal flip (Zhu et al. 2017, sec. 7.1).
 
-    The image is resized, keeping its proportions, to cover `load_scale` times (height, width).
+    The image is resized, keeping its aspect ratio, to cover `load_scale` times (height, width).
 
     Args:
         image: uint8 [h, w, channels], any h and w.
-        seed: int tensor [2]; None takes the middle and never mirrors.
+        seed: int tensor [2]; None crops the middle and never flips.
 
     Returns:
         float32 [height, width, channels] in [-1, 1].
@@ -104,7 +104,7 @@ def unpaired_batches(splits, config, start=0, share=(0, 1)):
     """Endless training batches for unpaired translation: {"x", "y"}, float32 [batch, height, width, 3] in [-1, 1].
 
     `splits` has "trainA" and "trainB"; `config` has seed, batch_size, image_shape, load_scale and mirror. Each domain
-    goes through epochs of its own, so that no example of the larger one is left out.
+    has its own epochs, so that no example of the larger one is left out.
     """
     height, width = config.image_shape
 
@@ -117,9 +117,9 @@ def unpaired_batches(splits, config, start=0, share=(0, 1)):
 
 
 def batches(splits, config, start=0, share=(0, 1)):
-    """Endless training batches, of what `splits` are for: unpaired, partly labelled, or images of one kind.
+    """Endless training batches for the kind of `splits`: unpaired, partly labelled, or images of one kind.
 
-    `share`: (i, n) for the i-th of n equal parts of each batch, in order, such as one of n machines needs.
+    `share`: (i, n) for the i-th of n equal parts of each batch, in order, such as for one of n machines.
     """
     if "trainA" in splits:
         return unpaired_batches(splits, config, start, share)
@@ -131,8 +131,8 @@ def batches(splits, config, start=0, share=(0, 1)):
 def partly_labelled_batches(splits, config, batch_size, start=0, share=(0, 1)):
     """Endless batches {"images", "labelled_images", "labels"} for semi-supervised learning, each as `image_batches`.
 
-    `splits`: what `labelled.divided` returned. Where it has "supervised", also "supervised_images" and
-    "supervised_labels". Each kind goes through epochs of its own.
+    `splits`: what `labelled.divided` returned. If it has "supervised", batches also have "supervised_images" and
+    "supervised_labels". Each kind has its own epochs.
     """
     kinds = {"images": "unlabelled", "labelled": "labelled", "supervised": "supervised"}
     streams = {kind: image_batches(splits[name], config, batch_size, start, share) for kind, name in kinds.items()
@@ -149,20 +149,20 @@ def partly_labelled_batches(splits, config, batch_size, start=0, share=(0, 1)):
 
 
 def image_batches(split, config, batch_size, start=0, share=(0, 1)):
-    """Endless training batches of single images, in the order of `stream`; batches run on from epoch to epoch.
+    """Endless training batches of single images, in the order of `stream`; a batch can span two epochs.
 
-    Images that have not the proportions asked for are resized to cover them, and cropped at random. A split that needs
-    no such crops and has room in memory is decoded and resized once, before this function returns.
+    Images with another aspect ratio are resized to cover the requested size, and cropped at random. A split that needs
+    no such crops and fits in memory is decoded and resized once, before this function returns.
 
     Args:
         split: a `split.Split`.
-        config: has seed, image_shape (height, width), channels (1 or 3) and mirror (whether to mirror at random).
+        config: has seed, image_shape (height, width), channels (1 or 3) and mirror (flip horizontally at random).
         start: number of examples already taken.
         share: see `batches`.
 
     Returns:
         tf.data.Dataset of {"images": float32 [batch_size, height, width, channels] in [-1, 1]}, with
-        "labels", int64 [batch_size], where the split has class names; less of them with a share.
+        "labels", int64 [batch_size], if the split has class names. A share has only its part of these.
     """
     height, width = config.image_shape
     own_height, own_width, own_channels = split.image_shape
@@ -183,7 +183,7 @@ def _named(images, labels):
 
 
 def _to_channels(images, channels):
-    """uint8 [..., 1 or 3] as uint8 [..., channels]: colour becomes its luma, grey is repeated."""
+    """uint8 [..., 1 or 3] as uint8 [..., channels]: colour becomes luma, grey is repeated."""
     if images.shape[-1] == channels:
         return images
     return tf.image.rgb_to_grayscale(images) if channels == 1 else tf.image.grayscale_to_rgb(images)
@@ -191,13 +191,13 @@ def _to_channels(images, channels):
 
 def _held_batches(split, config, batch_size, start, share):
     held = _decoded(split, config)
-    versions = 1 + config.mirror  # of each image, one after the other
+    versions = 1 + config.mirror  # rows per image: as it is, and flipped
 
     def epoch(number):
-        """Rows of what is held, in the order of an epoch, without those that are taken already."""
+        """Indices of held images in the order of an epoch, without those already taken."""
         rows = order(split, config.seed, number) * versions
         if config.mirror:
-            # For an epoch at once, since a seed for each position would cost more than all the rest of a batch.
+            # For a whole epoch at once: a seed for each position would cost more than all the rest of a batch.
             seed = fold(config.seed, split.name, "mirror", number)
             rows += tf.cast(tf.random.stateless_uniform([split.num_examples], seed) < 0.5, tf.int32)
         return rows[tf.maximum(start - number * split.num_examples, 0):]
@@ -212,14 +212,14 @@ def _held_batches(split, config, batch_size, start, share):
 
     epochs = tf.data.Dataset.range(start // split.num_examples, tf.int64.max).map(epoch)
     options = tf.data.Options()
-    options.experimental_optimization.apply_default_optimizations = False  # they would make a copy of what is held
+    options.experimental_optimization.apply_default_optimizations = False  # they would copy the held images
     return epochs.rebatch(batch_size, drop_remainder=True).map(batch).with_options(options)
 
 
 def _decoded(split, config):
     """{"images": uint8 [num_examples, height, width, channels], "labels": int64 [num_examples] where there are any}.
 
-    With mirror, each image is followed by its mirror image: memory is cheaper than mirroring in each step.
+    With mirror, each image is followed by its flipped copy: memory is cheaper than flipping in each step.
     """
     height, width = config.image_shape
     channels = min(split.image_shape[2], config.channels)
@@ -234,13 +234,13 @@ def _decoded(split, config):
         return _named(tf.stack([image, image[:, ::-1]] if config.mirror else [image]), example.get("label"))
 
     examples = split.records.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    with tf.device("CPU"):  # where tf.data looks for it
+    with tf.device("CPU"):  # tf.data looks for it there
         held = examples.batch(split.num_examples, drop_remainder=True).get_single_element()
         return {**held, "images": tf.reshape(held["images"], [-1, height, width, channels])}
 
 
 def undisturbed(split, image_shape, num=None):
-    """Finite dataset of the first `num` images (None: all) of a split, resized and cropped in the middle.
+    """Finite dataset of the first `num` images (None: all) of a split, only resized and cropped in the middle.
 
     Each is float32 [height, width, channels] in [-1, 1]; `image_shape` is (height, width).
     """
@@ -249,9 +249,9 @@ def undisturbed(split, image_shape, num=None):
 
 
 def fitted(image, image_shape):
-    """uint8 `image_shape` (height, width, channels) of a picture uint8 [h, w, 1 or 3], undisturbed.
+    """Fits a picture uint8 [h, w, 1 or 3] to uint8 `image_shape` (height, width, channels), without augmentation.
 
-    It is resized to cover that, antialiased, and cropped in the middle.
+    It is resized to cover that shape, antialiased, and cropped in the middle.
     """
     height, width, channels = image_shape
     image = crop_and_mirror(_to_channels(image, channels), None, height, width)
@@ -259,11 +259,11 @@ def fitted(image, image_shape):
 
 
 def drawn(split, image_shape, num, seed):
-    """Finite dataset of `num` examples of a split, none twice, in a random order that `seed` gives.
+    """Finite dataset of `num` different examples of a split, in a random order set by `seed`.
 
-    {"images": uint8 [height, width, channels]} with "labels", int64, where there are class names. `image_shape` is
-    (height, width, channels); images are resized to cover it and cropped in the middle. One example after the other:
-    what is in memory at a time are the undecoded examples among which is shuffled.
+    {"images": uint8 [height, width, channels]} with "labels", int64, if there are class names. `image_shape` is
+    (height, width, channels); images are resized to cover it and cropped in the middle. Decodes one example at a time:
+    memory holds only the undecoded examples of the shuffle buffer.
     """
     height, width, channels = image_shape
 
@@ -278,7 +278,7 @@ def drawn(split, image_shape, num, seed):
 
 
 def unpaired_examples(splits, config, num):
-    """The first `num` held-out images of each domain, undisturbed: {"x", "y"}, float32 [num, height, width, 3]."""
+    """The first `num` held-out images of each domain, not augmented: {"x", "y"}, float32 [num, height, width, 3]."""
     def first(split):
         return next(iter(undisturbed(split, config.image_shape, num).batch(num)))
 
@@ -286,7 +286,7 @@ def unpaired_examples(splits, config, num):
 
 
 def labelled_arrays(split, image_shape, channels):
-    """All of a split, undisturbed: images uint8 [num, height, width, channels] and labels int64 [num], as numpy arrays.
+    """All of a split, not augmented, as numpy arrays: images uint8 [num, height, width, channels], labels int64 [num].
 
     `image_shape` is (height, width); images are resized to cover it and cropped in the middle.
     """

@@ -104,8 +104,8 @@ class ProGAN(LatentGAN):
                                                 num=at.batch_size // self.num_replicas, variables=of_generator)}
 
     def generate(self, latents):
-        """Images [batch, *image_shape] in about [-1, 1], of the level that training has reached, enlarged to full size."""
-        with tf.init_scope():  # also while a graph is traced, which then keeps this level
+        """Images [batch, *image_shape] in about [-1, 1], of the level reached in training, enlarged to full size."""
+        with tf.init_scope():  # also if a graph is traced, which then keeps this level
             seen = int(self.images_seen.numpy())
         level = self.config.level_at(max(0, seen - 1))  # of the last step: the next level is untrained
         fading = seen < self.config.changes()[level] + self.config.fade_of(level)

@@ -57,7 +57,7 @@ class Options:
     save_latents: Optional[str] = None  # FILE.npy for the latents of the images, in order; --project: the latent found
     fps: Optional[float] = None  # images per second of an animation; GIF can have 50, 33.3, 25, 20 ...; none: 20
     scale: Optional[int] = None  # enlarge images by this factor; none: so that they have 128 pixels
-    overwrite: bool = False  # replace output files that exist already
+    overwrite: bool = False  # replace existing output files
 
     @property
     def kind(self):
@@ -152,7 +152,7 @@ class Options:
                 "project": frames}[self.kind]
 
     def _check_together(self):
-        given = {field.name for field in dataclasses.fields(self) if getattr(self, field.name) not in (None, False)}
+        given = {name for name, value in vars(self).items() if value is not None and value is not False}
         for name, others in _CLASHES.items():
             for other in others:
                 if {name, other} <= given:

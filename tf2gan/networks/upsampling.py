@@ -54,9 +54,9 @@ def _transposed(inputs, kernel):
 
 
 def _phases(inputs, kernel):
-    """A 4x4 convolution of the doubled map, as a 3x3 one of the map with outputs for all four new pixels.
+    """A 4x4 convolution of the doubled map, as a 3x3 one of the map that outputs all four new pixels.
 
-    A 5x5 transposed convolution needs 25 instead of these 36 multiplications, but was slower with most numbers of channels.
+    A 5x5 transposed convolution needs 25 instead of these 36 multiplications, but was slower for most channel counts.
     """
     phases = [_summed(rows, columns, kernel) for rows in _SUMS_OF_4 for columns in _SUMS_OF_4]
     return tf.nn.depth_to_space(tf.nn.conv2d(inputs, tf.concat(phases, axis=-1), 1, "SAME"), 2)

@@ -1,5 +1,4 @@
 """Reads and checks a run's config.json: its method and Config, and the data it was trained on."""
-import dataclasses
 
 from tf2gan.core.errors import UserError, unknown
 from tf2gan.core.options import typed

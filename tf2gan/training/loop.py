@@ -258,7 +258,8 @@ class Trainer:
         self._call("on_checkpoint", self.run.save(self.gan, state, best))
 
     def check_finite(self):
-        for variable in (*self.gan.weights(), *(v for optimizer, _ in self.gan.optimizers for v in optimizer.variables)):
+        of_optimizers = (variable for optimizer, _ in self.gan.optimizers for variable in optimizer.variables)
+        for variable in (*self.gan.weights(), *of_optimizers):
             if not np.isfinite(variable.numpy()).all():
                 raise Diverged(f"{variable.name} is no longer finite at step {self.step}, image {self.images_seen}")
 

@@ -13,7 +13,7 @@ class Options:
     skip_unreadable: bool = False  # skip images of a folder that cannot be read
     run_dir: Optional[str] = None  # folder of the run; none: runs/MODEL-DATASET-NNN with the next free number
     replicas: Optional[int] = None  # devices to train on, per machine; none: all GPUs, or the CPU
-    precision: Literal["float32", "bfloat16"] = "float32"  # of the networks' arithmetic; weights and losses are float32
+    precision: Literal["float32", "bfloat16"] = "float32"  # arithmetic of the networks; weights and losses are float32
     deterministic: bool = False  # bit-for-bit repeatable on the same machine, somewhat slower
     sample_every: int = 500  # steps between sample grids; 0: never
     checkpoint_every: int = 1000  # steps between checkpoints; also saved at the end and on interruption; 0: only then
@@ -22,9 +22,9 @@ class Options:
     evaluate_every: int = 0  # steps between evaluations; also evaluated at the end; 0: never
     evaluate_metrics: str = "fid"  # metrics of these evaluations, separated by commas
     evaluate_num: int = 1000  # generated images that each metric is measured on
-    extractor: str = "classifier"  # of features: classifier, inception[:PATH], savedmodel:PATH[:SIGNATURE]
+    extractor: str = "classifier"  # features from classifier, inception[:PATH], savedmodel:PATH[:SIGNATURE[:OUTPUT]]
     keep_best: Optional[str] = None  # also keep the checkpoint with the best value of this metric
-    stop_after: Optional[int] = None  # early stopping: after so many evaluations without a new best of --keep-best
+    stop_after: Optional[int] = None  # early stopping: end after so many evaluations without a better --keep-best value
 
 
 def check_options(options: Options):

@@ -1,4 +1,4 @@
-"""What the TFDS builders of the drawn sets share: a config of size and counts, and pictures encoded one by one."""
+"""Base classes of the TFDS builders of drawn sets: a config of size and counts, and the encoding of pictures."""
 import abc
 import io
 from typing import Any, Dict, Iterator, Optional, Tuple
@@ -97,7 +97,7 @@ class DrawnSet(tfds.core.GeneratorBasedBuilder):
 
 
 def generator(number: int, split: str, index: int, size: int) -> np.random.Generator:
-    """All that is random in an example of a set; what depends on the size must be drawn from it last.
+    """The random generator of an example of a set; what depends on the size must be drawn from it last.
 
     `number` is the set's own: 1 digits, 2 house numbers, 3 objects.
 

@@ -29,17 +29,17 @@ def render_digit(split: str, index: int, size: int = 28) -> np.ndarray:
     lines = strokes(digit, int(rng.integers(len(WAYS[digit]))))
     counts = [len(line) for line in lines]
     points = _written(rng, np.concatenate(lines) - [0.3, 0.5])
-    # Radii in pixels of MNIST: a pen's, and how hard it is pressed along the way.
+    # Radii of the pen in MNIST's pixels, which vary with the pressure along the stroke.
     pressed = np.sin(np.linspace(0, rng.uniform(2, 8), len(points)) + rng.uniform(0, 6.3))
     radii = np.clip(rng.normal(1.2, 0.3), 0.75, 1.8) * (1 + 0.2 * rng.random() * pressed)
     low, high = points.min(0), points.max(0)
     scale = (_BOX * rng.uniform(0.88, 1.0) - 2 * radii.mean()) / (high - low).max()
-    # Like MNIST's, centred by the middle of the ink; points are denser in curves, so each counts by its length.
+    # Centred by the middle of the ink, as in MNIST. Points are denser in curves, so they are weighted by length.
     steps = np.linalg.norm(np.diff(points, axis=0, prepend=points[:1]), axis=1)
     steps[np.cumsum([0] + counts[:-1])] = 0  # the pen is lifted
     middle = (points * steps[:, None]).sum(0) / steps.sum()
     points = (points - middle) * scale + rng.uniform(-0.8, 0.8, 2) + _FRAME / 2
-    reach = 2 + radii.max()  # and the whole of it in sight
+    reach = 2 + radii.max()  # keeps the whole digit in the frame
     points += np.maximum(reach - points.min(0), 0) - np.maximum(points.max(0) - (_FRAME - reach), 0)
     unit = _SAMPLES * size / _FRAME
     ends = np.cumsum(counts)[:-1]
@@ -49,7 +49,7 @@ def render_digit(split: str, index: int, size: int = 28) -> np.ndarray:
 
 def _written(rng: np.random.Generator, points: np.ndarray) -> np.ndarray:
     """Points (n, 2) of a digit of height 1 around 0, unsteadily written, slanted, turned and stretched."""
-    # The same at the same place, so that strokes still meet.
+    # The distortion depends on the place only, so that strokes still meet.
     for wavelength, amplitude in ((1.6, 0.05), (0.7, 0.014)):
         for _ in range(2):
             wave = rng.normal(0, 2 * np.pi / wavelength / np.sqrt(2), 2)

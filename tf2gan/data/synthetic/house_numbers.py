@@ -38,7 +38,7 @@ def render_house_number(split: str, index: int, size: int = 32) -> np.ndarray:
     image = mix(image, number * (1 + 0.12 * rng.uniform(-1, 1) * y)[..., None], cover)
     light = rng.uniform(-0.18, 0.18, 2)
     image = image * (1 + light[0] * x + light[1] * y)[..., None]
-    # Seen from far more often than not.
+    # Weak blur in most pictures, strong blur in the others.
     blur = rng.uniform(0.0, 0.9) if rng.random() < 0.7 else rng.uniform(0.9, 1.5)
     image = Image.fromarray(np.clip(image * 255, 0, 255).astype(np.uint8))
     image = np.asarray(image.filter(ImageFilter.GaussianBlur(blur * size / 32)), np.float32)
@@ -57,7 +57,7 @@ def _wall(rng: np.random.Generator, x, y, pixel: float) -> Tuple[np.ndarray, np.
     """The wall (size, size, 3) and a colour (3,) that can be told from it."""
     color, number, plate = (_color(rng) for _ in range(3))
     contrast = rng.uniform(0.22, 0.6) * rng.choice([-1, 1])
-    # Lightness as far from the wall's as drawn, to the other side if there is no room.
+    # The number differs from the wall in lightness by `contrast`, or by its opposite if that is out of range.
     bright = float((color * _LUMA).sum())
     target = bright + (contrast if 0.04 < bright + contrast < 0.97 else -contrast)
     number = np.clip(number + (target - (number * _LUMA).sum()), 0.02, 1)
@@ -78,7 +78,7 @@ def _wall(rng: np.random.Generator, x, y, pixel: float) -> Tuple[np.ndarray, np.
         soft = 0.02 + pixel / 2
         wall = wall * (0.72 + 0.28 * smoothstep(0.03 - soft, 0.03 + soft, edge))[..., None]
     if kind == "plate":
-        # What the number is on; around it, anything.
+        # The number is on the inner part; around it, any colour.
         reach = np.array([0.75, 0.72]) + 0.35 * shape[3:5] / 8
         inside = np.minimum(reach[0] - np.abs(x), reach[1] - np.abs(y))
         wall = mix(plate * (1 + 0.06 * cloud)[..., None], wall, smoothstep(-pixel / 2, pixel / 2, inside))
@@ -87,7 +87,7 @@ def _wall(rng: np.random.Generator, x, y, pixel: float) -> Tuple[np.ndarray, np.
 
 @functools.lru_cache(maxsize=None)
 def _glyph(digit: int, weight: int) -> Image.Image:
-    """A printed digit, white on black, cut out at its edges; weight 0..2 of a font's, 3..5 of a round pen's."""
+    """A printed digit, white on black, cropped to its edges; weights 0..2 are a font's, 3..5 a round pen's."""
     if weight < 3:
         font = ImageFont.load_default(size=_GLYPH * 4 // 3)
         bold = (0, 3, 7)[weight]
@@ -115,7 +115,7 @@ def _number(rng: np.random.Generator, digit: int, size: int) -> Tuple[np.ndarray
         row.paste(after, (int(left + glyph.width + gap), 1))
     height, width = rng.uniform(0.62, 0.95), rng.uniform(0.85, 1.2)
     turn, slant = rng.normal(0, 0.07), rng.normal(0, 0.1)
-    # From the frame to the row of digits: back by what the camera does to it, a perspective last.
+    # Maps the frame to the row of digits: the inverse of the camera's transform, perspective last.
     turned = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     linear = np.array([[1 / width, slant], [0, 1]]) @ turned * (_GLYPH / 2 / height)
     tilt, middle = rng.uniform(-0.12, 0.12, 2), rng.uniform(-0.09, 0.09, 2)

@@ -82,7 +82,7 @@ def draw_scene(rng: np.random.Generator) -> Scene:
 
 
 def blocked(points, normals, fruits, light) -> Tuple[np.ndarray, np.ndarray]:
-    """How much of the light and of the sky (each 0..1) spheres in place of `fruits` leave to points with normals."""
+    """How much light and how much sky (each 0..1) reaches points with normals past `fruits`, taken as spheres."""
     lit = open_sky = np.float32(1)
     for fruit in fruits:
         to_x, to_y, to_z = (fruit.center[i] - points[i] for i in range(3))
@@ -116,7 +116,7 @@ def _surface_color(rng: np.random.Generator) -> np.ndarray:
 
 
 def background(rng: np.random.Generator, scene: Scene, x, y, pixel: float) -> Tuple[np.ndarray, np.ndarray]:
-    """Lit background, linear (size, size, 3), and the mean colour the table throws back, (3,)."""
+    """Lit background, linear (size, size, 3), and the mean colour that the table reflects, (3,)."""
     leaves = _foliage(rng, len(x))
     kind = rng.choice(["plain", "wood", "checks", "stripes"], p=[0.25, 0.35, 0.2, 0.2])
     first, second, wall_top = (_surface_color(rng) for _ in range(3))

@@ -25,13 +25,13 @@ class Painter:
         middle = ((np.arange(size) + 0.5) * (2 / size) - 1).astype(np.float32)
         x, y = np.meshgrid(middle - pose[0, 2], -middle - pose[1, 2])
         back = np.linalg.inv(pose[:, :2]).astype(np.float32)
-        self.x, self.y = back[0, 0] * x + back[0, 1] * y, back[1, 0] * x + back[1, 1] * y  # of the pixels
+        self.x, self.y = back[0, 0] * x + back[0, 1] * y, back[1, 0] * x + back[1, 1] * y  # of pixels, for the object
         scale = np.sqrt(abs(np.linalg.det(pose[:, :2])))
         self.pixel = 2 / size / scale
-        self.light = np.append(light[:2] @ pose[:, :2] / scale, light[2])  # as the object sees it
+        self.light = np.append(light[:2] @ pose[:, :2] / scale, light[2])  # in object coordinates
 
     def polygon(self, points, color, bright=1.0) -> None:
-        """Fills (n, 2) with a colour (3,) or (size, size, 3), times `bright`: a number or (size, size)."""
+        """Fills a polygon (n, 2) with a colour (3,) or (size, size, 3), times `bright`: a number or (size, size)."""
         size = len(self.image)
         points = np.asarray(points) @ self.pose[:, :2].T + self.pose[:, 2]
         pixels = (points * [1, -1] + 1) * (size / 2)
@@ -82,7 +82,7 @@ def _between(rng: np.random.Generator, first: Sequence, second: Sequence) -> np.
 
 
 def _solid(painter: Painter, yaw: float, pitch: float, faces) -> None:
-    """Paints the faces of a convex solid, (points (n, 3), colour) each, that look at the viewer."""
+    """Paints those `faces`, each (points (n, 3), colour), of a convex solid that face the viewer."""
     turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
     turn = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]]) @ turn
     for points, color in faces:

@@ -69,7 +69,7 @@ def curve(points: Sequence, steps: int = 6) -> np.ndarray:
 
 @functools.lru_cache(maxsize=None)
 def strokes(digit: int, way: int) -> List[np.ndarray]:
-    """Strokes of one way to write a digit as dense polylines (n, 2), to be read only."""
+    """Strokes of one way to write a digit as dense polylines (n, 2), not to be changed: they are cached."""
     # Straight strokes get points in between, or they could not be bent.
     return [curve(points if len(points) > 2 else [points[0], np.mean(points, axis=0), points[1]])
             for points in WAYS[digit][way]]

@@ -33,7 +33,7 @@ def mix(first, second, amount):
 
 @functools.lru_cache(maxsize=None)
 def _texture(kind: str) -> List[np.ndarray]:
-    """A tileable noise of zero mean and unit deviation ("dots": 0..1), and its ever smaller averages."""
+    """A tileable noise of mean 0 and standard deviation 1 ("dots": 0..1), at full and ever lower resolutions."""
     rng = np.random.default_rng([SEED, ("dots", "cloud", "pores").index(kind)])
     if kind == "dots":
         cells, cell = 16, _TILE // 16

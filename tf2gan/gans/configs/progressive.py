@@ -19,7 +19,7 @@ class Config(latent.Config):
     batch_size: int = 16  # generated images per generator update, over all replicas together
     batch_sizes: Optional[str] = "256:14,512:6,1024:3"  # exceptions to batch_size: RESOLUTION:BATCH_SIZE,...
     fade_images: str = "800000"  # real images while a resolution is faded in: NUMBER or RESOLUTION:NUMBER,... or both
-    stable_images: str = "800000"  # real images after that, before the next resolution; the last is trained to the end
+    stable_images: str = "800000"  # real images after fading in, before the next resolution; the last trains to the end
     latent_size: int = 512  # numbers that an image is made from
     feature_base: int = 8192  # a resolution's feature maps have 2 * feature_base / resolution channels ...
     feature_max: int = 512  # ... but at most this number

@@ -12,7 +12,7 @@ class Config(latent.Config):
 
     batch_size: int = 32  # images of each kind per step: labelled, unlabelled, generated
     steps: Optional[int] = 8_000  # length of the whole training in steps; give one of steps, images, epochs
-    num_labels: Optional[int] = 100  # training images whose labels are used, as many of each class; none: all
+    num_labels: Optional[int] = 100  # training images whose labels are used, equally many per class; none: all
     label_seed: Optional[int] = None  # seed that selects these images; none: as --seed
     exclude_labelled: bool = False  # do not use labelled images as unlabelled ones too
     more_unlabelled: Optional[str] = None  # a further split of images to use without labels, such as extra
@@ -27,7 +27,7 @@ class Config(latent.Config):
     labelled_loss_weight: float = 1.0  # weight of the loss on labelled images, in a joint update
     labelled_shift: int = 2  # labelled images are randomly shifted by up to this many pixels in each direction
     generator_filters: Optional[int] = None  # generator channels before the image; none: 64, or 32 for transposed
-    discriminator_filters: Optional[int] = None  # of its first convolution; none: 32, or 64 for house-numbers
+    discriminator_filters: Optional[int] = None  # channels of its first convolution; none: 32, or 64 for house-numbers
     discriminator_normalization: Optional[Literal["batch", "layer", "weight"]] = "batch"  # dense: weight or none
     discriminator_dropout: float = 0.5  # dropout rate in the discriminator's hidden layers (strided, house-numbers)
     discriminator_noise: float = 0.5  # std of noise before each of the discriminator's layers (dense)

@@ -12,7 +12,7 @@ from tf2gan.data.synthetic import render_digit, render_scene
 from tf2gan.models.generation import Sampler
 from tf2gan.models.translation import Translator
 
-FOLDER = pathlib.Path(__file__).parent.parent / "savedmodels"
+FOLDER = pathlib.Path(__file__).parents[2] / "savedmodels"
 OF_DIGITS = ("cgan-mnist", "dcgan-mnist", "progan-mnist")
 NUM = 200  # samples
 

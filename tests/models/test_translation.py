@@ -18,7 +18,7 @@ from tf2gan.gans import cyclegan
 from tf2gan.gans.abilities import Abilities
 from tf2gan.models import translation
 
-TOOL = pathlib.Path(__file__).parent.parent / "tools" / "translate.py"
+TOOL = pathlib.Path(__file__).parents[2] / "tools" / "translate.py"
 
 
 def noise(height, width, seed=0):
