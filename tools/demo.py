@@ -49,4 +49,4 @@ def write_held_out(folder):
 
 
 if __name__ == "__main__":
-    run_tool(main)
+    run_tool(main, "demo.py")

@@ -21,7 +21,7 @@ def main():
 def run(tmp_path, monkeypatch):
     """A run's folder in the current one; its page, which other tests look at, takes no time."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(report_page, "render", lambda run_dir: f"the page of {run_dir}")
+    monkeypatch.setattr(report_page, "render", lambda run_dir, own: f"the page of {run_dir}")
     pathlib.Path("run").mkdir()
     record = {"model": "gan", "config": {}, "options": {}, "data": {}}
     pathlib.Path("run", "config.json").write_text(json.dumps(record))
@@ -51,7 +51,7 @@ def test_elsewhere(main, run, capsys):
 def test_a_failure_leaves_the_old_page(run, monkeypatch):
     (run / "report.html").write_text(OLD)
     before = tool.contents(run)
-    monkeypatch.setattr(report_page, "render", lambda run_dir: 1 / 0)
+    monkeypatch.setattr(report_page, "render", lambda run_dir, own: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         report_page.write(run)
     assert tool.contents(run) == before
@@ -73,7 +73,7 @@ def test_refused(main, run, monkeypatch, capsys, arguments, words):
     pathlib.Path("folder.html").mkdir()
     pathlib.Path("mine.html").write_text("<html>")
     pathlib.Path("late.html").write_text("<html>" + 1000 * " " + OLD)  # no report: it only speaks of one
-    monkeypatch.setattr(report_page, "render", lambda run_dir: pytest.fail("has begun to work"))
+    monkeypatch.setattr(report_page, "render", lambda run_dir, own: pytest.fail("has begun to work"))
     before = tool.contents(pathlib.Path.cwd())
     with pytest.raises(SystemExit) as end:
         run_tool(lambda: main(arguments.split()), "report.py")
@@ -85,7 +85,7 @@ def test_refused(main, run, monkeypatch, capsys, arguments, words):
 
 
 def test_a_run_that_cannot_be_drawn_from_is_told_in_one_line(main, run, capsys, monkeypatch):
-    def render(run_dir):
+    def render(run_dir, own):
         raise UserError("a checkpoint cannot be read")
 
     monkeypatch.setattr(report_page, "render", render)

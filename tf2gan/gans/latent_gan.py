@@ -26,6 +26,7 @@ class LatentGAN(base.GAN):
     Config = Config
     abilities = Abilities(samples=True)
     splits = ("train",)
+    num_classes = None  # of the labels that it takes; None: it takes none
     takes_networks = ("generator", "discriminator")
 
     def __init__(self, config: Config, total_images: Optional[int] = None, own=None):

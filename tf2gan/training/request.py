@@ -50,6 +50,8 @@ def method_and_preset(model, preset=None, run=None) -> tuple:
     it. Raises UserError for unknown names and for contradictions.
     """
     of_run = dict.fromkeys(("model", "preset")) if run is None else run.record
+    # Of a file they may be anything that JSON has.
+    model, preset = (value if value is None or isinstance(value, str) else str(value) for value in (model, preset))
     typed = model
     if typed is None and run is None:
         raise UserError(f"--model is needed: possible: {', '.join(GANS.names())}")
