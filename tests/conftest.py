@@ -56,6 +56,6 @@ def pytest_collection_modifyitems(config, items):
     typed = [argument for argument in config.invocation_params.args if "::" in str(argument)]
     if config.getoption("--all") or typed:  # a test that is named is run
         return
-    left = [item for item in items if tiers.reason(item.nodeid)]
+    left = [item for item in items if tiers.reason(item)]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in set(left)]

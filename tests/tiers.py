@@ -1,38 +1,63 @@
 """Which tests `make test` leaves to `make test-all`, and why. Whatever is not listed here is in both."""
 import fnmatch
 
-# {pattern of the part of a test's id after tests/: why it is not among the quick ones}
+# {fixture: why the tests that use it are not among the quick ones}
+FIXTURES = {"pairs": "several workers, each a process; what a worker computes is tested in process"}
+# {pattern of the part of a test's id after tests/, in which [ is typed as ?: why}
 FULL_ONLY = {
-    # Processes. test_protocols.py has each of these protocols once, in process, on a GAN of one variable.
+    # Processes. training/test_protocols.py has each of these protocols once, in process, on a GAN of one variable.
     "training/test_resume.py*": "CycleGAN is killed in each kind of write, held, interrupted: a dozen processes",
     "training/test_noise_resume.py*": "each preset from latents is killed and resumed through the tool",
-    "training/test_cluster.py*two_workers*": "several workers, each a process",
-    "training/test_cluster.py*worker*": "several workers, each a process",
-    "training/test_early_stopping.py*kill_9*": "processes that are killed",
+    "training/test_resume_refused.py*": "a run as a process, of which each file is damaged in turn",
+    "training/test_early_stopping.py*kill*": "kills between each two writes, and processes that are killed",
+    "training/test_early_stopping.py*test_an_older_run*": "three trainings",
     "training/test_divergence.py*": "processes",
     "cli/test_train_tool.py*": "tools/train.py as processes, and a whole CycleGAN",
     "cli/test_noise_tool.py*": "every preset from latents through the tool",
-    "cli/test_command.py*records*": "a training as a process",
+    "cli/test_evaluate_tool.py*": "runs that are trained, evaluated and exported through the tools",
+    "cli/test_classify_tool.py*": "the same of classifiers",
+    "cli/test_command.py*recorded*": "a training as a process",
     "test_readme.py*trains_and_resumes*": "a method of the README, trained and resumed",
     "api/test_docs.py*runs*": "every block of a page of documentation",
     "api/test_docs.py*example*": "a whole example",
+    "models/test_generation.py*plain_tensorflow*": "a process without the package",
+    "models/test_classification.py*plain_tensorflow*": "a process without the package",
     "export/test_two_stacks.py*": "another environment, each call a process",
     "report/test_report_browser.py*": "a browser",
     "benchmarks/*": "the benchmark: each contestant a process",
-    # Every method. One of each kind stays.
-    "*test_replicas_make_the_same_update*": "each method traced twice; test_protocols.py and test_image_pool.py have two replicas",
-    "gans/test_noise_choices.py*test_every_loss_with_every_penalty?cgan*": "the same with labels",
+    # Every method, every combination. One of each kind stays.
+    "*test_replicas_make_the_same_update*": "each method traced twice; test_protocols.py and test_image_pool.py have two",
+    "gans/test_progressive.py*one_and_two_replicas*": "the same over all levels",
+    "gans/test_progressive.py*each_level_is_compiled_once*": "five graphs",
+    "gans/test_progressive.py*figures_in_training*": "an evaluation at each level",
+    "gans/test_noise_choices.py*every_loss_with_every_penalty?cgan*": "the same with labels",
+    "gans/test_noise_choices.py*every_loss_with_every_penalty?gan-[mlwh]*": "two losses of six stay",
     "gans/test_noise_choices.py*test_every_preset_makes_a_step*": "every preset in both precisions",
     "training/test_precision.py*": "every network in bfloat16",
+    "gans/test_latent_gan.py*gradient_clip?cgan*": "the same with labels",
     "gans/test_semi_supervised.py*averages_of_their_own_decay*": "three networks, traced twice",
     "gans/test_semi_supervised.py*depends_on_nothing_of_the_gan*": "four trainings",
-    "gans/test_cyclegan.py*test_a_step_computes_nothing_twice*_weight*": "one case of four stays",
+    "gans/test_semi_supervised.py*two_gradients?3.0*": "another weight of the same sum",
+    "gans/test_semi_supervised.py*variables_only?separate*": "one of the two ways of updating stays",
+    "gans/test_semi_supervised.py*follow_the_epochs*": "test_schedules' tables on a whole GAN",
+    "gans/test_semi_supervised.py*pretraining*": "test_latent_gan.py has pretraining",
+    "gans/test_cyclegan.py*computes_nothing_twice*_weight*": "one case of four stays",
     "gans/test_cyclegan.py*number_of_residual_blocks*": "large networks",
+    "evaluation/test_translated.py*": "CycleGANs, of which every metric is computed anew",
+    "evaluation/test_generated.py*?cgan?": "the same with labels",
+    "evaluation/test_generated.py*read_once_for_all*": "four evaluations",
+    "evaluation/test_generated.py*export_has*": "an export, evaluated like its run",
+    "evaluation/test_classified.py*a_training*": "trainings that watch their accuracy",
+    "api/test_train.py*test_labels?labels[12]*": "one form of labels of three stays",
+    "api/test_train.py*two_kinds*": "a CycleGAN, used in every way",
     "metrics/test_sliced_wasserstein.py*released_code*": "minutes of patches",
 }
 
 
-def reason(nodeid):
+def reason(item):
     """Why a test is not among the quick ones; None for one that is."""
-    name = nodeid.split("tests/", 1)[-1]
-    return next((why for pattern, why in FULL_ONLY.items() if fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))), None)
+    for name, why in FIXTURES.items():
+        if name in item.fixturenames:
+            return why
+    name = item.nodeid.split("tests/", 1)[-1]
+    return next((why for pattern, why in FULL_ONLY.items() if fnmatch.fnmatchcase(name, pattern)), None)
