@@ -206,7 +206,7 @@ def test_computed_kernels_are_rounded_once(mixed, make_layer):
 
 @pytest.mark.parametrize("make_layer", [
     lambda: layers.Dense(3), lambda: layers.Conv2DTranspose(3, 3, 2, padding="same"), lambda: UpsamplingConv2D(3, 3),
-    lambda: UpsamplingConv2D(3, 4), lambda: tf.keras.layers.Conv2D(3, 3, padding="same"),
+    lambda: UpsamplingConv2D(3, 4), lambda: layers.Conv2D(3, 3, padding="same"),
     lambda: layers.Equalized(3, 3), lambda: layers.WeightNormalized(3, 3)],
     ids=["dense", "transposed", "upsampling3", "upsampling4", "convolution", "equalized", "weight-normalized"])
 def test_gradient_of_a_bias(mixed, make_layer):

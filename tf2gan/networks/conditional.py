@@ -3,7 +3,7 @@ import tensorflow as tf
 
 from tf2gan.core.seeds import fold
 from tf2gan.networks.dcgan import norm_layers
-from tf2gan.networks.layers import Conv2DTranspose, Dense, Dropout, batch_normalization
+from tf2gan.networks.layers import Conv2D, Conv2DTranspose, Dense, Dropout, batch_normalization
 
 SLOPE = 0.01
 
@@ -59,7 +59,7 @@ class ConditionalDiscriminator(tf.keras.Model):
         height, width = image_shape[:2]
         self.embedding = tf.keras.layers.Embedding(num_classes, height * width, name="embedding")
         self.to_plane = tf.keras.layers.Reshape([height, width, 1], name="to_plane")
-        self.convolutions = [tf.keras.layers.Conv2D(width, 3, 2, padding="same", name=f"conv_{i}")
+        self.convolutions = [Conv2D(width, 3, 2, padding="same", name=f"conv_{i}")
                              for i, width in enumerate((filters, filters, 2 * filters))]
         self.norms = norm_layers(normalization, 0.99, self.normalized)
         self.leaky_relu = tf.keras.layers.LeakyReLU(SLOPE, name="leaky_relu")

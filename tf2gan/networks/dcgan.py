@@ -4,7 +4,7 @@ import math
 import tensorflow as tf
 
 from tf2gan.core.seeds import fold
-from tf2gan.networks.layers import Dense, Dropout, WeightNormalized, batch_normalization, layer_normalization
+from tf2gan.networks.layers import Conv2D, Dense, Dropout, WeightNormalized, batch_normalization, layer_normalization
 from tf2gan.networks.upsampling import UpsamplingConv2D
 
 MOMENTUM = 0.8  # of the moving statistics of batch normalization
@@ -23,7 +23,7 @@ def num_doublings(size, start, least):
 
 def convolution(kind):
     """The class of convolutions to use: with weight normalization if `kind` is "weight"."""
-    return WeightNormalized if kind == "weight" else tf.keras.layers.Conv2D
+    return WeightNormalized if kind == "weight" else Conv2D
 
 
 def norm_layers(kind, momentum, positions):
@@ -80,7 +80,7 @@ class StridedDiscriminator(tf.keras.Model):
     def __init__(self, filters=32, slope=0.2, dropout=0.25, normalization="batch", name="discriminator"):
         super().__init__(name=name, dtype="float32")
         self.convolutions = [
-            tf.keras.layers.Conv2D(filters * 2 ** i, 3, stride, padding="same", name=f"conv_{i}")
+            Conv2D(filters * 2 ** i, 3, stride, padding="same", name=f"conv_{i}")
             for i, stride in enumerate((2, 2, 2, 1))]
         self.leaky_relu = tf.keras.layers.LeakyReLU(slope, dtype="float32", name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")

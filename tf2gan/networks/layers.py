@@ -83,8 +83,8 @@ def shifted(images, most, offsets):
 
 # Keras's layers with another way to add the bias. On a CPU, the bias gradient of Keras's op is summed in bfloat16 if
 # its inputs are bfloat16. Soon no further number is large enough to change the sum: for large feature maps it is 99 %
-# too small. The gradient of a plain addition is right to the last bit, and as fast. Keras's own Conv2D is right too:
-# oneDNN computes this sum together with the kernel's gradient.
+# too small. The gradient of a plain addition is right to the last bit, and as fast. For Keras's own Conv2D it depends
+# on the CPU: with AVX-512 oneDNN computes this sum together with the kernel's gradient, without it is as wrong.
 
 class Dense(tf.keras.layers.Dense):
     """Keras's Dense: [batch, num_inputs] -> [batch, num_outputs]."""
@@ -93,12 +93,19 @@ class Dense(tf.keras.layers.Dense):
         return self.activation(tf.matmul(inputs, self.kernel) + self.bias)
 
 
-class Conv2D(tf.keras.layers.Conv2D):
+class AddingConv2D(tf.keras.layers.Conv2D):
     """Keras's Conv2D, for subclasses with another `convolution_op`."""
 
     def call(self, inputs):
         outputs = self.convolution_op(inputs, self.kernel)
         return self.activation(outputs + self.bias if self.use_bias else outputs)
+
+
+class Conv2D(AddingConv2D):
+    """Keras's Conv2D: in float32 to the last bit."""
+
+    def call(self, inputs):
+        return tf.keras.layers.Conv2D.call(self, inputs) if self.compute_dtype == "float32" else super().call(inputs)
 
 
 class Conv2DTranspose(tf.keras.layers.Conv2DTranspose):

@@ -2,7 +2,7 @@
 import tensorflow as tf
 
 from tf2gan.core.seeds import fold
-from tf2gan.networks.layers import Dropout, instance_normalization
+from tf2gan.networks.layers import Conv2D, Dropout, instance_normalization
 from tf2gan.networks.upsampling import UpsamplingConv2D
 
 WEIGHTS_STDDEV = 0.02  # "Weights are initialized from a Gaussian distribution N(0, 0.02)", Zhu et al. 2017, sec. 7.1
@@ -11,7 +11,7 @@ WEIGHTS_STDDEV = 0.02  # "Weights are initialized from a Gaussian distribution N
 def convolution(filters, size, stride=1, **kwargs):
     """A convolution with the CycleGAN paper's initial weights; `same` padding unless told otherwise."""
     kwargs.setdefault("padding", "same")
-    return tf.keras.layers.Conv2D(filters, size, stride, kernel_initializer=initial_weights(), **kwargs)
+    return Conv2D(filters, size, stride, kernel_initializer=initial_weights(), **kwargs)
 
 
 def initial_weights():

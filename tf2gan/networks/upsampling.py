@@ -1,7 +1,7 @@
 """Nearest-neighbour upsampling and a convolution in one layer."""
 import tensorflow as tf
 
-from tf2gan.networks.layers import Conv2D
+from tf2gan.networks.layers import AddingConv2D
 
 LEAST_PIXELS = 256  # in a batch of inputs; with fewer, summing the weights costs as much as it saves
 
@@ -12,7 +12,7 @@ _SUMS_OF_4 = (([1, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]),  # [even or odd output
               ([0, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]))
 
 
-class UpsamplingConv2D(Conv2D):
+class UpsamplingConv2D(AddingConv2D):
     """UpSampling2D by nearest neighbours and a 3x3 or 4x4 `same` convolution, in one layer.
 
     [batch, height, width, channels] -> [batch, 2 * height, 2 * width, num_outputs]. Its weights are those of the
