@@ -160,6 +160,17 @@ def test_pools_hold_the_fakes(make):
     assert int(gan.pool_y.count_of_replicas[0]) == 2
 
 
+def test_a_checkpoint_holds_the_pools(make, tmp_path):
+    gan, other = make(optimizer="sgd"), make(optimizer="sgd")
+    gan.train_step(BATCH)
+    path = tf.train.Checkpoint(gan=gan).write(str(tmp_path / "checkpoint"))
+    tf.train.Checkpoint(gan=other).read(path).assert_consumed()
+    for pool, restored in ((gan.pool_x, other.pool_x), (gan.pool_y, other.pool_y)):
+        assert np.any(pool.images_of_replicas[0].numpy())
+        np.testing.assert_array_equal(restored.images_of_replicas[0], pool.images_of_replicas[0])
+        assert int(restored.count_of_replicas[0]) == int(pool.count_of_replicas[0]) == 2
+
+
 def test_dice_differ_by_purpose_and_clock(make):
     gan = make()
     first, other = gan.seed_for("pool_x").numpy(), gan.seed_for("pool_y").numpy()
