@@ -135,6 +135,14 @@ def test_exports_give_the_images_of_the_gans_in_plain_tensorflow(gans, exports, 
         assert tf.io.decode_png((tmp_path / f"{name}.png").read_bytes()).shape == gan.image_shape
 
 
+def test_what_an_export_clips_keeps_its_gradient():
+    images = tf.Variable([-0.5, 0.0, 0.25, 1.0, 1.5])
+    with tf.GradientTape() as tape:
+        clipped = generation.clipped(images)
+    np.testing.assert_array_equal(clipped, [0, 0, 0.25, 1, 1])
+    np.testing.assert_array_equal(tape.gradient(clipped, images), np.ones(5))
+
+
 @pytest.mark.parametrize("name", MAKERS)
 def test_files_are_the_images_rounded(gans, signatures, name):
     gan = gans[name]
