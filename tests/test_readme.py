@@ -16,9 +16,9 @@ from tf2gan.runs.restore import load_gan
 
 @pytest.fixture
 def method(root, tmp_path, monkeypatch):
-    """The class of the block that begins with its file's name, registered for as long as the test takes; as a module of
+    """The class of the block that begins with its file's name, which registers itself, for as long as the test takes; as a module of
     a file, since AutoGraph needs source."""
-    blocks = re.findall(r"^```python\n(# tf2gan/gans/(\w+)\.py\n.*?)^```$", (root / "README.md").read_text("utf-8"),
+    blocks = re.findall(r"^```python\n(# (\w+)\.py\n.*?)^```$", (root / "README.md").read_text("utf-8"),
                         re.MULTILINE | re.DOTALL)
     assert len(blocks) == 1
     (code, name), = blocks
@@ -34,7 +34,7 @@ def method(root, tmp_path, monkeypatch):
              and value.__module__ == spec.name]
     assert len(found) == 1
     model = next(iter(found[0].presets))
-    GANS.register(model, found[0])
+    assert GANS[model] is found[0], "its last line registers it"
     yield found[0]
     GANS.unregister(model)
 
