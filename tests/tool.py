@@ -15,10 +15,12 @@ import types
 import unittest.mock
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from PIL import Image
 
 from tf2gan.cli.parser import run_tool
+from tf2gan.core.errors import UserError
 from tf2gan.training.reporter import Reporter
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -257,6 +259,16 @@ def contents(folder):
     """{path: digest} of all files, hidden ones too, to see that nothing has changed."""
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted([folder, *folder.rglob("*")]) if path.is_file()}
+
+
+def refusal(call, *arguments):
+    """The one line with which `call` refuses `arguments`; the current folder has to be left as it was."""
+    before = contents(pathlib.Path.cwd())
+    with pytest.raises(UserError) as caught:
+        call(*arguments)
+    assert "\n" not in str(caught.value)
+    assert contents(pathlib.Path.cwd()) == before
+    return str(caught.value)
 
 
 def assert_same_end(run_dir, expected_dir):
