@@ -180,7 +180,7 @@ def make_cyclegan_run(folder, data, **changes):
               "options": dataclasses.asdict(Options()),
               "data": {name: split.num_examples for name, split in splits.items()},
               "fingerprints": {name: split.fingerprint for name, split in splits.items()}, "command": "tools/train.py"}
-    run_folder.create(pathlib.Path(folder), record).save(gan, {"step": 7, "replicas": 1})
+    tool.made_run(pathlib.Path(folder), record).save(gan, {"step": 7, "replicas": 1})
     return folder
 
 

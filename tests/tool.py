@@ -21,6 +21,7 @@ from PIL import Image
 
 from tf2gan.cli.parser import run_tool
 from tf2gan.core.errors import UserError
+from tf2gan.runs import run_folder
 from tf2gan.training.reporter import Reporter
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -157,12 +158,22 @@ def run_here_until(step, *args):
         if reached >= step:
             raise Killed
 
-    with unittest.mock.patch.object(Reporter, "advance", advance):
+    # Nothing is cleaned up either.
+    keep = unittest.mock.patch.object(run_folder, "_remove_remains", lambda path: None)
+    with unittest.mock.patch.object(Reporter, "advance", advance), keep:
         try:
             process = run_here(*args)
         except Killed:
             return
     raise AssertionError(f"ended before step {step}: {process}")
+
+
+def made_run(path, record):
+    """A run folder that no training has made: a run_folder.Run with `record` as config.json."""
+    path = pathlib.Path(path)
+    path.mkdir(parents=True)
+    (path / "config.json").write_text(json.dumps(record))
+    return run_folder.Run(path)
 
 
 def main(name):

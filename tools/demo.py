@@ -5,8 +5,10 @@ import shlex
 import subprocess
 import sys
 
+import tf2gan
 from tf2gan.cli.parser import run_tool
 from tf2gan.core import images
+from tf2gan.core.errors import UserError
 from tf2gan.data import load
 
 DATASET = "synthetic_apple2orange/128"
@@ -16,6 +18,16 @@ NUM_HELD_OUT = 12  # of each fruit
 
 
 def main():
+    arguments = sys.argv[1:]
+    if arguments in (["-h"], ["--help"]):
+        print(f"usage: demo.py\n\n{__doc__}\nWrites to demo/NNN, the next free number; takes 3 to 10 minutes and no "
+              "options.")
+        return
+    if arguments == ["--version"]:
+        print(f"tf2gan {tf2gan.__version__}")
+        return
+    if arguments:
+        raise UserError(f"unknown argument {arguments[0]}: it takes none; --help says what it does")
     folder = next(path for path in (pathlib.Path("demo", f"{number:03d}") for number in range(1, 1000))
                   if not path.exists())
     tool("train", "--model", "cyclegan", "--dataset", DATASET, "--image-size", IMAGE_SIZE, "--steps", STEPS,

@@ -236,7 +236,8 @@ def run(place, monkeypatch):
     ("--model gan-deep", "gan-deep gan-smooth"),
     ("--model dcgan", "dcgan gan"),
     ("--preset gan", "gan gan-smooth"),
-    ("--dataset wide", "--dataset wide flat"),
+    ("--dataset wide", "the data have changed"),
+    ("--dataset synthetic_digits", "--dataset synthetic_digits contradicts flat"),
 ])
 def test_a_resume_changes_nothing_that_the_numbers_depend_on(place, run, flags, words):
     line = refused(place, f"--resume {run} --steps 3 {flags}")
@@ -273,8 +274,10 @@ def diverged(tmp_path_factory):
 def test_divergence_is_one_line_that_names_the_first_quantity_and_the_last_good_checkpoint(diverged):
     folder, process = diverged
     assert process.returncode == 1 and process.stdout == ""
-    first, *lines, last = process.stderr.splitlines()
-    assert first == f"run folder: {folder}" and lines and all(line.startswith("step ") for line in lines)
+    *before, first = process.stderr.partition(f"run folder: {folder}\n")[::2]
+    *lines, last = first.splitlines()
+    assert [line.split(":")[0] for line in before[0].splitlines()] == ["data", "training"]
+    assert lines and all(line.startswith("step ") for line in lines)
     # The losses are finite still, but the squares of their gradients, which Adam keeps, are not.
     found = re.fullmatch(r"train\.py: training diverged: (\S+) is no longer finite at step (\d+), image \d+; "
                          r"the last good checkpoint is (\S+)", last)

@@ -98,8 +98,7 @@ def cells(path, rows, columns, size=60, gap=2):
 def test_a_grid_of_a_conditional_model_has_a_row_a_class(made, sample, sampler):
     out, err = sample("--run", made.cgan, "--output", "deep/grid.png")
     assert out == "16 images written to deep/grid.png\n"
-    assert err.splitlines()[0] == "generating: 0 of 16 images"
-    assert err.splitlines()[-1] == "generating: 16 of 16 images"
+    assert err == "", "work of a moment needs no lines of progress"
     latents = sampler["cgan"].latents(8, 0)
     expected = np.stack([sampler["cgan"].images(latents, [label] * 8) for label in (0, 1)])
     np.testing.assert_array_equal(cells("deep/grid.png", 2, 8), images.enlarged(expected))

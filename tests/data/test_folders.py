@@ -165,13 +165,14 @@ def test_a_flat_folder_is_train_without_classes(tmp_path):
     assert relative(tmp_path, folders.image_splits(tmp_path, ("train",))) == ({"train": ["a.jpg", "b.png"]}, None, {})
 
 
-def test_sub_folders_are_classes_in_the_order_of_code_points(tmp_path):
-    place(tmp_path, "dog/x.png", "10/x.png", "9/deep/er/y.png", "9/x.png", "Cat/x.png")
+def test_sub_folders_are_classes_in_natural_order(tmp_path):
+    place(tmp_path, "dog/x.png", "dog10/x.png", "dog2/x.png", "10/x.png", "9/deep/er/y.png", "9/x.png", "Cat/x.png")
     (tmp_path / "empty").mkdir()
     paths, class_names, labels = relative(tmp_path, folders.image_splits(os.fspath(tmp_path), ("train",)))
-    assert class_names == ("10", "9", "Cat", "dog")
-    assert paths == {"train": ["10/x.png", "9/deep/er/y.png", "9/x.png", "Cat/x.png", "dog/x.png"]}
-    assert labels == dict(zip(paths["train"], [0, 1, 1, 2, 3]))
+    assert class_names == ("9", "10", "Cat", "dog", "dog2", "dog10")
+    assert paths == {"train": ["10/x.png", "9/deep/er/y.png", "9/x.png", "Cat/x.png", "dog/x.png", "dog10/x.png",
+                               "dog2/x.png"]}
+    assert labels == dict(zip(paths["train"], [1, 0, 0, 2, 3, 5, 4]))
 
 
 def test_a_single_sub_folder_is_a_single_class(tmp_path):
@@ -290,7 +291,7 @@ def test_an_error_in_progress_ends_the_work(unpaired):
 def test_check_of_good_images_changes_nothing(unpaired):
     splits = folders.unpaired_splits(unpaired)
     calls = []
-    readable, skipped, shapes = folders.check(splits, progress=lambda: calls.append(1))
+    readable, skipped, shapes, _ = folders.check(splits, progress=lambda: calls.append(1))
     assert (readable, skipped, len(calls)) == (splits, [], 12)
     assert shapes == {name: (4, 5, 1) for name in splits}
 
@@ -328,7 +329,7 @@ def test_check_names_every_unreadable_file(unpaired):
 def test_check_skips_when_told_to(unpaired):
     bad = spoil(unpaired)
     splits = folders.unpaired_splits(unpaired)
-    readable, skipped, _ = folders.check(splits, skip_unreadable=True)
+    readable, skipped, *_ = folders.check(splits, skip_unreadable=True)
     assert list(readable) == list(splits)
     assert readable["trainA"] == [unpaired / "trainA" / "1.png"] and readable["trainB"] == splits["trainB"]
     assert [path for path, _ in skipped] == bad and skipped[0][1] == "the file is empty"

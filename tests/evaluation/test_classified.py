@@ -304,7 +304,7 @@ def test_models_that_do_not_classify(tmp_path_factory, data):
 @pytest.mark.parametrize("change, words", [
     (lambda split: {"class_names": None}, "shades has no labels"),
     (lambda split: {"class_names": split.class_names[:2]}, "shades has 2 classes, the model tells 3 apart"),
-    (lambda split: {"class_names": ("dark", "light", "grey")}, "class 1 of shades is 'light', of the model it is 'gr"),
+    (lambda split: {"class_names": ("dark", "black", "light")}, "class 1 of shades is 'black', of the model it is 'gr"),
     (lambda split: {"records": relabelled(split, -1)}, "8 of 22 images of shades test have no label"),
     (lambda split: {"records": relabelled(split, 3)}, "has the label 3; possible: 0 to 2, or -1 for none")])
 def test_labels_that_do_not_fit(trained, monkeypatch, change, words):

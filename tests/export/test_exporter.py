@@ -415,6 +415,9 @@ def test_a_lacking_signature_is_named_with_those_there_are(version, tmp_path):
 
 def test_the_tool_exports_a_run_and_prints_path_and_signatures(gan, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(restore, "load_gan", lambda path, checkpoint: (gan, {**RECORD, "model": path}))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "x").mkdir(parents=True)
+    (tmp_path / "runs" / "x" / "config.json").write_text(json.dumps({**RECORD, "model": "x", "options": {}, "data": {}}))
     output = tmp_path / "fruit"
     tool.main(["--run", "runs/x", "--output", str(output), "--version", "7"])
     printed = capsys.readouterr().out.splitlines()

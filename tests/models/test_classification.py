@@ -20,7 +20,7 @@ from tf2gan.export import exporter
 from tf2gan.gans import dcgan
 from tf2gan.gans.semi_supervised import SGAN, Config
 from tf2gan.metrics.accuracy import wilson_interval
-from tf2gan.models import classification, generation
+from tf2gan.models import classification, decoding, generation
 
 SHAPE = (16, 16, 3)  # of the images of `gan`
 NAMES = ["pear", "plum", "fig"]
@@ -238,7 +238,8 @@ def test_the_card_tells_classes_labels_and_use(version):
         "inputs": {"images": "float32 [batch, 16, 16, 3] in [0, 1]"},
         "outputs": {"probabilities": "float32 [batch, 3], of the classes",
                     "labels": "int64 [batch], from 0 to 2: the most probable class"}}
-    assert card["signatures"]["classify_bytes"]["inputs"] == {"image_bytes": "string [batch], the bytes of image files"}
+    assert card["signatures"]["classify_bytes"]["inputs"] == {
+        "image_bytes": f"string [batch], image files: {decoding.FORMATS}"}
     assert card["signatures"]["seed_bytes"]["outputs"] == {"image_bytes": "string [batch], the bytes of PNG files"}
     text = (version / "README.md").read_text()
     for part in ("# fruit, version 1", "Classifies images into 3 classes", "with 9 labels (those of label seed 0)",

@@ -309,9 +309,7 @@ def test_the_tool_translates_a_folder_and_says_so_in_few_lines(tmp_path, tool):
         write(tmp_path / "in" / f"{index:02}.png", (3, 3))
     out, err = tool("--input", tmp_path / "in", "--output", tmp_path / "out")
     assert out == f"25 images written to {tmp_path / 'out'}\n"
-    lines = [line for line in err.splitlines() if line.startswith("translating")]
-    assert lines[0] == "translating: 0 of 25 images" and lines[-1] == "translating: 25 of 25 images"
-    assert len(lines) == 11
+    assert err == "", "work of a moment needs no lines of progress"
     assert "25 of 25 output files exist" in refusal(tool, "--input", tmp_path / "in", "--output", tmp_path / "out")
     tool("--input", tmp_path / "in", "--output", tmp_path / "out", "--overwrite")
 

@@ -18,7 +18,6 @@ from tf2gan.core.errors import UserError
 from tf2gan.gans import cyclegan
 from tf2gan.models import generation
 from tf2gan.report import page as report_page
-from tf2gan.runs import run_folder
 from tf2gan.runs.restore import load_gan
 from tf2gan.training.options import Options
 
@@ -75,7 +74,7 @@ def made(tmp_path_factory, tiny_config):
             "--steps", "6", "--log-every", "1", "--sample-every", "1", "--num-samples", "2")
     assert done.returncode == 0, done.stderr
     config = tiny_config(dataset="/secret/place/fruit")
-    run = run_folder.create(place / "cyclegan", {
+    run = tool.made_run(place / "cyclegan", {
         "model": "cyclegan", "preset": "default", "config": dataclasses.asdict(config), "total_images": 30,
         "options": dataclasses.asdict(Options()), "data": {"trainA": 6, "trainB": 7}})
     run.save(cyclegan.CycleGAN(config, 30), {"replicas": 1})

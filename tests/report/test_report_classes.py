@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import tool
 from test_report import Parsed
 
 from tf2gan.core.errors import UserError
@@ -11,7 +12,6 @@ from tf2gan.gans.conditional import CGAN
 from tf2gan.gans.semi_supervised import SGAN
 from tf2gan.metrics.classifier import label_agreement
 from tf2gan.report import page as report_page
-from tf2gan.runs import run_folder
 from tf2gan.training.options import Options
 
 NAMES = ("<i>zero", "a white dog", "2")
@@ -36,7 +36,7 @@ def made(tmp_path):
     """A function that makes a run without any training, and what an evaluation of it wrote; its page."""
     def page(gan_class, config, evaluation=None):
         name = gan_class.__name__.lower()
-        folder = run_folder.create(tmp_path / "run", {
+        folder = tool.made_run(tmp_path / "run", {
             "model": name, "preset": None, "config": dataclasses.asdict(config), "total_images": 4,
             "options": dataclasses.asdict(Options()), "data": {"train": 20}})
         if evaluation is not None:

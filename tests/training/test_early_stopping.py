@@ -157,7 +157,7 @@ def test_evaluating_does_not_change_training(tmp_path, data, monkeypatch, script
             return [Figure("fid", NAME, values[-1])]
 
         assert record["data"] == {"train": 11}
-        assert options.evaluate_num == 7 and show_progress is False
+        assert options.evaluate_num == 7 and show_progress is True
         return evaluate
 
     monkeypatch.setattr(during_training, "make", make)
@@ -208,7 +208,7 @@ def test_an_evaluation_does_not_slow_training_down(tmp_path, monkeypatch, termin
     shown = io.StringIO()
     shown.isatty = lambda: terminal
     monkeypatch.setattr(sys, "stderr", shown)
-    run = run_folder.create(tmp_path / "run", {"model": "gan", "config": {}, "options": {}, "data": {}})
+    run = tool.made_run(tmp_path / "run", {"model": "gan", "config": {}, "options": {}, "data": {}})
     reporter = Reporter(run, 0, 100, 100)
     reporter.evaluated(5, 5, 0.5, [Figure("swd_28", "full", 123.456), Figure("shares", "s", 0.01234)], None, 100.0)
     reporter.log(20, 20, 2.0, {"loss": 1.0})

@@ -9,7 +9,6 @@ import pytest
 import tool
 
 from tf2gan.core import progress
-from tf2gan.runs import run_folder
 from tf2gan.training import reporter as reporting
 from tf2gan.training.reporter import Reporter, confusion_matrix
 
@@ -20,7 +19,7 @@ CRITIC = {"discriminator_loss": -3.0, "penalty": 0.125, "critic_distance": 2.5, 
 
 @pytest.fixture
 def run(tmp_path):
-    return run_folder.create(tmp_path / "run", {"model": "gan", "config": {}, "options": {}, "data": {}})
+    return tool.made_run(tmp_path / "run", {"model": "gan", "config": {}, "options": {}, "data": {}})
 
 
 @pytest.fixture
@@ -107,21 +106,53 @@ def test_without_accuracies_there_is_no_confusion_matrix(logs):
 
 # What a tool has done
 
-@pytest.mark.parametrize("total, step, expected", [
-    (20, 1, range(0, 21, 2)), (100, 32, [0, 32, 64, 96, 100]), (1000, 7, None), (3, 1, [0, 1, 2, 3]), (5, 5, [0, 5])])
-def test_without_a_terminal_there_is_a_line_at_the_start_and_at_each_tenth(capsys, total, step, expected):
-    with progress.Counter("drawing", total) as counter:
-        assert capsys.readouterr() == ("", f"drawing: 0 of {total} images\n")
-        found = [0]
-        for start in range(0, total, step):
-            counter(min(step, total - start))
-            lines = capsys.readouterr().err.splitlines()
-            if lines:
-                assert lines == [f"drawing: {counter.done} of {total} images"]
-                found.append(counter.done)
-    if expected is None:  # the first multiples of the step from each tenth on
-        expected = [0, *(min(-(-tenth * total // 10 // step) * step, total) for tenth in range(1, 11))]
-    assert found == list(expected)
+@pytest.fixture
+def clock(monkeypatch):
+    """Function that moves the clock of progress lines on by some seconds."""
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+
+    def wait(seconds):
+        now[0] += seconds
+
+    return wait
+
+
+def test_without_a_terminal_there_is_a_line_every_ten_seconds_and_at_the_end(capsys, clock):
+    lines = []
+    with progress.Counter("drawing", 100) as counter:
+        for _ in range(50):  # 4 seconds each
+            clock(4.0)
+            counter(2)
+            lines += capsys.readouterr().err.splitlines()
+    assert lines[0] == "drawing: 6 of 100 images, 3 min left" and lines[-1] == "drawing: 100 of 100 images"
+    assert [int(line.split()[1]) for line in lines] == [*range(6, 100, 6), 100]
+
+
+def test_short_work_is_silent(capsys, clock):
+    with progress.Counter("drawing", 4) as counter:
+        for _ in range(4):
+            clock(2.0)
+            counter()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_log_lines_are_not_shown_more_often_than_every_ten_seconds(run, capsys, clock):
+    reporter = Reporter(run, 0, 40, 10)
+    for step in range(1, 11):
+        clock(3.0)
+        reporter.log(step, 4 * step, 0.5, GUESSING)
+    reporter.close()
+    shown = [int(line.split()[1].split("/")[0]) for line in capsys.readouterr().err.splitlines()]
+    assert shown == [1, 5, 9, 10]
+    assert len((run.path / "metrics.jsonl").read_text().splitlines()) == 10
+
+
+@pytest.mark.parametrize("seconds, expected", [
+    (4.4, "4 s"), (89, "89 s"), (91, "2 min"), (89 * 60, "89 min"), (90 * 60, "1 h 30 min"), (3 * 3600, "3 h"),
+    (47.4 * 3600, "47 h"), (72 * 3600, "3 days")])
+def test_a_span_of_time(seconds, expected):
+    assert progress.duration(seconds) == expected
 
 
 def test_on_a_terminal_there_is_a_bar_and_no_lines(monkeypatch, capsys):

@@ -16,7 +16,6 @@ import pytest
 import tensorflow as tf
 import tool
 
-from tf2gan.runs import run_folder
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +91,7 @@ def test_killed_while_old_checkpoints_are_removed(tmp_path, monkeypatch):
         next(pathlib.Path(path).glob("state.data*")).unlink()
         raise Kill
 
-    run = run_folder.create(tmp_path / "run", {"model": "small", "config": {}, "options": {}, "data": {}})
+    run = tool.made_run(tmp_path / "run", {"model": "small", "config": {}, "options": {}, "data": {}})
     gan = Small()
     for images in (1, 2, 3):
         gan.images_seen.assign(images)

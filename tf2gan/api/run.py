@@ -16,7 +16,7 @@ from tf2gan.evaluation.evaluate import evaluate_run
 from tf2gan.export import exporter
 from tf2gan.gans import GANS
 from tf2gan.report import page
-from tf2gan.runs.record import LENGTHS
+from tf2gan.runs.record import LENGTHS, check_outside_data
 from tf2gan.runs.restore import load_gan
 from tf2gan.runs.run_folder import Run as RunFolder
 from tf2gan.training import request
@@ -116,12 +116,13 @@ class Run:
         against = against if against is None or isinstance(against, str) else dataset_name(against)
         result = evaluate_run(self.path, settings, against, split, data_dir, str(checkpoint), weights, nearest,
                               networks_given(**self._networks))
-        results.write(result, RunFolder(self.path).evaluation_file)
+        results.store(result, RunFolder(self.path).evaluation_file)
         return Evaluation(result)
 
     def export(self, output, version=None, checkpoint="latest", data_license=None) -> pathlib.Path:
         """Writes a SavedModel to OUTPUT/VERSION, as tools/export.py does; returns that folder. Raises UserError."""
         exporter.check_target(output, version)
+        check_outside_data(self.record, output, "output")
         gan, record = load_gan(self.path, str(checkpoint), own=networks_given(**self._networks))
         return exporter.export(gan, output, version, {**record, "data_license": data_license})
 

@@ -3,6 +3,7 @@ import dataclasses
 import os
 import signal
 
+from tf2gan.core import terminal
 from tf2gan.data import memory
 from tf2gan.evaluation import during_training
 from tf2gan.networks import own
@@ -33,6 +34,7 @@ def started(request, networks, command, callbacks) -> job.Outcome:
     if outcome.signal == signal.SIGINT:
         raise KeyboardInterrupt(outcome.message)
     if outcome.signal is not None:
+        terminal.say(outcome.message)
         raise SystemExit(128 + outcome.signal)
     return outcome
 

@@ -4,7 +4,6 @@ If the images are in subfolders named after classes, it also prints the accuracy
 """
 import dataclasses
 import pathlib
-import sys
 from typing import Optional
 
 from tf2gan.cli.parser import Parser
@@ -34,7 +33,7 @@ def main(argv=None):
     options = parser.parse_args(argv).options
     _check(options)
 
-    from tf2gan.core import images, progress
+    from tf2gan.core import images, progress, terminal
     from tf2gan.data import folders
     from tf2gan.models import classification
     from tf2gan.runs.restore import load_gan  # --help needs no networks
@@ -52,9 +51,9 @@ def main(argv=None):
         classifier = classification.Classifier.from_gan(gan)
     if is_folder:
         with progress.Counter("reading", len(names)) as counter:
-            readable, skipped, _ = folders.check({options.input: list(names)}, options.skip_unreadable, counter)
+            readable, skipped, *_ = folders.check({options.input: list(names)}, options.skip_unreadable, counter)
         for path, reason in skipped:
-            print(f"skipped {path}: {reason}", file=sys.stderr)
+            terminal.say(f"skipped {path}: {reason}")
         names = {path: names[path] for path in readable[options.input]}
     with progress.Counter("classifying", len(names)) as counter:
         probabilities = classification.classify_files(classifier, names, counter)

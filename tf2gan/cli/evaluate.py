@@ -6,7 +6,8 @@ import re
 import sys
 from typing import List, Literal, Optional
 
-from tf2gan.cli.parser import Parser, normalized
+from tf2gan.cli.parser import Parser
+from tf2gan.core import files, terminal
 from tf2gan.core.errors import UserError
 
 
@@ -36,7 +37,7 @@ def main(argv=None):
     """Parses `argv`, evaluates, and prints the table and the protocol."""
     parser = Parser(description=__doc__)
     parser.add_arguments(Options, "options")
-    options = parser.parse_args(normalized(sys.argv[1:] if argv is None else argv)).options
+    options = parser.parse_args(sys.argv[1:] if argv is None else argv).options
     size = _checked(options)
 
     from tf2gan.evaluation import results  # --help needs no networks
@@ -53,14 +54,18 @@ def main(argv=None):
     else:
         result = evaluate_images(options.images, options.against, settings, size, options.split,
                                  options.data_dir, options.skip_unreadable, options.nearest)
-    if options.json:
-        results.write(result, options.json)
     if "summary" in result:
-        print(result["summary"]["table"])
-        return
-    print(result["table"])
-    print("\nprotocol:", *(f"  {name}: {value if isinstance(value, str) else json.dumps(value)}"
-                           for name, value in result["protocol"].items()), sep="\n")
+        terminal.tell(result["summary"]["table"])
+    else:
+        _tell(result)
+    if options.json:  # after the results are shown, which may have taken hours
+        results.write(result, options.json)
+
+
+def _tell(result):
+    terminal.tell(result["table"])
+    terminal.tell("\n".join(["\nprotocol:", *(f"  {name}: {value if isinstance(value, str) else json.dumps(value)}"
+                                              for name, value in result["protocol"].items())]))
 
 
 def _of_runs(options, settings):
@@ -74,10 +79,10 @@ def _of_runs(options, settings):
     for path in options.run:
         records.append(evaluate_run(path, settings, options.against, options.split, options.data_dir,
                                     options.checkpoint, options.weights, options.nearest))
-        # For the model card of an export, and the report.
-        results.write(records[-1], run_folder.Run(path).evaluation_file)
         if len(options.run) > 1:
-            print(f"{path}:\n{records[-1]['table']}\n", flush=True)
+            terminal.tell(f"{path}:\n{records[-1]['table']}\n")
+        # For the model card of an export, and the report.
+        results.store(records[-1], run_folder.Run(path).evaluation_file)
     if len(records) == 1:
         return records[0]
     return {"runs": [{"run": path, **record} for path, record in zip(options.run, records)],
@@ -105,8 +110,10 @@ def _checked(options):
         raise UserError(f"--json {options.json}: no such folder")
     if options.json and pathlib.Path(options.json).is_dir():
         raise UserError(f"--json {options.json}: is a folder; needed: a file's name")
-    if options.nearest is not None and not pathlib.Path(options.nearest).is_dir():
-        raise UserError(f"--nearest {options.nearest}: no such folder")
+    if options.json:
+        files.check_writable(pathlib.Path(options.json).absolute().parent)
+    if options.nearest is not None:
+        files.check_writable(options.nearest)
     if options.image_size is None:
         return None
     if not re.fullmatch(r"[1-9][0-9]*(x[1-9][0-9]*)?", options.image_size):

@@ -5,7 +5,7 @@ which tf2gan runs. Without options, the tool makes a closed walk through six see
 import pathlib
 import sys
 
-from tf2gan.cli.parser import Parser, normalized
+from tf2gan.cli.parser import Parser
 from tf2gan.core.errors import UserError
 from tf2gan.latent_space.walk_options import Options
 
@@ -16,7 +16,7 @@ def main(argv=None):
     """Parses `argv`, walks, and prints which files were written."""
     parser = Parser(description=__doc__.replace("MODULE", MODULE.name))
     parser.add_arguments(Options, "options")
-    options = parser.parse_args(normalized(sys.argv[1:] if argv is None else argv)).options
+    options = parser.parse_args(sys.argv[1:] if argv is None else argv).options
     options.check()
     if options.module is None and options.run is None and not MODULE.is_dir():
         raise UserError("give one of --module and --run: the generator that would be taken else comes with the "

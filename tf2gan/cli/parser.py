@@ -1,27 +1,63 @@
 """The command line of all tools: flags from dataclasses, one line for bad input, exit codes."""
 import argparse
+import io
+import os
 import re
 import sys
 
 import simple_parsing
 
 from tf2gan._version import __version__
-from tf2gan.core.errors import Failure, UserError, did_you_mean
+from tf2gan.core import terminal
+from tf2gan.core.errors import Failure, UserError, did_you_mean, flag
 
 _OFF = ("none", "off")
+# What other tools call an option of the same meaning.
+_OTHER_NAMES = {"--lr": "--learning-rate", "--bs": "--batch-size", "--batch": "--batch-size", "--size": "--image-size",
+                "--img-size": "--image-size", "--resolution": "--image-size", "--iterations": "--steps",
+                "--iters": "--steps", "--num-steps": "--steps", "--num-epochs": "--epochs", "--n-epochs": "--epochs",
+                "--gpus": "--replicas", "--num-gpus": "--replicas", "--outdir": "--run-dir",
+                "--output-dir": "--run-dir", "--logdir": "--run-dir", "--data": "--dataset", "--data-path": "--dataset",
+                "--flip": "--mirror", "--hflip": "--mirror", "--z-dim": "--latent-size", "--latent-dim": "--latent-size",
+                "--gp-weight": "--penalty-weight", "--beta1": "--beta-1", "--beta2": "--beta-2"}
+
+
+# Flags whose value is a name or a path, which may be "none" or "off"; without the flag there is none.
+_NAMES = {flag(name) for name in (
+    "against", "classifier", "config", "data_dir", "data_license", "dataset", "direction", "from_class", "images",
+    "input", "json", "label", "labels", "latents", "model", "module", "nearest", "output", "plugin", "preset", "project",
+    "resume", "run", "run_dir", "save_direction", "save_latents", "savedmodel", "split", "to_class")}
 
 
 def normalized(args) -> list:
-    """Turns `--flag none` and `--flag=off` into `--flag` alone, which simple_parsing reads as None if None is allowed.
+    """`args` as simple_parsing reads them as meant.
+
+    Turns `--flag none` and `--flag=off` into `--flag` alone, which it reads as None if None is allowed; `--label off`
+    is the name `off`. Expands `~` in `--flag=~/path`, which the shell leaves as it is. A name that begins with a dash
+    is joined to its flag.
     """
-    kept = []
-    for arg in args:
-        name, _, value = arg.partition("=")
-        if arg.startswith("--") and value.lower() in _OFF:
+    kept, waits = [], None  # the flag of _NAMES whose value comes next
+    for arg in map(_home, args):
+        name, equals, value = arg.partition("=")
+        if waits:
+            kept[-1] = f"{waits}={arg}" if arg.startswith("-") and not arg.startswith("--") else kept[-1]
+            kept += [] if kept[-1] != waits else [arg]
+            waits = None
+        elif name in _NAMES:
+            kept.append(arg)
+            waits = None if equals else name
+        elif arg.startswith("--") and value.lower() in _OFF:
             kept.append(name)
         elif arg.lower() not in _OFF or not kept or not kept[-1].startswith("--"):
             kept.append(arg)
     return kept
+
+
+def _home(arg):
+    name, equals, value = arg.partition("=")
+    if name.startswith("--") and equals and value.startswith("~"):
+        return f"{name}={os.path.expanduser(value)}"
+    return os.path.expanduser(arg) if arg.startswith("~") else arg
 
 
 class _OneLineAnOption(simple_parsing.SimpleHelpFormatter):
@@ -48,6 +84,10 @@ class Parser(simple_parsing.ArgumentParser):
         self.add_argument("--version", action="version", version=f"tf2gan {__version__}")
         if plugins:
             self.add_argument("--plugin", metavar="str", help="Python file that registers a method of your own")
+
+    def parse_known_args(self, args=None, *more, **kwargs):
+        """As argparse's, of `normalized` arguments; parse_args calls it."""
+        return super().parse_known_args(normalized(sys.argv[1:] if args is None else args), *more, **kwargs)
 
     def format_help(self):
         """One line per option: without brackets around optional values, and without the negation of flags."""
@@ -79,7 +119,8 @@ class Parser(simple_parsing.ArgumentParser):
         flags = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
         found = re.match(r"unrecognized arguments: (\S+)", message)
         if found:
-            hint = did_you_mean(found.group(1), flags, cutoff=0.6)
+            name = found.group(1).partition("=")[0]
+            hint = self._of_several(name, flags) or self._of_another(name) or did_you_mean(name, flags, cutoff=0.6)
             return f"unknown argument {found.group(1)}: {hint}--help lists what is possible"
         found = re.search(r"argument (\S+): invalid choice: '?([^']*?)'? \(choose from (.*)\)", message)
         if found:
@@ -87,6 +128,25 @@ class Parser(simple_parsing.ArgumentParser):
             hint = did_you_mean(found.group(2), choices)
             return f"{found.group(1)} {found.group(2)}: {hint}possible: {', '.join(choices)}"
         return re.sub(r"^argument (\S+): ", r"\1: ", message)
+
+
+    @staticmethod
+    def _of_several(name, flags):
+        """A hint for a flag that exists under a longer name, or under several: --lr, --learning-rate, --size."""
+        known = _OTHER_NAMES.get(name, name)
+        meant = [each for each in flags if each == known or each.endswith(known[1:])] or [
+            each for each in flags if each.startswith(f"{known}-")]
+        meant = [each for each in meant if not each.startswith("--no")]
+        if not meant or len(meant) > 4:
+            return ""
+        return f"did you mean {' or '.join(sorted(meant))}? "
+
+    def _of_another(self, name):
+        """A hint for a flag that only others have; a tool says which in `flags_of_others`, {flag: who has it}."""
+        owners = self.flags_of_others().get(name)
+        return f"it is an option of {', '.join(owners)}; " if owners else ""
+
+    flags_of_others = staticmethod(dict)
 
 
 def _choices(action):
@@ -100,17 +160,22 @@ def run_tool(main, program):
 
     `program`: what the line begins with.
     """
+    for stream in (sys.stdout, sys.stderr):  # a character that the terminal lacks must not end the work
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        sys.exit(main())
+        code = main()
+        sys.stdout.flush()  # here, where a closed pipe is no traceback
+        sys.exit(code)
     except UserError as error:
-        print(f"{program}: {error}", file=sys.stderr)
+        terminal.say(f"{program}: {error}")
         sys.exit(2)
     except Failure as error:
-        print(f"{program}: {error}", file=sys.stderr)
+        terminal.say(f"{program}: {error}")
         sys.exit(1)
     except KeyboardInterrupt:
-        print(f"{program}: interrupted", file=sys.stderr)
+        terminal.say(f"{program}: interrupted")
         sys.exit(130)
     except BrokenPipeError:  # the reader, such as `| head`, has closed the pipe
-        sys.stderr.close()
+        terminal.discard(sys.stdout)
         sys.exit(1)

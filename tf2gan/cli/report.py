@@ -25,6 +25,11 @@ def main(argv=None):
         raise UserError("--output: is empty; needed: a file's name that ends in .html")
 
     from tf2gan.report import page as report_page  # --help needs no networks
+    from tf2gan.runs.record import check_outside_data
+    from tf2gan.runs.run_folder import Run
+
+    if options.output is not None:
+        check_outside_data(Run(options.run).record, options.output, "--output")
 
     path = report_page.write(options.run, options.output, options.overwrite)
     print(f"{path}: {path.stat().st_size / 2 ** 20:.1f} MiB")

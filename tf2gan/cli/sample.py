@@ -43,7 +43,9 @@ def main(argv=None):
     from tf2gan.core import images, progress
     from tf2gan.latent_space.interpolation import between_seeds
     from tf2gan.models import generation, translation
-    from tf2gan.runs.restore import load_gan  # --help needs no networks
+    from tf2gan.runs.record import check_outside_data  # --help needs no networks
+    from tf2gan.runs.restore import load_gan
+    from tf2gan.runs.run_folder import Run
 
     if options.run is not None:
         traits = generation.traits_of_run(options.run)
@@ -56,11 +58,13 @@ def main(argv=None):
     else:
         num = options.num or (NUM_OF_EACH_CLASS if len(labels) > 1 else NUM)
     output = pathlib.Path(options.output)
-    is_grid = output.suffix.lower() in images.IMAGE_SUFFIXES and not options.output.endswith(os.sep)
+    is_grid = output.suffix.lower() in images.OUTPUT_SUFFIXES and not options.output.endswith(os.sep)
     if is_grid:
         images.encode_image(np.zeros([1, 1, 3], np.uint8), output.suffix)  # not every Pillow build writes every format
     folders = {label: output if label is None else output / _folder_name(traits, label) for label in labels}
     targets = [output] if is_grid else [folders[label] / f"{i:06}.png" for label in labels for i in range(num)]
+    if options.run is not None:
+        check_outside_data(Run(options.run).record, output, "--output")
     translation.check_outputs([(None, target) for target in targets], options.overwrite)
 
     if options.run is not None:

@@ -2,14 +2,15 @@
 import dataclasses
 import difflib
 import json
+import os
 import pathlib
 import shlex
-import signal
 import sys
 from typing import Optional
 
 from tf2gan.cli import plugins
-from tf2gan.cli.parser import Parser, normalized
+from tf2gan.cli.parser import Parser
+from tf2gan.core import terminal
 from tf2gan.core.errors import UserError, flag
 from tf2gan.core.options import typed
 from tf2gan.gans import GANS
@@ -36,7 +37,14 @@ def main(argv=None):
         _parser().parse_args(["--version"])
     if any(word in ("-h", "--help") for word in argv):
         return _help(argv)
-    request, arguments = parse(argv)
+    try:
+        request, arguments = parse(argv)
+    except UserError as error:
+        if os.environ.get("TF_CONFIG"):
+            from tf2gan.training import cluster
+
+            cluster.refused(error)
+        raise
     from tf2gan.evaluation import during_training  # --help needs no networks
     from tf2gan.training import job
 
@@ -48,8 +56,8 @@ def main(argv=None):
         print(job.dry_run(request, during_training))
     else:
         outcome = job.run(request, during_training)
-        print(outcome.message)
-        return {None: 0, signal.SIGINT: 130, signal.SIGTERM: 143}[outcome.signal]
+        terminal.tell(outcome.message)
+        return 128 + outcome.signal if outcome.signal else 0
     return 0
 
 
@@ -103,7 +111,7 @@ def parse(argv):
     values = typed([GANS.numbers(model).Config, Options], values, source)
     lengths_of_file = {name for name in LENGTHS if values.get(name) is not None}
     config, options = request.defaults(model, preset, values)
-    parsed = _parser(config, options).parse_args(normalized(argv))
+    parsed = _parser(config, options).parse_args(argv)
     made = request.made(model, preset, parsed.method, parsed.options, run, lengths_typed | lengths_of_file)
     program = ["tf2gan", "train"] if sys.argv[0] == "tf2gan train" else ["tools/train.py"]
     return dataclasses.replace(
@@ -128,7 +136,7 @@ def _arguments(argv):
     """(Arguments, the remaining words of `argv`)."""
     parser = Parser(add_help=False)  # it also consumes --plugin
     parser.add_arguments(Arguments, "arguments")
-    outer, rest = parser.parse_known_args(normalized(argv))
+    outer, rest = parser.parse_known_args(argv)
     for name in ("model", "preset", "resume", "config"):
         if flag(name) in argv and getattr(outer.arguments, name) is None:
             raise UserError(f"{flag(name)}: expected one argument")
@@ -140,12 +148,22 @@ def _parser(config=None, options=None):
     from tf2gan.training.options import Options
 
     parser = Parser(description="Trains a GAN. With --model NAME, --help lists the method's own options too.")
+    parser.flags_of_others = _flags_of_methods
     parser.add_arguments(Arguments, "arguments")
     parser.add_arguments(Options, "options", default=Options(**options) if isinstance(options, dict) else
                          options or Options())
     if config is not None:
         parser.add_arguments(type(config), "method", default=config)
     return parser
+
+
+def _flags_of_methods() -> dict:
+    """{flag: the methods that have it}."""
+    found = {}
+    for name in GANS:
+        for field in dataclasses.fields(GANS.numbers(name).Config):
+            found.setdefault(flag(field.name), []).append(name)
+    return found
 
 
 def _read(path) -> dict:

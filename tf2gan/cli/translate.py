@@ -1,7 +1,6 @@
 """Translates an image, or all images of a folder, from A to B or back, at full size."""
 import dataclasses
 import pathlib
-import sys
 from typing import Literal, Optional
 
 from tf2gan.cli.parser import Parser
@@ -32,12 +31,16 @@ def main(argv=None):
     if options.checkpoint is not None and options.savedmodel is not None:
         raise UserError("--checkpoint: is of a --run; a --savedmodel has only what was exported")
 
-    from tf2gan.core import images, progress
+    from tf2gan.core import images, progress, terminal
     from tf2gan.data import folders
     from tf2gan.models import translation
-    from tf2gan.runs.restore import load_gan  # --help needs no networks
+    from tf2gan.runs.record import check_outside_data  # --help needs no networks
+    from tf2gan.runs.restore import load_gan
+    from tf2gan.runs.run_folder import Run
 
     pairs = translation.plan(options.input, options.output)
+    if options.run is not None:
+        check_outside_data(Run(options.run).record, options.output, "--output")
     translation.check_outputs(pairs, options.overwrite)
     is_folder = pathlib.Path(options.input).is_dir()
     if not is_folder:
@@ -48,10 +51,10 @@ def main(argv=None):
         translator = translation.Translator.from_gan(load_gan(options.run, options.checkpoint or "latest")[0])
     if is_folder:
         with progress.Counter("reading", len(pairs)) as counter:
-            readable, skipped, _ = folders.check({options.input: [source for source, _ in pairs]},
+            readable, skipped, *_ = folders.check({options.input: [source for source, _ in pairs]},
                                                  options.skip_unreadable, counter)
         for path, reason in skipped:
-            print(f"skipped {path}: {reason}", file=sys.stderr)
+            terminal.say(f"skipped {path}: {reason}")
         kept = set(readable[options.input])
         pairs = [pair for pair in pairs if pair[0] in kept]
     with progress.Counter("translating", len(pairs)) as counter:

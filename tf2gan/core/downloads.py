@@ -3,12 +3,12 @@ import hashlib
 import os
 import pathlib
 import socket
-import sys
 import tempfile
 import urllib.parse
 import urllib.request
 import warnings
 
+from tf2gan.core import progress, terminal
 from tf2gan.core.errors import UserError, printable
 
 _TIMEOUT = 5  # seconds to wait for a host; a download would wait for minutes
@@ -52,12 +52,13 @@ def hub_folder(handle, instead) -> pathlib.Path:
     """
     check_hub(handle, instead)
     if not _is_cached(handle):
-        print(f"downloading {handle} to {_cache()} ...", file=sys.stderr)
+        terminal.say(f"downloading {handle} to {_cache()} ...")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # from what tensorflow-hub imports, not the user's concern
         import tensorflow_hub  # here, since the import takes seconds
     try:
-        return pathlib.Path(tensorflow_hub.resolve(handle))
+        with progress.heartbeat(f"downloading {handle}"):
+            return pathlib.Path(tensorflow_hub.resolve(handle))
     except Exception as error:  # it raises whatever its transport raises
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{printable(handle)} cannot be downloaded: {reason}; {instead}") from error

@@ -1,6 +1,9 @@
 """Errors that one clear line explains: bad input (exit code 2) and failures of the work (exit code 1)."""
 import difflib
+import os
 from typing import Iterable
+
+_LONGEST_REASON = 160  # characters; TensorFlow's own messages can fill a screen
 
 
 class UserError(Exception):
@@ -13,6 +16,23 @@ class UserError(Exception):
 
 class Failure(Exception):
     """The work itself failed, for a reason that fits in one line. The tools print it to stderr and exit with code 1."""
+
+
+def reason(error) -> str:
+    """The cause of an error in one line, without the page that TensorFlow writes around it."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror + (f": {printable(os.fsdecode(error.filename))}" if error.filename else "")
+    text = str(error)
+    for kind in ("UnreadableImage: ", "OSError: "):  # raised in Python code that a graph calls
+        if f"\n{kind}" in f"\n{text}" or f".{kind}" in text or f": {kind}" in text:
+            return text[text.index(kind) + len(kind):].splitlines()[0].strip()
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    # If a graph fails while it runs, the cause stands after a list of places and before the name of the node.
+    nodes = [number for number, line in enumerate(lines) if line.startswith("[[{{") and number]
+    found = lines[nodes[0] - 1] if nodes else lines[0] if lines else ""
+    return f"{type(error).__name__}: {found[:_LONGEST_REASON]}{'...' if len(found) > _LONGEST_REASON else ''}"
 
 
 def printable(path) -> str:

@@ -2,10 +2,13 @@
 import contextlib
 import os
 import pathlib
+import re
 import tempfile
 import uuid
 
 from tf2gan.core.errors import UserError, printable
+
+_ODD = re.compile(r"[\[\]*?\\]|[\ud800-\udfff]")
 
 
 def write_atomically(path, content, durable=True):
@@ -29,6 +32,29 @@ def write_atomically(path, content, durable=True):
             temporary.unlink()
 
 
+def is_odd(path) -> bool:
+    """Whether TensorFlow cannot read files at `path`, since it takes a character for a pattern, or bytes are no text.
+    """
+    return bool(_ODD.search(str(path)))
+
+
+@contextlib.contextmanager
+def plainly_named(folder):
+    """A pathlib.Path to `folder`, which exists, without characters that TensorFlow takes for a pattern or cannot read.
+
+    TensorFlow expands [, ], *, ? and a backslash in the names of the files that it restores, and takes no bytes that
+    are not text. Such folders get another name for the length of the `with` block: a link in a temporary folder.
+    """
+    folder = pathlib.Path(folder).absolute()
+    if not is_odd(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as place:
+        link = pathlib.Path(place, "folder")
+        link.symlink_to(folder, target_is_directory=True)
+        yield link
+
+
 def sync(path):
     """Waits until the file or folder at `path` is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -42,6 +68,19 @@ def nearest_existing(folder):
     """`folder` or its nearest parent that exists, a pathlib.Path."""
     folder = pathlib.Path(folder)
     return next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+
+
+def check_outside(output, data, what):
+    """Raises UserError if `output`, to be written, lies in the folder `data`: images there would count as data next.
+
+    `data`: a folder that is read, or whatever else a data set is called by; `what`: the flag or name of the output.
+    """
+    if not os.path.isdir(data):
+        return
+    outside = os.path.realpath(output)
+    if os.path.realpath(data) in (outside, *map(str, pathlib.Path(outside).parents)):
+        raise UserError(f"{what} {printable(output)} lies in the folder of the data, {printable(data)}, and would be "
+                        "read as data next time; choose a folder outside of it")
 
 
 def check_writable(folder):

@@ -1,5 +1,7 @@
 """Converts images between files, uint8 arrays and floats in [-1, 1]; lays out grids. Needs no TensorFlow."""
 import contextlib
+import functools
+import importlib.util
 import io
 import os
 import pathlib
@@ -11,9 +13,13 @@ from PIL import ExifTags, Image, ImageDraw, ImageFont
 from tf2gan.core import files
 from tf2gan.core.errors import UserError, printable, unknown
 
-# A fixed list, not what the installed Pillow reads: a file that it cannot read is reported by name, never skipped.
-IMAGE_SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif",
-                  ".tiff", ".webp")
+# Suffixes of files that are written, where the installed Pillow can.
+OUTPUT_SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif",
+                   ".tiff", ".webp")
+# Formats that Pillow names but cannot decode itself, or that are no pictures.
+_NO_PICTURES = {"BUFR", "GRIB", "HDF5", "MPEG", "PDF", "WMF"}
+# Formats without a mark at the beginning of a file: other files could be taken for them.
+_UNMARKED = {"GBR", "IMT", "MCIDAS", "PCD", "PIXAR", "SPIDER", "TGA", "XVTHUMB"}
 
 # By default, Pillow halves the colour resolution of JPEG, which blurs samples and changes metrics.
 _SAVE_OPTIONS = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}, "AVIF": {"quality": 95}}
@@ -65,6 +71,30 @@ def read_image(path):
     with _open(path) as image:
         image.load()
         return np.array(_upright(_rgb_pixels(image), _orientation(image)), order="C")
+
+
+@functools.lru_cache(maxsize=None)
+def readable_suffixes() -> frozenset:
+    """Suffixes, such as ".png", of the formats that the installed Pillow decodes. HEIC needs the package pillow-heif."""
+    if importlib.util.find_spec("pillow_heif"):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items()
+                     if name in Image.OPEN and name not in _NO_PICTURES)
+
+
+def is_image(path) -> bool:
+    """Whether a file counts as an image: by a suffix that Pillow knows, else by its first bytes."""
+    suffix = os.path.splitext(os.fsdecode(path))[1].lower()
+    if suffix in readable_suffixes():
+        return True
+    formats = [name for name in Image.ID if name not in _NO_PICTURES | _UNMARKED]
+    try:
+        with Image.open(path, formats=formats):
+            return True
+    except Exception:  # as in `_open`
+        return False
 
 
 def image_size(path):
@@ -144,7 +174,7 @@ def encode_image(array, suffix):
     Raises ValueError for another type or shape; UserError for an unknown suffix, and for what the format cannot hold.
     """
     formats = Image.registered_extensions()
-    possible = [name for name in IMAGE_SUFFIXES if formats.get(name) in Image.SAVE]
+    possible = [name for name in OUTPUT_SUFFIXES if formats.get(name) in Image.SAVE]
     if suffix.lower() not in possible:
         raise unknown("image suffix", suffix, possible)
     image_format = formats[suffix.lower()]

@@ -1,8 +1,16 @@
-"""Shows the progress of a tool on stderr."""
+"""Shows the progress of long work on stderr: a bar on a terminal or in a notebook, else a line now and then."""
+import contextlib
 import importlib.util
+import math
 import sys
+import threading
+import time
 
 import tqdm
+
+from tf2gan.core import terminal
+
+SECONDS = 10.0  # at least, between two lines where there is no bar
 
 
 def bar(**options):
@@ -11,30 +19,95 @@ def bar(**options):
         from tqdm import notebook
 
         return notebook.tqdm(**options)
-    return tqdm.tqdm(disable=not sys.stderr.isatty(), dynamic_ncols=True, **options)
+    return tqdm.tqdm(disable=not terminal.is_terminal(), dynamic_ncols=True, file=terminal.Stderr(), **options)
+
+
+class Throttle:
+    """Says when the next line is due: the first one at once or, if `wait`, after SECONDS."""
+
+    def __init__(self, wait=False):
+        self._last = time.monotonic() if wait else -math.inf
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        due = now - self._last >= SECONDS
+        if due:
+            self._last = now
+        return due
 
 
 class Counter:
-    """Counts a tool's finished images: a bar on stderr if that is a terminal, else a line at every tenth."""
+    """Counts finished images, or whatever `unit` names: a bar, or else a line every ten seconds and one at the end.
 
-    def __init__(self, what, total):
-        self.what, self.total, self.done = what, total, 0
-        self.bar = tqdm.tqdm(desc=what, total=total, unit="image") if sys.stderr.isatty() else None
-        self(0)
+    As a context manager it closes the bar. Work that is done within ten seconds prints no line.
+    """
+
+    def __init__(self, what, total, unit="images"):
+        self.what, self.total, self.unit, self.done = what, total, unit, 0
+        self._bar = bar(desc=what, total=total, unit=f" {unit}")
+        self._due, self._told = Throttle(wait=True), False
+        self._began = time.monotonic()
 
     def __call__(self, num=1):
-        before, self.done = self.done, self.done + num
-        if self.bar is not None:
-            self.bar.update(num)
-        elif not num or self.done * 10 // self.total > before * 10 // self.total:
-            print(f"{self.what}: {self.done} of {self.total} images", file=sys.stderr, flush=True)
+        self.done += num
+        if not self._bar.disable:
+            self._bar.update(num)
+        elif self._due() or (self._told and self.done == self.total):
+            self._told = True
+            terminal.say(f"{self.what}: {self.done} of {self.total} {self.unit}{self._left()}")
+
+    def _left(self):
+        if not 0 < self.done < self.total:
+            return ""
+        return f", {duration((time.monotonic() - self._began) * (self.total - self.done) / self.done)} left"
 
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
-        if self.bar is not None:
-            self.bar.close()
+        self._bar.close()
+
+
+@contextlib.contextmanager
+def counting(shown, what, total, unit="images"):
+    """A Counter in a `with` block; None if it is not to be `shown`."""
+    if not shown:
+        yield None
+        return
+    with Counter(what, total, unit) as counter:
+        yield counter
+
+
+@contextlib.contextmanager
+def heartbeat(what):
+    """Says every ten seconds that `what`, of which no progress is known, still goes on."""
+    over = threading.Event()
+    began = time.monotonic()
+
+    def beat():
+        while not over.wait(SECONDS):
+            terminal.say(f"{what}: {duration(time.monotonic() - began)} so far")
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def duration(seconds) -> str:
+    """A span of time for people: "40 s", "5 min", "3 h 20 min", "4 days"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h" + (f" {minutes} min" if minutes and hours < 10 else "")
+    return f"{hours / 24:.0f} days"
 
 
 def number(value) -> str:

@@ -19,6 +19,7 @@ _CHATTER = re.compile("|".join([
     r"To enable the following instructions",
     r"TF-TRT Warning: Could not find TensorRT",
     r"failed call to cuInit: (CUDA_ERROR_NO_DEVICE|INTERNAL: CUDA error: Failed call to cuInit|UNKNOWN ERROR \(303\))",
+    r"Memory patch applied: M_TRIM_THRESHOLD",
     r"Input of GeneratorDatasetOp::Dataset will not be optimized",  # whatever MirroredStrategy distributes
     r"retrieving CUDA diagnostic information|hostname: |NVIDIA driver|kernel driver|libcuda reported|kernel reported",
 ]))

@@ -1,14 +1,11 @@
 """Finds and loads SavedModels; one clear line reports a folder that is not one or is damaged."""
 import os
 import pathlib
-import sys
 
 import tensorflow as tf
 
-from tf2gan.core import quiet
-from tf2gan.core.errors import UserError, printable
-
-_LONGEST_REASON = 160  # characters; TensorFlow's own messages can fill a screen
+from tf2gan.core import files, quiet, terminal
+from tf2gan.core.errors import UserError, printable, reason
 
 
 def versions(directory):
@@ -56,12 +53,13 @@ def load(path, needed=(), tags=None):
     folder = find(path)
     try:
         # If loading fails, what TensorFlow logs is dropped: it repeats the error over many lines.
-        with quiet.captured() as logged:
-            loaded = tf.saved_model.load(os.fspath(folder), tags)
-            _check_fingerprint(folder)
+        with quiet.captured() as logged, files.plainly_named(folder) as place:
+            loaded = tf.saved_model.load(os.fspath(place), tags)
+            _check_fingerprint(place)
     except Exception as error:  # depending on what is damaged: OpError, OSError, IndexError, KeyError, DecodeError ...
         raise UserError(f"cannot load the SavedModel {printable(folder)}, is it complete? {reason(error)}") from error
-    print("".join(f"{line}\n" for line in logged), end="", file=sys.stderr)
+    if logged:
+        terminal.say("\n".join(logged))
     present = sorted(getattr(loaded, "signatures", {}))
     missing = [name for name in needed if name not in present]
     if missing:
@@ -77,12 +75,3 @@ def _check_fingerprint(folder):
     fingerprint = tf.saved_model.experimental.read_fingerprint(os.fspath(folder))
     if not (fingerprint.saved_model_checksum and fingerprint.version):
         raise ValueError("fingerprint.pb is cut short")
-
-
-def reason(error):
-    """The cause of a TensorFlow error, in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # If a graph fails while it runs, the cause stands after a list of places and before the name of the node.
-    nodes = [number for number, line in enumerate(lines) if line.startswith("[[{{") and number]
-    found = lines[nodes[0] - 1] if nodes else lines[0] if lines else ""
-    return f"{type(error).__name__}: {found[:_LONGEST_REASON]}{'...' if len(found) > _LONGEST_REASON else ''}"

@@ -1,5 +1,7 @@
 """Folders of images: finds the files, checks that they can be read, and decodes them for tf.data."""
+import collections
 import concurrent.futures
+import functools
 import os
 import pathlib
 import re
@@ -7,21 +9,27 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from tf2gan.core import images
-from tf2gan.core.errors import UserError
+from tf2gan.core import images, terminal
+from tf2gan.core.errors import UserError, printable
 
 UNPAIRED_SPLITS = ("trainA", "trainB", "testA", "testB")
 _MOST_NAMES = 20  # names of a folder's contents listed in one message
+_HEIF = {".heic", ".heif", ".hif"}
+# Suffixes of pictures that Pillow does not read: a folder of them is a class that would be missing.
+_OTHER_PICTURES = _HEIF | {".arw", ".cr2", ".cr3", ".dng", ".exr", ".hdr", ".jxl", ".nef", ".orf", ".raf", ".raw",
+                           ".rw2", ".svg", ".xcf"}
 _SUFFIX = "(ing|set|data|images)?"  # endings of nearly right names, such as "Training"
 _SPLIT_LIKE = re.compile("(train|test|val|valid|validation|dev|eval|extra|unlabell?ed)" + _SUFFIX)
 
 
-def find_images(folder):
-    """All image files (see images.IMAGE_SUFFIXES, upper case too) under `folder`, as a sorted list of pathlib.Path.
+def find_images(folder, left_out=None):
+    """All files under `folder` that are images (see `images.is_image`), as a sorted list of pathlib.Path.
+
+    `left_out`: a collections.Counter to which the others are added, by suffix.
 
     Paths are sorted by their parts, by code point: the same on every file system and in every locale. Hidden files and
-    folders are left out. Links are followed, each real folder once, so that loops end. A broken link is listed, so that
-    `check` reports it. Raises UserError for a folder that cannot be listed.
+    folders do not count at all. Links are followed, each real folder once, so that loops end. A broken link is listed,
+    so that `check` reports it. Raises UserError for a folder that cannot be listed.
     """
     folder = pathlib.Path(folder)
 
@@ -38,8 +46,14 @@ def find_images(folder):
         real_folders.add(real_folder)
         # Sorted, since only the first of two links to one folder counts.
         folder_names[:] = sorted(name for name in folder_names if not name.startswith("."))
-        paths += [pathlib.Path(parent, name) for name in file_names
-                  if not name.startswith(".") and os.path.splitext(name)[1].lower() in images.IMAGE_SUFFIXES]
+        for name in file_names:
+            if name.startswith("."):
+                continue
+            path = pathlib.Path(parent, name)
+            if images.is_image(path):
+                paths.append(path)
+            elif left_out is not None:
+                left_out[path.suffix.lower() or "no suffix"] += 1
     return sorted(paths, key=lambda path: path.relative_to(folder).parts)
 
 
@@ -65,7 +79,8 @@ def image_splits(folder, splits):
     Each split is the sub folder of its name. If there is neither a sub folder train nor one of `splits`, `folder`
     itself is the split "train". The sub folders of a split are its classes (a single one makes a set of one class) and
     have images at any depth. A split can also have images and no sub folders with images: class names is then None, and
-    the labels are empty. Labels number the classes of "train" by code point; sub folders without images are no classes.
+    the labels are empty. Labels number the classes of "train" in natural order, 2 before 10; sub folders without images
+    are no classes.
 
     Raises a one-line UserError if `folder` is not a folder, lacks one of `splits`, has no images or another layout, and
     if a split has a class that "train" lacks.
@@ -124,12 +139,22 @@ def _refuse_folder_around(folder, present):
 
 def _class_names(root, paths):
     """The sub folders of `root` that `paths` lie in, sorted; None if they lie in `root` itself."""
-    names = sorted({_class_of(root, path) for path in paths} - {None})
+    names = sorted({_class_of(root, path) for path in paths} - {None}, key=natural)
+    for name in _sub_folders(root):
+        left_out = collections.Counter()
+        if name not in names and not find_images(root / name, left_out) and not _OTHER_PICTURES.isdisjoint(left_out):
+            raise UserError(f"{printable(root / name)} has no images that Pillow reads, only {told_of(left_out)}, and "
+                            "would be missing among the classes; convert them, or move the folder elsewhere")
     direct = [path.name for path in paths if _class_of(root, path) is None]
     if names and direct:
         raise UserError(f"{root} has {len(direct)} images, such as {direct[0]}, beside sub folders with images: "
                         f"{_cut(names)}; needed: each image in the sub folder of its class, or no sub folders")
     return tuple(names) or None
+
+
+def natural(name):
+    """A key that sorts names by the numbers in them: 2 before 10, a2 before a10."""
+    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in re.split("([0-9]+)", name)]
 
 
 def _class_of(root, path):
@@ -151,11 +176,28 @@ def existing(folder, possible):
 
 
 def some_images(folder):
-    """What `find_images` finds. Raises UserError if there are no images."""
-    paths = find_images(folder)
+    """What `find_images` finds; says what it leaves out. Raises UserError if there are no images."""
+    left_out = collections.Counter()
+    paths = find_images(folder, left_out)
     if not paths:
-        raise UserError(f"{folder} has no images; what counts: files ending in {', '.join(images.IMAGE_SUFFIXES)}")
+        there = f"; there: {told_of(left_out)}" if left_out else ""
+        raise UserError(f"{printable(folder)} has no images; what counts: .png, .jpg and all else that Pillow reads{there}")
+    if left_out:
+        _say_once(f"left out in {printable(folder)}: {told_of(left_out)}")
     return paths
+
+
+@functools.lru_cache(maxsize=None)
+def _say_once(line):
+    """Says it the first time in this process: a folder is read more than once."""
+    terminal.say(line)
+
+
+def told_of(left_out) -> str:
+    """What files were left out, such as "12 .heic, 1 .txt"."""
+    said = ", ".join(f"{num} {suffix}" for suffix, num in left_out.most_common(_MOST_NAMES))
+    needs_heif = not _HEIF.isdisjoint(left_out)
+    return said + (" (the package pillow-heif reads HEIC)" if needs_heif else "")
 
 
 def _missing_message(folder, needed, missing):
@@ -179,7 +221,7 @@ def _missing_message(folder, needed, missing):
 def _has_images(folder):
     """Whether `folder` itself has images, not only its sub folders."""
     try:
-        return any(entry.is_file() and os.path.splitext(entry.name)[1].lower() in images.IMAGE_SUFFIXES
+        return any(entry.is_file() and not entry.name.startswith(".") and images.is_image(entry.path)
                    for entry in os.scandir(folder))
     except OSError as error:
         raise UserError(f"cannot list {error.filename}: {error.strerror}") from error
@@ -230,11 +272,11 @@ def _inspect_one(path):
 
 
 def check(splits, skip_unreadable=False, progress=None):
-    """Decodes all images of `splits`, {name: paths}: (splits, skipped, shapes) without those that cannot be read.
+    """Decodes all images of `splits`, {name: paths}: (splits, skipped, shapes, sizes) without those that cannot be read.
 
     `skipped` is a list of (path, reason), for the caller to show; it is empty unless `skip_unreadable`. `shapes` is
     {name: (height, width, channels)}: height and width are None if images differ in size, channels is 1 if all are
-    grey. `progress` is called once for every finished file.
+    grey. `sizes` is {name: (smallest, largest)}, each (height, width). `progress` is called once for every finished file.
     Without `skip_unreadable`, raises UserError if a file cannot be read: a line that sums up, then one line per such
     file. Raises UserError if a split has no images left.
     """
@@ -250,8 +292,10 @@ def check(splits, skip_unreadable=False, progress=None):
     for name, split in readable.items():
         if not split:
             raise UserError(f"{name} has no images left: none of its {len(splits[name])} can be read")
-    return readable, failed, {name: _common_shape([inspected[path][0] for path in split])
-                              for name, split in readable.items()}
+    found = {name: [inspected[path][0] for path in split] for name, split in readable.items()}
+    sizes = {name: tuple(tuple(function(shape[axis] for shape in shapes) for axis in (0, 1)) for function in (min, max))
+             for name, shapes in found.items()}
+    return readable, failed, {name: _common_shape(shapes) for name, shapes in found.items()}, sizes
 
 
 def _common_shape(shapes):

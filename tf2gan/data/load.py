@@ -5,7 +5,6 @@ import hashlib
 import io
 import os
 import pathlib
-import sys
 import urllib.parse
 from typing import Dict, Sequence
 
@@ -13,16 +12,17 @@ import absl.logging
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
-import tqdm
 
-from tf2gan.core import downloads
-from tf2gan.core.errors import UserError, unknown
+from tf2gan.core import downloads, progress, terminal
+from tf2gan.core.errors import UserError, did_you_mean, unknown
 from tf2gan.data import folders, memory, padding, synthetic
 from tf2gan.data.split import NO_LABEL, Split
 
 # {name: builder}; `synthetic_apple2orange/64` is that set at 64 pixels.
 BUILT_IN = {builder.name: builder for builder in (synthetic.SyntheticApple2orange, synthetic.SyntheticDigits,
                                                   synthetic.SyntheticHouseNumbers, synthetic.SyntheticObjects)}
+_MOST_CLASSES = 12  # named with their number of images
+
 
 def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=False, optional=(),
          unlabelled=()) -> Dict[str, Split]:
@@ -103,11 +103,10 @@ def _load_folder(dataset, splits, skip_unreadable, unlabelled):
 def _checked_splits(root, paths, class_names, labels, skip_unreadable):
     channels = 3
     total = sum(map(len, paths.values()))
-    no_bar = not sys.stderr.isatty()
-    with tqdm.tqdm(total=total, desc="checking images", unit="img", leave=False, disable=no_bar) as bar:
-        paths, skipped, shapes = folders.check(paths, skip_unreadable, bar.update)
+    with progress.Counter("checking", total) as counter:
+        paths, skipped, shapes, sizes = folders.check(paths, skip_unreadable, counter)
     for path, reason in skipped:
-        print(f"skipped {path}: {reason}", file=sys.stderr)
+        terminal.say(f"skipped {path}: {reason}")
     if "trainA" not in paths:  # with trainA, networks take colour only
         channels = shapes.get("train", next(iter(shapes.values())))[2]
 
@@ -120,14 +119,25 @@ def _checked_splits(root, paths, class_names, labels, skip_unreadable):
         records = {"path": [os.fsencode(path) for path in paths[name]]}
         if class_names is not None:
             records["label"] = np.array([labels.get(path, NO_LABEL) for path in paths[name]], np.int64)
+        counts = [] if class_names is None else [
+            f"{class_name} {sum(labels.get(path) == number for path in paths[name])}"
+            for number, class_name in enumerate(class_names)]
         files = [(str(path.relative_to(root)), path.stat()) for path in paths[name]]
         return Split(name, len(paths[name]), tf.data.Dataset.from_tensor_slices(records), decode, 200,
                      _digest([(path, stat.st_size) for path, stat in files]), (*shapes[name][:2], channels),
                      class_names, _digest([(path, stat.st_size, stat.st_mtime_ns) for path, stat in files]),
                      tuple(str(path.relative_to(root / name).with_suffix("")) for path in paths[name])
-                     if "trainA" in paths else ())
+                     if "trainA" in paths else (),
+                     _summary(len(paths[name]), sizes[name], channels, counts))
 
     return {name: split(name) for name in paths}
+
+
+def _summary(num, sizes, channels, counts):
+    """One line about a folder's images: how many, of which classes, sizes and colour."""
+    size = " to ".join(f"{width}x{height}" for height, width in dict.fromkeys(sizes))
+    classes = [f"{len(counts)} classes: {', '.join(counts[:_MOST_CLASSES])}{', ...' * (len(counts) > _MOST_CLASSES)}"]
+    return "; ".join([f"{num} images", size, "grey" if channels == 1 else "colour", *(classes if counts else [])])
 
 
 def _digest(listing):
@@ -144,6 +154,13 @@ def _builder(dataset, data_dir):
         except ValueError as error:
             least = builder.config_for().MIN_SIZE
             raise UserError(f"dataset {dataset!r}: after the slash comes a size in pixels, at least {least}") from error
+    first, there = pathlib.Path(dataset).parts[0], pathlib.Path(dataset).parent
+    if config and name not in tfds.list_builders(with_community_datasets=False) and os.path.isdir(first):
+        around = next(path for path in (there, *there.parents) if path.is_dir())
+        inside = sorted(entry.name for entry in os.scandir(around) if entry.is_dir())
+        missing = pathlib.Path(dataset).relative_to(around).parts[0]
+        raise UserError(f"{dataset} does not exist; {did_you_mean(missing, inside, show=lambda n: str(around / n))}there "
+                        f"in {around}: {', '.join(inside[:_MOST_CLASSES]) or 'no folders'}")
     # Checked first: tensorflow-datasets would search the network for an unknown name, among community data sets.
     folder = os.path.expanduser(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
     if name not in tfds.list_builders(with_community_datasets=False) and not os.path.isdir(os.path.join(folder, name)):
@@ -186,9 +203,11 @@ def _prepare(builder, dataset, drawn):
         if unreachable:
             raise UserError(f"dataset {dataset!r} is not in {_root(builder)} and cannot be downloaded: no connection "
                             f"to {unreachable}; --data-dir names another folder, and {alternative}")
-    print(f"preparing {dataset} in {builder.data_path} ...", file=sys.stderr)
+    terminal.say(f"preparing {dataset} in {builder.data_path} ...")
+    has_bars = builder.name not in BUILT_IN and terminal.is_terminal()  # those of tensorflow-datasets
+    beats = contextlib.nullcontext() if has_bars else progress.heartbeat(f"preparing {dataset}")
     try:
-        with _hushed(keep_bars=True):
+        with _hushed(keep_bars=True), beats:
             builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
     except Exception as error:  # a builder can raise anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -241,7 +260,7 @@ def _hushed(keep_bars=False):
     """Silences tensorflow-datasets: it prints to stdout, which is for results, and logs what is not a problem."""
     level = absl.logging.get_verbosity()
     absl.logging.set_verbosity(absl.logging.ERROR)
-    if not (keep_bars and sys.stderr.isatty()):
+    if not (keep_bars and terminal.is_terminal()):
         tfds.disable_progress_bar()
     try:
         with contextlib.redirect_stdout(io.StringIO()):

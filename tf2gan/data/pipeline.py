@@ -4,6 +4,7 @@ import tensorflow as tf
 from tf2gan.core.seeds import fold
 
 _SHUFFLE_BYTES = 2 ** 30  # of undecoded examples held for shuffling; smaller splits are shuffled as a whole
+_LONGEST = 8.0  # of the image that is cropped, in times the side of what it has to cover; see _window
 _HELD_BYTES = 2 ** 30  # of decoded images; smaller splits are decoded once and held, not decoded in each epoch
 
 
@@ -79,10 +80,14 @@ def crop_and_mirror(image, seed, height, width, load_scale=1.0, mirror=False):
     Returns:
         float32 [height, width, channels] in [-1, 1].
     """
+    image = tf.convert_to_tensor(image)
     channels = image.shape[-1]
     size = tf.cast(tf.shape(image)[:2], tf.float32)
     target = tf.constant([height * load_scale, width * load_scale], tf.float32)
     scale = tf.reduce_max(target / size)
+    longest = tf.cast(tf.math.ceil(_LONGEST * target / scale), tf.int32)
+    image = tf.cond(tf.reduce_any(tf.shape(image)[:2] > longest), lambda: _window(image, longest, seed), lambda: image)
+    size = tf.cast(tf.shape(image)[:2], tf.float32)
     size = tf.maximum(tf.cast(tf.round(size * scale), tf.int32), [height, width])
     image = tf.image.resize(image, size, antialias=True)
     room = size - [height, width]
@@ -98,6 +103,20 @@ def crop_and_mirror(image, seed, height, width, load_scale=1.0, mirror=False):
         image = tf.where(mirrored, image[:, ::-1], image)
     image.set_shape([height, width, channels])
     return tf.clip_by_value(image / 127.5 - 1.0, -1.0, 1.0)
+
+
+def _window(image, longest, seed):
+    """A part of `image` of at most `longest`, int32 [2], at a random place, or in the middle if `seed` is None.
+
+    A strip of 1 x 10 000 pixels would otherwise be enlarged as a whole, to gigabytes, of which a crop takes little.
+    """
+    size = tf.minimum(tf.shape(image)[:2], longest)
+    room = tf.shape(image)[:2] - size
+    offset = room // 2
+    if seed is not None:
+        place = tf.random.stateless_uniform([2], fold(seed, "window"))
+        offset = tf.minimum(tf.cast(place * tf.cast(room + 1, tf.float32), tf.int32), room)
+    return image[offset[0]:offset[0] + size[0], offset[1]:offset[1] + size[1]]
 
 
 def unpaired_batches(splits, config, start=0, share=(0, 1)):

@@ -25,3 +25,30 @@ class Split:
     class_names: Optional[Tuple[str, ...]] = None  # the label is an index into it; None: no labels
     version: str = ""  # changes with the content too, as far as names, sizes and modification times tell
     names: Tuple[str, ...] = ()  # paths of an unpaired split's files below its folder, without suffixes
+    summary: str = ""  # one line about the images for the user; empty: see `about`
+
+    @property
+    def about(self) -> str:
+        """One line about the images for the user."""
+        height, width, channels = self.image_shape
+        classes = [f"{len(self.class_names)} classes"] if self.class_names else []
+        return self.summary or "; ".join([
+            f"{self.num_examples} images", f"{width}x{height}" if height else "of several sizes",
+            "grey" if channels == 1 else "colour", *classes])
+
+    def in_order_of(self, class_names) -> "Split":
+        """The split with labels that number `class_names`, if these are its classes in another order; else itself.
+
+        Older versions sorted numeric names as text: 1, 10, 2. A model that was trained so keeps its order.
+        """
+        if not class_names or not self.class_names or set(class_names) != set(self.class_names) or (
+                tuple(class_names) == tuple(self.class_names)):
+            return self
+        table = tf.constant([class_names.index(name) for name in self.class_names] + [NO_LABEL], tf.int64)
+
+        def decode(record):
+            example = self.decode(record)
+            label = example["label"]
+            return {**example, "label": table[tf.where(label == NO_LABEL, len(class_names), tf.cast(label, tf.int32))]}
+
+        return dataclasses.replace(self, decode=decode, class_names=tuple(class_names))

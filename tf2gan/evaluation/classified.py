@@ -75,7 +75,7 @@ def of_finished_run(path) -> list:
         result = of_run(gan, record, comparison.Settings(show_progress=True), data)
     except UserError as error:
         return [f"accuracy:    not measured: {error}"]
-    results.write(result, run_folder.Run(path).evaluation_file)
+    results.store(result, run_folder.Run(path).evaluation_file)
     (figure,) = result["figures"]
     return results.lines_by_column(figure, f"accuracy on {data.label} test, [95 % confidence]:")
 

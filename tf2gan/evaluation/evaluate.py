@@ -3,7 +3,9 @@ from tf2gan.core.errors import UserError
 from tf2gan.evaluation import classified, generated, translated
 from tf2gan.evaluation.comparison import Settings
 from tf2gan.models import generation
+from tf2gan.runs.record import check_outside_data
 from tf2gan.runs.restore import load_gan
+from tf2gan.runs.run_folder import Run
 
 
 def evaluate_run(path, settings=Settings(), against=None, split=None, data_dir=None, checkpoint="latest",
@@ -20,6 +22,8 @@ def evaluate_run(path, settings=Settings(), against=None, split=None, data_dir=N
 
     Raises UserError for a run that cannot be loaded and for metrics that are not available.
     """
+    if nearest is not None:
+        check_outside_data(Run(path).record, nearest, "--nearest")
     gan, record = load_gan(path, checkpoint, weights, own)
     if gan.abilities.translates:
         _neither(split, nearest)

@@ -52,9 +52,9 @@ def of_classes(spec, data, show_progress=False):
     """
     def classifier():
         if data.class_names is None:
-            raise UserError(f"--extractor classifier: {data.label} has no labels to learn from; possible: --extractor "
-                            "inception or savedmodel:PATH, or figures that need none: --metrics "
-                            + ",".join(registry.WITHOUT_EXTRACTOR))
+            raise UserError(f"--extractor classifier: {data.label} has no labels to learn from; possible: metrics "
+                            f"without it, {','.join(registry.WITHOUT_EXTRACTOR)} (such as --keep-best swd in training), "
+                            "or another extractor: --extractor inception or savedmodel:PATH")
         shape = classifier_shape(data.image_shape)
 
         def arrays(split):

@@ -3,12 +3,13 @@ import os
 
 import tensorflow as tf
 
+from tf2gan.core import files
 from tf2gan.core.errors import UserError
 from tf2gan.data import memory
 from tf2gan.evaluation import comparison, extractors, image_sets, neighbors, results
 from tf2gan.metrics import registry
 from tf2gan.models import generation
-from tf2gan.runs.record import check_same_data, from_record
+from tf2gan.runs.record import check_same_data, from_record, title_of
 
 
 def data_of_run(gan, record, against=None, split=None, data_dir=None) -> image_sets.RealData:
@@ -20,7 +21,8 @@ def data_of_run(gan, record, against=None, split=None, data_dir=None) -> image_s
     """
     options = record["options"]
     data = image_sets.load_real(against or gan.config.dataset, generation.traits(gan).image_shape,
-                                data_dir or options.get("data_dir"), options.get("skip_unreadable", False), split)
+                                data_dir or options.get("data_dir"), options.get("skip_unreadable", False), split,
+                                gan.class_names)
     if against is None:
         check_same_data(gan.config.dataset, record, data.splits)
     return data
@@ -37,7 +39,7 @@ def of_run(gan, record, settings, data, nearest=None) -> dict:
 
 def source_of_run(gan, record) -> dict:
     """What a protocol says about an evaluated run."""
-    return {"source": f"run of {record.get('preset') or record['model']}", "images_seen": int(gan.images_seen.numpy())}
+    return {"source": f"run of {title_of(record)}", "images_seen": int(gan.images_seen.numpy())}
 
 
 def source_of_savedmodel(card) -> dict:
@@ -47,8 +49,9 @@ def source_of_savedmodel(card) -> dict:
 
 def data_of_savedmodel(path, card, against=None, split=None, data_dir=None) -> image_sets.RealData:
     """The real images for an export with the model card `card`, by default from the data set that the card names."""
-    return image_sets.load_real(against or card["data"], generation.traits_of_savedmodel(path).image_shape, data_dir,
-                                reference=split)
+    traits = generation.traits_of_savedmodel(path)
+    return image_sets.load_real(against or card["data"], traits.image_shape, data_dir, reference=split,
+                                classes=traits.class_names)
 
 
 def of_savedmodel(path, card, settings, data, nearest=None) -> dict:
@@ -84,6 +87,8 @@ def of_images(folder, against, settings, image_size=None, split=None, data_dir=N
     """
     if not memory.is_name(folder) and not os.path.isdir(folder):
         raise UserError(f"--images {folder}: no such folder")
+    for read in (folder, against) if nearest is not None else ():
+        files.check_outside(nearest, read, "--nearest")
     data = image_sets.load_real(against, image_size, data_dir, skip_unreadable, split)
     names, extractor = how(data, settings)
     images = image_sets.folder_images(folder, data.image_shape, settings.num or registry.MOST_IMAGES, settings.seed,

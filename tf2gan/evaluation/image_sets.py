@@ -78,12 +78,13 @@ def label_of(dataset):
     return os.path.basename(os.path.abspath(os.path.expanduser(dataset))) if is_folder else dataset
 
 
-def load_real(dataset, size=None, data_dir=None, skip_unreadable=False, reference=None) -> RealData:
+def load_real(dataset, size=None, data_dir=None, skip_unreadable=False, reference=None, classes=None) -> RealData:
     """The data set at `size`, (height, width) or (height, width, channels), or at its own size if all images share it.
 
-    `reference`: see RealData. Raises UserError.
+    `reference`: see RealData; `classes`: the class names of a model, whose order the labels follow. Raises UserError.
     """
     splits = load.load(dataset, ("train",), data_dir, skip_unreadable, optional=("test", "validation"))
+    splits = {name: split.in_order_of(classes) for name, split in splits.items()}
     return RealData(dataset, splits, _shape(splits["train"].image_shape, size, dataset), reference)
 
 

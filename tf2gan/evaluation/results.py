@@ -1,7 +1,8 @@
 """The results of an evaluation: metrics named by their protocol, each beside its baselines, as JSON and as a table."""
 import json
 
-from tf2gan.core import files
+from tf2gan.core import files, terminal
+from tf2gan.core.errors import UserError, printable
 from tf2gan.core.versions import versions
 from tf2gan.evaluation.image_sets import slug
 from tf2gan.metrics import registry
@@ -73,8 +74,19 @@ def record(protocol, found, classes=None, **more) -> dict:
 
 
 def write(result, path):
-    """Writes a record to a file, completely or not at all."""
-    files.write_atomically(path, json.dumps(result, indent=2) + "\n")
+    """Writes a record to a file, completely or not at all. Raises UserError if it cannot be written."""
+    try:
+        files.write_atomically(path, json.dumps(result, indent=2) + "\n")
+    except OSError as error:
+        raise UserError(f"the metrics cannot be written to {printable(path)}: {error.strerror}") from error
+
+
+def store(result, path):
+    """Writes a record beside its run. Says so, and goes on, if that cannot be done: hours of work are in the record."""
+    try:
+        write(result, path)
+    except UserError as error:
+        terminal.say(f"warning: {error}; nothing else is missing")
 
 
 def table(result) -> str:

@@ -11,7 +11,7 @@ from tf2gan.evaluation import comparison, extractors, generated, image_sets, res
 from tf2gan.metrics import registry, similarity
 from tf2gan.metrics.translation import ColorHistogram, mean_absolute_error
 from tf2gan.models import translation
-from tf2gan.runs.record import check_same_data, from_record
+from tf2gan.runs.record import check_same_data, from_record, title_of
 
 WAYS = (("a2b", "b2a", "A", "B"), ("b2a", "a2b", "B", "A"))  # direction, back, source, target
 DEFAULT = ("fid", "kid")
@@ -101,7 +101,7 @@ def of_run(gan, record, settings, against=None, data_dir=None) -> dict:
     if against is None:
         check_same_data(gan.config.dataset, record, data.splits)
     return _of_models({"model": translation.functions(gan), "untrained": _untrained(type(gan), gan.config)}, data,
-                      settings, {"source": f"run of {record.get('preset') or record['model']}",
+                      settings, {"source": f"run of {title_of(record)}",
                                  "images_seen": int(gan.images_seen.numpy())}, record["weights"])
 
 

@@ -98,7 +98,16 @@ def check_target(directory, version=None):
 
     Raises UserError for a version that exists or is invalid, and for a directory that cannot be written.
     """
+    directory = pathlib.Path(directory)
     there = versions(directory)
+    if any((directory / name).exists() for name in ("saved_model.pb", "saved_model.pbtxt")) or (
+            directory.name.isdecimal() and any((path / "saved_model.pb").exists()
+                                               for path in versions(directory.parent).values())):
+        raise UserError(f"{images.printable(directory)} names a version, not a model: give --output "
+                        f"{images.printable(directory.parent)}, and --version for its number")
+    if files.is_odd(directory.absolute()):
+        raise UserError(f"{images.printable(directory)}: TensorFlow cannot load a SavedModel from a path with [ ] * ? "
+                        "or a backslash, or with bytes that are not text; choose another")
     if version is None:
         version = max(there, default=0) + 1
     if not 1 <= version <= _HIGHEST_VERSION:

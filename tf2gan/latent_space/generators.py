@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf2gan.core import downloads, quiet, savedmodel
-from tf2gan.core.errors import UserError, printable
+from tf2gan.core.errors import UserError, printable, reason
 from tf2gan.core.seeds import fold
 from tf2gan.metrics.saved_features import folder_hash
 from tf2gan.models import generation
@@ -155,7 +155,7 @@ def _of_others(loaded, where, folder):
         with quiet.captured():  # TensorFlow may print warnings at the first run
             outputs = function(tf.zeros([1, latent_size]))  # the signature may not tell the shapes
     except Exception as error:  # third-party code may raise anything
-        raise UserError(f"{what} does not run: {savedmodel.reason(error)}") from error
+        raise UserError(f"{what} does not run: {reason(error)}") from error
     outputs = outputs if isinstance(outputs, dict) else dict(enumerate(tf.nest.flatten(outputs)))
     images = next(iter(outputs.values()), None)
     if len(outputs) != 1 or images.dtype != tf.float32 or images.shape.rank != 4 or images.shape[0] != 1 \

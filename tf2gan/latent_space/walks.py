@@ -10,7 +10,9 @@ from tf2gan.core.errors import UserError, printable
 from tf2gan.data import pipeline
 from tf2gan.latent_space import directions, generators, interpolation, projection, walk_options
 from tf2gan.models import classification, translation
+from tf2gan.runs.record import check_outside_data
 from tf2gan.runs.restore import load_gan
+from tf2gan.runs.run_folder import Run
 
 LEAST = 128  # pixels of the shorter side to which images are enlarged
 MOST_PIXELS = 10 ** 9  # of all images together; several copies are held in memory
@@ -93,6 +95,8 @@ def _check_targets(options):
     if options.target is not None and not options.animated:
         # Not every build of Pillow writes every format.
         images.encode_image(np.zeros([1, 1, 3], np.uint8), options.target.suffix)
+    for target in targets if options.run is not None else ():
+        check_outside_data(Run(options.run).record, target, "output")
     translation.check_outputs([(None, target) for target in targets], options.overwrite)
 
 

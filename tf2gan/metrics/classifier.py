@@ -6,12 +6,11 @@ import io
 import itertools
 import json
 import os
-import sys
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
+from tf2gan.core import progress, terminal
 from tf2gan.core.errors import Failure, printable
 from tf2gan.core.seeds import fold
 from tf2gan.metrics import cache
@@ -205,10 +204,10 @@ def classifier_for(train, test, num_classes, image_shape, key, cache_dir=None, s
             _check_images(images, image_shape)
             _check_labels(labels, num_classes, len(images))
         if show_progress:
-            print(f"training a classifier of {label}, kept in {printable(folder)} ...", file=sys.stderr, flush=True)
-        bar = tqdm.tqdm(itertools.islice(_batches(*train, recipe), recipe.steps), "classifier", recipe.steps,
-                        unit="step", disable=not (show_progress and sys.stderr.isatty()))
-        network = train_classifier(bar, num_classes, recipe)
+            terminal.say(f"training a classifier of {label}, kept in {printable(folder)} ...")
+        with progress.counting(show_progress, "classifier", recipe.steps, "steps") as counter:
+            network = train_classifier(_counted(itertools.islice(_batches(*train, recipe), recipe.steps), counter),
+                                       num_classes, recipe)
         _write(folder, network, {
             "accuracy": float(np.mean(Reader(network, image_shape).predict(test[0]) == test[1])),
             "hash": _hash(network.arrays()), "num": {"train": len(train[0]), "test": len(test[0])},
@@ -217,6 +216,13 @@ def classifier_for(train, test, num_classes, image_shape, key, cache_dir=None, s
     network, info = _read(folder, identity)  # also after training, so that the first use equals all later ones
     size = "x".join(map(str, image_shape))
     return Reader(network, image_shape, f"classifier-{label}-{size}-{info['hash'][:6]}", info)
+
+
+def _counted(batches, counter):
+    for batch in batches:
+        yield batch
+        if counter is not None:
+            counter()
 
 
 def _check_images(images, image_shape):

@@ -17,7 +17,7 @@ from tf2gan.core.errors import UserError, printable
 from tf2gan.data import folders, pipeline
 from tf2gan.metrics.accuracy import wilson_interval
 from tf2gan.metrics.classifier import label_agreement
-from tf2gan.models import generation
+from tf2gan.models import decoding, generation
 
 BATCH = 100  # images that a classifier reads at once
 SUFFIXES = (".csv", ".json")  # of files of predictions
@@ -57,8 +57,7 @@ def signatures(gan):
         return {"probabilities": probabilities, "labels": tf.argmax(probabilities, axis=-1)}
 
     def decode(file):
-        image = tf.io.decode_image(file, channels=3, expand_animations=False)
-        return pipeline.fitted(tf.ensure_shape(image, [None, None, 3]), shape)
+        return pipeline.fitted(decoding.decode(file), shape)
 
     # "_bytes" at the end makes TensorFlow Serving's REST API take {"b64": ...}.
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
@@ -75,7 +74,7 @@ def texts(gan):
     """{tensor name: description} of all inputs and outputs of `signatures`."""
     height, width, channels = _shape(gan)
     return {"images": f"float32 [batch, {height}, {width}, {channels}] in [0, 1]",
-            "image_bytes": "string [batch], the bytes of image files",
+            "image_bytes": f"string [batch], image files: {decoding.FORMATS}",
             "probabilities": f"float32 [batch, {gan.config.classes}], of the classes",
             "labels": f"int64 [batch], from 0 to {gan.config.classes - 1}: the most probable class"}
 

@@ -68,9 +68,12 @@ class Traits:
                 found.append(self.label(part))
                 continue
             first, last = (self.label(end) for end in ends.groups())
-            if first > last:
+            by_number = self.class_names and all(name.isdecimal() for name in self.class_names)
+            numbers = [int(name) for name in self.class_names] if by_number else list(range(self.num_classes))
+            if numbers[first] > numbers[last]:
                 raise UserError(f"labels {part}: a range goes from the smaller to the larger")
-            found += range(first, last + 1)
+            found += sorted((label for label, number in enumerate(numbers)
+                             if numbers[first] <= number <= numbers[last]), key=numbers.__getitem__)
         for position, label in enumerate(found):
             if label in found[:position]:
                 raise UserError(f"labels {text}: {self.class_name(label)} is there twice")

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tf2gan.core import files, images, savedmodel
 from tf2gan.core.errors import UserError, unknown
 from tf2gan.data import folders
+from tf2gan.models import decoding
 
 DIRECTIONS = ("a2b", "b2a")
 
@@ -92,9 +93,7 @@ def _bytes_function(function):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def translate_bytes(image_bytes):
         def translate_file(file):
-            image = tf.io.decode_image(file, channels=3, expand_animations=False)
-            image = tf.ensure_shape(image, [None, None, 3])
-            return tf.io.encode_png(translate_pixels(function, image))
+            return tf.io.encode_png(translate_pixels(function, decoding.decode(file)))
 
         # One at a time: sizes differ, the network itself uses all cores, and memory is only that of the largest image.
         answers = tf.map_fn(translate_file, image_bytes, fn_output_signature=tf.TensorSpec([], tf.string),
@@ -107,7 +106,7 @@ def _bytes_function(function):
 def texts(gan):
     """{tensor name: description} of all inputs and outputs of `signatures`."""
     return {"images": "float32 [batch, height, width, 3] in [0, 1]",
-            "image_bytes": "string [batch], the bytes of image files"}
+            "image_bytes": f"string [batch], image files: {decoding.FORMATS} in, PNG out"}
 
 
 def examples(gan):
@@ -204,10 +203,7 @@ def plan(source, output):
         if target.exists() and target.samefile(source):
             raise UserError(f"{images.printable(target)} is the input itself; give another output")
         return [(source, target)]
-    paths = folders.find_images(source)
-    if not paths:
-        raise UserError(f"{images.printable(source)} has no images; what counts: files ending in "
-                        f"{', '.join(images.IMAGE_SUFFIXES)}")
+    paths = folders.some_images(source)
     pairs = [(path, output / path.relative_to(source).parent / _output_name(path)) for path in paths]
     inside = source.resolve()
     for folder in [output, *sorted({target.parent for _, target in pairs})]:

@@ -1,5 +1,7 @@
 """Networks that users bring: any Keras model of the right shapes can replace a method's own."""
+import functools
 import inspect
+import re
 
 import tensorflow as tf
 
@@ -22,9 +24,23 @@ class OwnNetwork(tf.keras.Model):
         call = inspect.signature(network.call).parameters
         self._takes_training = "training" in call or any(part.kind is part.VAR_KEYWORD for part in call.values())
 
+
     def call(self, inputs, *condition, training=False, seed=None):
         options = {"training": training} if self._takes_training else {}
-        return tf.cast(self.network([inputs, *condition] if condition else inputs, **options), tf.float32)
+        return tf.cast(_converted()(self.network, [inputs, *condition] if condition else inputs, options), tf.float32)
+
+
+def _applied(network, inputs, options):
+    return network(inputs, **options)
+
+
+@functools.lru_cache(maxsize=None)
+def _converted():
+    """`_applied`, within which AutoGraph converts the code of a user's layers, such as an `if` that asks for a tensor.
+
+    It does not in the rest of the training step, which is traced without it.
+    """
+    return tf.autograph.to_graph(_applied)
 
 
 def builder(network, role):
@@ -90,7 +106,24 @@ def check(network, inputs, shape, role):
         raise UserError(f"{role}: the network makes {found} of {_shapes(inputs)}; needed: {list(shape)}")
     if not network.trainable_variables:
         raise UserError(f"{role}: the network has no weights to train")
+    _check_graph(network, inputs, role)
     return network
+
+
+def _check_graph(network, inputs, role):
+    """Raises UserError, which names the layer, if the network cannot run in a training step."""
+    @tf.autograph.experimental.do_not_convert
+    def step():
+        return tf.distribute.get_strategy().run(lambda: network(*inputs, training=True))
+
+    try:
+        tf.function(step).get_concrete_function()
+    except Exception as error:
+        found = re.findall(r"calling layer '([^']+)' \(type (\w+)\)", str(error))
+        layer = "the layer {} ({})".format(*found[-1]) if found else "the network"
+        raise UserError(f"{role}: {layer} cannot run in the graph of a training step: {_first_line(error)}; possible: "
+                        "another layer, one of your own that does the same with tf.cond and without assignments to its "
+                        "weights, or the newest TensorFlow, whose layers differ (make latest)") from error
 
 
 def _shapes(inputs):
@@ -99,5 +132,7 @@ def _shapes(inputs):
 
 def _first_line(error):
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith("Exception encountered when calling")]  # added by Keras
-    return (told or lines or [type(error).__name__])[0]
+    # Added by Keras and by AutoGraph.
+    told = [line for line in lines if not re.match("Exception encountered when calling|in user code:|File |\\w+Error: "
+                                                   "Exception encountered", line)]
+    return (told or lines or [type(error).__name__])[0].split(". ")[0]  # the rest is advice

@@ -1,10 +1,18 @@
 """Reads and checks a run's config.json: its method and Config, and the data it was trained on."""
-
+from tf2gan.core import files
 from tf2gan.core.errors import UserError, unknown
 from tf2gan.core.options import typed
 from tf2gan.gans import GANS
 
 LENGTHS = ("steps", "images", "epochs")  # fields of a Config, of which exactly one is set
+
+
+def title_of(record: dict) -> str:
+    """What a run is of, for people: the preset where that can be typed as a --model, else method and preset."""
+    model, preset = record["model"], record.get("preset") or record["model"]
+    if preset in GANS.names() or model not in GANS or preset == next(iter(GANS.numbers(model).presets)):
+        return preset if preset in GANS.names() else model
+    return f"{model}, preset {preset}"
 
 
 def from_record(record: dict):
@@ -18,6 +26,11 @@ def from_record(record: dict):
     gan_class = GANS[record["model"]]
     values = typed([gan_class.Config], record["config"], "config.json")
     return gan_class, gan_class.Config(**{**dict.fromkeys(LENGTHS), **values})
+
+
+def check_outside_data(record, output, what):
+    """Raises UserError if `output` lies in the folder of a run's training data; `what`: its flag."""
+    files.check_outside(output, record["config"].get("dataset") or "", what)
 
 
 def check_same_data(where, trained, splits):

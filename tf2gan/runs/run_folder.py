@@ -13,10 +13,16 @@ from typing import Optional
 import tensorflow as tf
 
 from tf2gan.core import files
-from tf2gan.core.errors import UserError
+from tf2gan.core.errors import UserError, printable
 from tf2gan.core.versions import versions
 
 KEEP_CHECKPOINTS = 3
+# The exact names of what a run writes. Whatever else a user puts beside it, such as copies, is never touched.
+_LAST, _BEST = re.compile(r"\d{10,}"), re.compile(r"best-\d{10,}")
+_NUMBERED = re.compile(r"(best-)?\d{10,}")
+_HALF_WRITTEN = re.compile(r"\.writing-[0-9a-f]{32}")
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")
+_OWN = re.compile(rf"({_NUMBERED.pattern})(\.png)?|{_HALF_WRITTEN.pattern}|{_TEMPORARY.pattern}")
 
 
 def next_run_dir(model: str, dataset: str) -> pathlib.Path:
@@ -32,32 +38,105 @@ def epoch_images(sizes: dict) -> Optional[int]:
                default=None)
 
 
-def create(path, record: dict) -> "Run":
-    """Creates a run folder with `record` as config.json. Raises UserError if it is not empty or cannot be written."""
-    path = pathlib.Path(path)
-    check_new(path)
+@contextlib.contextmanager
+def created(path, record: dict):
+    """Creates a run folder with `record` as config.json, and yields its Run, locked.
+
+    `path`: a path, or a function without arguments that returns the next free one. If the `with` block fails before
+    anything is trained, what the run has written is removed again, with the folder if that is new. Raises UserError if
+    the folder is not free, if another process trains in it, or if it cannot be written.
+    """
+    path, is_new = _made_folder(path)
+    with _locked(path):
+        check_new(path)  # again, under the lock: another process may have been faster
+        try:
+            _remove_remains(path)
+            files.write_atomically(path / "config.json", json.dumps(record, indent=2) + "\n")
+            yield Run(path)
+        except BaseException as error:
+            if not _in_use(path):
+                with contextlib.suppress(OSError):
+                    _remove_remains(path)
+                    if is_new:
+                        (path / ".lock").unlink()
+                        path.rmdir()
+            if isinstance(error, OSError) and not (path / "config.json").exists():
+                raise UserError(f"--run-dir {printable(path)}: cannot be written: {error.strerror}") from error
+            raise
+
+
+def _made_folder(path):
+    """(the folder, made if it was not there, whether it is new)."""
+    while True:
+        chosen = pathlib.Path(path() if callable(path) else path)
+        try:
+            chosen.mkdir(parents=True)
+            return chosen, True
+        except FileExistsError:
+            if not callable(path):
+                check_new(chosen)
+                return chosen, False
+        except OSError as error:
+            raise UserError(f"--run-dir {printable(chosen)}: cannot be written: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _locked(path):
+    name, busy = path / ".lock", UserError(f"{printable(path)}: another process is training in this run folder")
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        files.write_atomically(path / "config.json", json.dumps(record, indent=2) + "\n")
+        file = open(name, "w")
     except OSError as error:
-        raise UserError(f"--run-dir {path}: cannot be written: {error.strerror}") from error
-    return Run(path)
+        raise UserError(f"{printable(path)}: cannot be written: {error.strerror}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(file.fileno()), os.stat(name)):
+                raise busy  # the one before has just removed its folder
+        except OSError as error:
+            raise busy from error
+        yield
+
+
+def _remove_remains(path):
+    for old in _remains(path):
+        if old.is_dir() and not old.is_symlink():
+            shutil.rmtree(old)
+        else:
+            old.unlink()
+
+
+def _remains(path):
+    """What a run writes in its folder before its first checkpoint, as far as it is there; not the lock."""
+    names = re.compile(r"config\.json|metrics\.jsonl|events\.out\.tfevents\..*|samples|checkpoints|\..*\.tmp")
+    return [other for other in path.iterdir() if names.fullmatch(other.name)]
 
 
 def check_new(path):
-    """Raises UserError unless `path` is free for a new run; writes nothing."""
+    """Raises UserError unless `path` is free for a new run; writes nothing.
+
+    A run without a checkpoint, in which nothing was trained yet, leaves its folder free.
+    """
     path = pathlib.Path(path)
     if path.is_dir():
-        # A temporary file does not count: a kill left it while the first config.json was being written.
-        if any(not other.name.startswith(".config.json.") for other in path.iterdir()):
+        others = {other.name for other in path.iterdir()} - {other.name for other in _remains(path)} - {".lock"}
+        if others or _in_use(path):
             hint = f"; --resume {path} goes on with the run in it" if (path / "config.json").exists() else ""
-            raise UserError(f"--run-dir {path}: the folder is not empty{hint}")
+            raise UserError(f"--run-dir {printable(path)}: the folder is not empty{hint}")
     elif os.path.lexists(path):
         raise UserError(f"--run-dir {path}: there is a file of that name")
     try:
         files.check_writable(path)
     except UserError as error:
-        raise UserError(f"--run-dir {path} cannot be written: {error}") from error
+        raise UserError(f"--run-dir {printable(path)} cannot be written: {error}") from error
+
+
+def _in_use(path):
+    """Whether a folder has what only a run that has begun to train, or a user, puts there."""
+    files_of_user = [other for name in ("samples", "checkpoints") if (path / name).is_dir()
+                     for other in (path / name).iterdir() if not _OWN.fullmatch(other.name)]
+    has_checkpoint = any(_NUMBERED.fullmatch(other.name) for other in (path / "checkpoints").glob("*"))
+    logged = path / "metrics.jsonl"
+    return bool(files_of_user) or has_checkpoint or (logged.exists() and logged.stat().st_size > 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,15 +188,9 @@ class Run:
         """The file with the metric values of the last evaluation."""
         return self.path / "evaluation.json"
 
-    @contextlib.contextmanager
     def locked(self):
-        """Keeps a second process from training in the same folder. Raises UserError if one does."""
-        with open(self.path / ".lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise UserError(f"{self.path}: another process is training in this run folder") from error
-            yield
+        """A context that keeps a second process from training in the same folder. Raises UserError if one does."""
+        return _locked(self.path)
 
     def update(self, values: dict):
         """Changes entries of config.json."""
@@ -129,12 +202,12 @@ class Run:
 
     def checkpoints(self) -> list:
         """The last checkpoints, oldest first, without the best. Raises UserError if one is damaged."""
-        return self._checkpoints("[0-9]*")
+        return self._checkpoints(_LAST)
 
     def best(self) -> Optional[Checkpoint]:
         """The checkpoint with the best metric value; None if there is none. Raises UserError if it is damaged."""
         # A kill may have left two; the later is better, or it would not have been written.
-        return (self._checkpoints("best-[0-9]*") or [None])[-1]
+        return (self._checkpoints(_BEST) or [None])[-1]
 
     def all_checkpoints(self) -> list:
         """The last checkpoints and the best, oldest first; of two with the same images the best comes first."""
@@ -145,9 +218,11 @@ class Run:
         """The checkpoint to resume from: that with the most images, even if it is the best; None without any."""
         return (self.all_checkpoints() or [None])[-1]
 
-    def _checkpoints(self, pattern):
-        found = []
-        for path in sorted((self.path / "checkpoints").glob(pattern)):
+    def _checkpoints(self, names):
+        found, folder = [], self.path / "checkpoints"
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if not names.fullmatch(path.name):
+                continue
             try:
                 found.append(Checkpoint(path, json.loads((path / "info.json").read_text(encoding="utf-8"))))
             except (OSError, ValueError) as error:  # never skipped: the user would resume an older one unawares
@@ -169,14 +244,19 @@ class Run:
             return target
         temporary = folder / f".writing-{uuid.uuid4().hex}"
         temporary.mkdir(parents=True)
-        tf.train.Checkpoint(gan=gan).write(str(temporary / "state"))
-        info = {"images": images, "versions": versions(), **info, **({"best": best} if best is not None else {})}
-        files.write_atomically(temporary / "info.json", json.dumps(info, indent=2) + "\n")
-        for file in temporary.iterdir():
-            files.sync(file)
-        os.replace(temporary, target)
+        try:
+            with files.plainly_named(temporary) as place:
+                tf.train.Checkpoint(gan=gan).write(str(place / "state"))
+            info = {"images": images, "versions": versions(), **info, **({"best": best} if best is not None else {})}
+            files.write_atomically(temporary / "info.json", json.dumps(info, indent=2) + "\n")
+            for file in temporary.iterdir():
+                files.sync(file)
+            os.replace(temporary, target)
+        except BaseException:  # such as a full disk, which this would fill further
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
         files.sync(folder)
-        self._drop(self.checkpoints()[:-KEEP_CHECKPOINTS] if best is None else self._checkpoints("best-[0-9]*")[:-1])
+        self._drop(self.checkpoints()[:-KEEP_CHECKPOINTS] if best is None else self._checkpoints(_BEST)[:-1])
         return target
 
     def _drop(self, checkpoints):
@@ -192,26 +272,31 @@ class Run:
                  if other.path != checkpoint.path and other.info["images"] <= checkpoint.info["images"]]
         way_out = f"remove it to go on from {older[-1]}" if older else "no older one is there"
         try:
-            status = tf.train.Checkpoint(gan=gan).read(str(checkpoint.path / "state"))
-            num_replicas = checkpoint.info["replicas"]
-            if gan.num_local_replicas <= num_replicas:
-                status.assert_existing_objects_matched()
-            else:
-                status.assert_nontrivial_match()
-            status.expect_partial()  # else TensorFlow warns of unused values, those of replicas that are not here
-            gan.restored(num_replicas)
+            with files.plainly_named(checkpoint.path) as place:
+                status = tf.train.Checkpoint(gan=gan).read(str(place / "state"))
+                num_replicas = checkpoint.info["replicas"]
+                if gan.num_local_replicas <= num_replicas:
+                    status.assert_existing_objects_matched()
+                else:
+                    status.assert_nontrivial_match()
+                status.expect_partial()  # else TensorFlow warns of unused values, those of replicas that are not here
+                gan.restored(num_replicas)
         except (tf.errors.OpError, ValueError, AssertionError, RuntimeError, LookupError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UserError(f"checkpoint {checkpoint.path} cannot be read: {reason}; {way_out}") from error
 
     def remove_leftovers(self, images: int):
-        """After a kill: deletes half-written files and checkpoints, and log lines later than the checkpoint, `images`.
+        """After a kill: deletes half-written files and checkpoints, and what was logged after the checkpoint, `images`.
         """
         for path in (self.path / "checkpoints").glob(".writing-*"):
-            shutil.rmtree(path)
-        self._drop(self._checkpoints("best-[0-9]*")[:-1])
+            if _HALF_WRITTEN.fullmatch(path.name):
+                shutil.rmtree(path)
+        self._drop(self._checkpoints(_BEST)[:-1])
         for path in (*self.path.glob(".*.tmp"), *(self.path / "samples").glob(".*.tmp")):
-            path.unlink()
+            if _TEMPORARY.fullmatch(path.name):
+                path.unlink()
+        for path in self.path.glob("events.out.tfevents.*"):
+            _cut_events(path, images)
         kept = [line for line in self.metrics() if line["images"] <= images]
         files.write_atomically(self.path / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
 
@@ -232,6 +317,29 @@ class Run:
         """Appends one object to metrics.jsonl."""
         with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
+
+
+def _cut_events(path, images):
+    """Removes from a TensorBoard file what is later than `images`, and a half-written end."""
+    kept, complete = [], True
+    records = tf.data.TFRecordDataset(os.fsencode(path.absolute())).as_numpy_iterator()
+    while True:
+        try:
+            record = next(records)
+        except StopIteration:
+            break
+        except tf.errors.OpError:  # a kill left half a record, after which there is nothing
+            complete = False
+            break
+        kept.append((record, tf.compat.v1.Event.FromString(record).step <= images))
+    if complete and all(early for _, early in kept):
+        return
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    with files.plainly_named(path.parent) as place, tf.io.TFRecordWriter(str(place / temporary.name)) as writer:
+        for record, early in kept:
+            if early:
+                writer.write(record)
+    os.replace(temporary, path)
 
 
 class Nowhere:

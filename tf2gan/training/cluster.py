@@ -19,11 +19,15 @@ import zlib
 import numpy as np
 import tensorflow as tf
 
+from tf2gan.core import terminal
 from tf2gan.core.errors import Failure, UserError
 
 _PERIOD = 2.0  # seconds between two checks of the other workers
 _PATIENCE = 600.0  # seconds in which all workers have to start: a cluster may be fetching its container images
 _LOST_AFTER = 5  # failed checks in a row
+_SECONDS_TO_TELL = 60  # that a worker which cannot take part waits for the others to ask
+_SECONDS_TO_ANSWER = 0.5
+_REFUSED = "tf2gan refused: "
 _SECONDS_TO_END = 20  # that a failed worker spends at most on telling the others
 # Errors that a collective operation raises when another worker is gone.
 _BROKEN = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError,
@@ -43,6 +47,9 @@ class Alone:
     def distributed(self, strategy, dataset, batch_size):
         """Distributes `dataset`, of global batches, to the replicas of `strategy`."""
         return strategy.experimental_distribute_dataset(dataset)
+
+    def refused(self, error):
+        """Tells the other workers that this one cannot take part."""
 
     def check_same(self, what, text):
         """Raises UserError on all workers unless `text` is the same on each; `what` names it."""
@@ -108,6 +115,26 @@ class Team(Alone):
         except OSError as error:
             raise UserError(f"TF_CONFIG: {self.name} cannot listen on its port: {error.strerror}") from error
         self._watch.start()
+        with _ending_at_once(self._stderr, f"{self.name}: interrupted while waiting for the others"):
+            return self._strategy()
+
+    def refused(self, error):
+        """Tells the other workers that this one cannot take part, for as long as it takes them to ask, but not longer
+        than _SECONDS_TO_TELL. They would wait for it otherwise."""
+        line = f"{_REFUSED}{error}\n".encode()
+        with contextlib.suppress(OSError), socket.socket() as port:
+            port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            port.bind(("", self._port))
+            port.listen()
+            until, told = time.monotonic() + _SECONDS_TO_TELL, 0
+            while told < self.number - 1 and time.monotonic() < until:
+                port.settimeout(max(0.1, until - time.monotonic()))
+                caller, _ = port.accept()
+                with caller, contextlib.suppress(OSError):
+                    caller.sendall(line)
+                    told += 1
+
+    def _strategy(self):
         communication = tf.distribute.experimental.CommunicationImplementation
         implementation = communication.AUTO if tf.config.list_physical_devices("GPU") else communication.RING
         strategy = tf.distribute.MultiWorkerMirroredStrategy(
@@ -183,6 +210,8 @@ class Team(Alone):
         try:
             yield
         except BaseException as error:
+            if isinstance(error, UserError) and not self._watch.is_alive():
+                self.refused(error)
             if self._watch.is_alive():
                 signal.alarm(2 * _SECONDS_TO_END)  # TensorFlow's shutdown may wait for the others
             if not isinstance(error, _BROKEN):
@@ -218,7 +247,10 @@ class PeerWatch(threading.Thread):
         told = began - 50.0  # the first message after 10 seconds, then one a minute
         while not self._stopped.wait(self._period):
             for name, address in self._others.items():
-                missed[name] = 0 if _is_up(address, 2 * self._period) else missed[name] + 1
+                is_up, refusal = _asked(address, 2 * self._period, min(self._period, _SECONDS_TO_ANSWER))
+                if refusal:
+                    return self._end(name, f"cannot take part: {refusal}".replace("{", "{{").replace("}", "}}"))
+                missed[name] = 0 if is_up else missed[name] + 1
                 seen.update([name] * (not missed[name]))
                 if name in seen and missed[name] >= _LOST_AFTER:
                     return self._stopped.is_set() or self._end(name, "was lost {when}")
@@ -227,19 +259,63 @@ class PeerWatch(threading.Thread):
             if absent and now - began > self._patience:
                 return self._end(absent[0], f"did not come up within {self._patience:.0f} seconds")
             if absent and now - told > 60.0:
-                print(f"waiting for {', '.join(absent)}", file=sys.stderr, flush=True)
+                terminal.say(f"waiting for {', '.join(absent)}")
                 told = now
 
     def stop(self):
         self._stopped.set()
 
 
-def _is_up(address, timeout):
+def _asked(address, timeout, patience):
+    """(whether a worker listens, the reason why it cannot take part or "", if it says so within `patience` seconds)."""
     try:
-        socket.create_connection(address, timeout).close()
+        with socket.create_connection(address, timeout) as peer:
+            peer.settimeout(patience)
+            try:
+                answer = peer.recv(4096)  # TensorFlow's server says something else, or nothing
+            except OSError:
+                answer = b""
     except OSError:
-        return False
-    return True
+        return False, ""
+    refused = answer.startswith(_REFUSED.encode())
+    return True, answer.decode("utf-8", "replace")[len(_REFUSED):].strip() if refused else ""
+
+
+@contextlib.contextmanager
+def _ending_at_once(stderr, line):
+    """Within the block, which waits inside TensorFlow, a signal ends this process at once, with a line.
+
+    Python's own handlers would run only after the wait. `stderr`: a file descriptor.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+
+    def wait():
+        received = reader.recv(1)
+        if received and received[0] in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.write(stderr, f"{pathlib.PurePath(sys.argv[0]).name}: {line}\n".encode())
+            os._exit(128 + received[0])
+
+    # A signal without a handler in Python would not wake anybody.
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    wakes = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=wait, daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(wakes)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        writer.close()  # ends the thread
+
+
+def refused(error, environment=os.environ):
+    """Tells the workers of TF_CONFIG, if there are any, that this one cannot take part."""
+    with contextlib.suppress(UserError):
+        team(environment).refused(error)
 
 
 def _pair(address):

@@ -3,21 +3,21 @@ import contextlib
 import dataclasses
 import json
 import pathlib
-import sys
 from typing import Optional
 
-from tf2gan.core import progress
-from tf2gan.core.errors import UserError
+import tensorflow as tf
+
+from tf2gan.core import files, progress, terminal
+from tf2gan.core.errors import Failure, UserError, reason
 from tf2gan.core.versions import versions
 from tf2gan.data import labelled, load
-from tf2gan.gans import GANS
 from tf2gan.runs import run_folder
 from tf2gan.runs.record import check_own_networks, check_same_data
 from tf2gan.training import cluster, early_stopping, summary
 from tf2gan.training.devices import make_strategy, settings_kept
 from tf2gan.training.loop import Diverged, Trainer, build_gan
 from tf2gan.training.options import check_options
-from tf2gan.training.plan import check_data, epoch_images, growth, total_images
+from tf2gan.training.plan import announcement, check_data, epoch_images, growth, total_images
 from tf2gan.training.reporter import Reporter, Silence, confusion_matrix
 
 
@@ -82,11 +82,15 @@ def _prepared(request, measuring, team=cluster.ALONE):
     evaluates = bool(options.evaluate_every) and measuring is not None
     early_stopping.check(options, measuring.check(request.gan_class, options) if evaluates else None)
     request.config.check()
-    if request.run is None and options.run_dir:
-        run_folder.check_new(options.run_dir)
+    if request.run is None:
+        path = options.run_dir or request.next_folder()
+        files.check_outside(path, request.config.dataset, "--run-dir")
+        run_folder.check_new(path)
     strategy = make_strategy(options, team)  # before the data: devices are fixed once one is used
     splits = load.load(request.config.dataset, request.gan_class.splits, options.data_dir, options.skip_unreadable,
                        unlabelled=request.config.unlabelled_splits)
+    if request.run is not None:
+        splits = {name: split.in_order_of(request.run.record.get("class_names")) for name, split in splits.items()}
     first = next(iter(splits.values()))
     config = request.config.fitted(first.image_shape, first.class_names)
     config.check()
@@ -100,6 +104,7 @@ class _Job:
     """One session of a training."""
 
     def __init__(self, request, team, measuring, callbacks):
+        self.asked = request.config  # before it is fitted to the data
         self.request, self.strategy, self.splits, self.total = _prepared(request, measuring, team)
         self.team, self.measuring, self.callbacks = team, measuring, callbacks
         self.record = self._record()
@@ -128,16 +133,15 @@ class _Job:
         request, gan = self.request, self._build()
         if not self.team.is_chief:
             return self._follow(gan)
-        name = request.preset if request.preset in GANS.names() else request.model
         evaluate = self._evaluator(gan, self.record)  # before the folder: an error would leave it behind
-        path = request.options.run_dir or run_folder.next_run_dir(name, request.config.dataset)
-        folder = run_folder.create(path, self.record)
-        with folder.locked():
+        with run_folder.created(request.options.run_dir or request.next_folder, self.record) as folder:
             return self._train(gan, folder, {}, evaluate)
 
     def _resume(self):
         request, folder, total = self.request, self.request.run, self.total
         with folder.locked() if self.team.is_chief else contextlib.nullcontext():
+            if run_folder.Run(folder.path).record != folder.record:
+                raise UserError(f"{folder.path}: another process has just changed the run; try again")
             check_same_data(folder.path, folder.record, self.splits)
             check_own_networks(folder.path, folder.record, request.own)
             checkpoint = folder.newest()  # None if the run was killed before its first one
@@ -168,13 +172,15 @@ class _Job:
         """A function from the GAN to its metric values; None without evaluations."""
         if not self.request.options.evaluate_every or self.measuring is None:
             return None
-        return self.measuring.make(gan, self.splits, record, self.request.options, sys.stderr.isatty())
+        return self.measuring.make(gan, self.splits, record, self.request.options, True)
 
     def _train(self, gan, folder, info, evaluate):
         options, team = self.request.options, self.team
         reporter = Reporter(folder, int(gan.images_seen.numpy()), gan.total_images,
                             gan.config.steps_in(gan.total_images), info.get("seconds", 0.0))
-        print(f"run folder: {folder.path}{growth(gan.config, gan.total_images)}", file=sys.stderr)
+        for line in announcement(gan.config, self.asked, self.splits, gan.total_images):
+            terminal.say(line)
+        terminal.say(f"run folder: {folder.path}{growth(gan.config, gan.total_images)}")
         team.way_back = self.request.way_back(folder.path)
         try:
             number = Trainer(gan, self.strategy, self.splits, folder, options, reporter, info, evaluate, team,
@@ -183,6 +189,11 @@ class _Job:
             kept = folder.newest()
             good = f"the last good checkpoint is {kept.path}" if kept else "there was no checkpoint yet"
             raise Diverged(f"training diverged: {error}; {good}") from error
+        except (OSError, UserError, MemoryError, tf.errors.OpError) as error:  # a full disk, no memory, an image is gone
+            if team.number > 1 and isinstance(error, tf.errors.OpError):
+                raise  # the team knows whether a worker was lost
+            raise Failure(f"training failed at step {gan.config.steps_in(int(gan.images_seen.numpy()))}: "
+                          f"{reason(error)}; {self._saved(folder)}") from error
         finally:
             reporter.close()
         images = int(gan.images_seen.numpy())
@@ -198,6 +209,13 @@ class _Job:
                                   f"run folder:  {folder.path}", f"samples:     {folder.path / 'samples'}",
                                   *([_best_line(folder.best(), options.keep_best)] if watch.metric else []),
                                   f"TensorBoard: tensorboard --logdir {folder.path}"]), folder=folder.path)
+
+    def _saved(self, folder):
+        """What a failed session leaves, and the command that goes on with it."""
+        kept = folder.newest()
+        if kept is None:
+            return "there was no checkpoint yet"
+        return f"saved: {kept.path}; go on with: {self.request.way_back(folder.path)}{self.team.where}"
 
     def _follow(self, gan):
         """Trains as a worker that is not the chief: it runs the same steps, but writes and reports nothing."""

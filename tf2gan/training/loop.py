@@ -77,7 +77,7 @@ def compile_steps(gan, strategy, phase):
 
 
 class Interruption:
-    """Ctrl-C and SIGTERM let the current call finish; a second one ends at once.
+    """Ctrl-C, SIGTERM and SIGHUP (the terminal is gone) let the current call finish; a second one ends at once.
 
     Python delivers signals only to the main thread: training in another thread leaves the handlers as they are.
     """
@@ -85,12 +85,15 @@ class Interruption:
     def __enter__(self):
         self.signal, self._before = None, {}
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._receive)
-                            for number in (signal.SIGINT, signal.SIGTERM)}
+            # Under nohup SIGHUP is ignored, and stays so.
+            numbers = [signal.SIGINT, signal.SIGTERM,
+                       *([signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else [])]
+            self._before = {number: signal.signal(number, self._receive) for number in numbers}
         return self
 
     def _receive(self, number, frame):
-        if self.signal is not None:
+        # A terminal that is closed may send SIGHUP after Ctrl-C, and more than once: only a person is impatient.
+        if self.signal is not None and number != signal.SIGHUP:
             raise KeyboardInterrupt
         self.signal = number
 

@@ -2,6 +2,9 @@
 from tf2gan.core.errors import UserError
 from tf2gan.runs import run_folder
 
+_LARGE, _USUAL = 128, 64  # pixels a side: from where a size that nobody typed is worth a word, and what it could be
+_MANY_EPOCHS = 2000
+
 
 def total_images(config, splits) -> int:
     """Planned length in images of each kind, rounded up to whole steps; `splits` are the training splits."""
@@ -24,6 +27,27 @@ def check_data(config, splits, replicas):
             raise UserError(f"{size}: larger than {smallest.name}, which has {smallest.num_examples} images")
         if at.batch_size % replicas or at.real_batch_size % replicas:
             raise UserError(f"{size}: cannot be shared equally by {replicas} replicas")
+
+
+def announcement(config, asked, splits, total) -> list:
+    """Lines for the user before a training: what the data are, how long it is, and what perhaps was not meant.
+
+    `asked`: the Config before it was fitted to the data.
+    """
+    height, width = config.image_shape
+    epochs = total / epoch_images(splits)
+    steps = config.steps_in(total)
+    lines = [f"data: {config.dataset}: {name}: {split.about}" for name, split in splits.items()]
+    lines.append(f"training: {width}x{height} pixels, batch size {config.batch_size}, {steps} step{'s' * (steps != 1)}, "
+                 f"{total} images of each kind, {epochs:.{2 if epochs < 100 else 0}f} epochs")
+    if asked.image_size is None and height * width > _LARGE ** 2:
+        share = height * width / _USUAL ** 2
+        lines.append(f"warning: the images are made as large as the data, {width}x{height}; --image-size {_USUAL} takes "
+                     f"about 1/{share:.0f} of the time a step")
+    if epochs > _MANY_EPOCHS:
+        lines.append(f"warning: {epochs:.0f} passes over {epoch_images(splits)} images: a discriminator learns them by "
+                     "heart long before; --epochs, --images or --steps sets the length")
+    return lines
 
 
 def growth(config, total) -> str:

@@ -1,11 +1,12 @@
 """Reports training to the user: progress bar or plain lines, metrics.jsonl, TensorBoard, sample grids."""
+import contextlib
 import math
-import sys
+import os
 import time
 
 import tensorflow as tf
 
-from tf2gan.core import images
+from tf2gan.core import images, progress, terminal
 from tf2gan.core.progress import bar, number
 
 
@@ -19,19 +20,36 @@ class Reporter:
         """
         self.run, self.total, self.num_steps = run, total, num_steps
         self._seconds_before, self._began = seconds_before, time.perf_counter()
-        self._writer = tf.summary.create_file_writer(str(run.path))
+        self._writer = tf.summary.create_file_writer(os.fsencode(run.path.absolute()))
         self._last = (self._began, start)
+        self._first, self._estimates = None, [0.0, 60.0]  # seconds of training after which the rest is estimated
         self._bar = bar(initial=start, total=total, unit="img", smoothing=0.05)
-        self._lines = self._bar.disable
+        self._lines, self._due = self._bar.disable, progress.Throttle()
 
     def seconds(self) -> float:
         """Training time of the run so far, earlier sessions included."""
         return self._seconds_before + time.perf_counter() - self._began
 
     def advance(self, step, num_images, logs):
-        """Updates the progress bar after each call; `logs`: those of its steps."""
+        """Updates the progress bar after each call; `logs`: those of its steps. Estimates the time that is left."""
+        self._estimate(num_images)
         self._bar.update(num_images - self._bar.n)
         self._bar.set_postfix_str(_headline(logs), refresh=False)
+
+    def _estimate(self, num_images):
+        """Says how long training will take: after the second call, as the first one compiles, and after a minute."""
+        now = time.perf_counter()
+        if self._first is None:
+            self._first = (now, num_images)
+            return
+        seconds, images = now - self._first[0], num_images - self._first[1]
+        if not self._estimates or images <= 0 or seconds < self._estimates[0]:
+            return
+        self._estimates = [needed for needed in self._estimates if needed > seconds]
+        left = seconds / images * (self.total - num_images)
+        if left > 30:
+            self._say(f"time: about {progress.duration(left)} to go, at the present {images / seconds:.3g} images a "
+                      "second")
 
     def log(self, step, num_images, epoch, means):
         """Logs the mean of each quantity over the last `log_every` steps."""
@@ -45,15 +63,15 @@ class Reporter:
             for name, value in {"images_per_second": rate, **means}.items():
                 tf.summary.scalar(name, value)
         self._writer.flush()
-        if self._lines:
+        if self._lines and (self._due() or num_images >= self.total):
             minutes, seconds = divmod(int((self.total - num_images) / max(rate, 1e-9)), 60)
             left = f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
-            print(f"step {step}/{self.num_steps} images {num_images} {_headline(means)} "
-                  f"{rate:.1f} img/s ETA {left}", file=sys.stderr, flush=True)
+            terminal.say(f"step {step}/{self.num_steps} images {num_images} {_headline(means)} "
+                         f"{rate:.1f} img/s ETA {left}")
 
     def warn(self, message):
         """Shows a warning to the user; training goes on."""
-        self._bar.write(f"warning: {message}", file=sys.stderr)
+        self._say(f"warning: {message}")
 
     def evaluated(self, step, num_images, epoch, figures, best, took):
         """Reports an evaluation; metrics.jsonl and TensorBoard get its metric values under their full names.
@@ -73,7 +91,7 @@ class Reporter:
                 tf.summary.scalar(figure.name, figure.value)
         self._writer.flush()
         told = ", ".join(_told(figure, best, step) for figure in figures)
-        self._bar.write(f"evaluated at step {step}: {told}", file=sys.stderr)
+        self._say(f"evaluated at step {step}: {told}")
 
     def samples(self, num_images, picture):
         """Writes a sample grid, uint8 [height, width, 3], to samples/IMAGES.png and TensorBoard; returns its path."""
@@ -84,9 +102,17 @@ class Reporter:
         self._writer.flush()
         return path
 
+    def _say(self, line):
+        if self._lines:
+            terminal.say(line)
+        else:
+            self._bar.write(line, file=terminal.Stderr())
+
     def close(self):
+        """Ends the bar and the TensorBoard file. Never raises: what a full disk does not take is told elsewhere."""
         self._bar.close()
-        self._writer.close()
+        with contextlib.suppress(tf.errors.OpError, OSError):
+            self._writer.close()
 
 
 class Silence:

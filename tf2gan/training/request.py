@@ -4,10 +4,10 @@ import os
 import shlex
 from typing import Any, Callable, Dict, Optional
 
-from tf2gan.core.errors import UserError, flag, unknown
+from tf2gan.core.errors import UserError, flag, printable, unknown
 from tf2gan.gans import GANS
 from tf2gan.runs.record import LENGTHS
-from tf2gan.runs.run_folder import Run
+from tf2gan.runs.run_folder import Run, next_run_dir
 from tf2gan.training import early_stopping
 from tf2gan.training.options import Options
 
@@ -34,6 +34,11 @@ class Request:
     def gan_class(self) -> type:
         """The class of the method."""
         return GANS[self.model]
+
+    def next_folder(self):
+        """The next free folder for a run without --run-dir, as a pathlib.Path."""
+        name = self.preset if self.preset in GANS.names() else self.model
+        return next_run_dir(name, self.config.dataset)
 
     def record(self) -> dict:
         """The part of config.json that says what was requested, as --config takes it."""
@@ -102,8 +107,18 @@ def made(model, preset, config, options, run=None, given=()) -> Request:
     lengths = [getattr(config, name) for name in LENGTHS if getattr(config, name) is not None]
     if len(lengths) != 1 or lengths[0] < 1:
         raise UserError("the length of training must be at least 1: give one of --steps, --images, --epochs")
-    if os.path.isdir(config.dataset):  # a resume may have another working directory
-        config = dataclasses.replace(config, dataset=os.path.abspath(config.dataset))
+    # A resume may have another working directory, and the shell does not expand `--run-dir=~/x`.
+    full = {name: os.path.expanduser(getattr(options, name)) for name in ("run_dir", "data_dir")
+            if getattr(options, name)}
+    if "data_dir" in full:
+        full["data_dir"] = os.path.abspath(full["data_dir"])
+    options = dataclasses.replace(options, **full)
+    folder = os.path.expanduser(config.dataset)
+    if os.path.isdir(folder):
+        config = dataclasses.replace(config, dataset=os.path.abspath(folder))
+    if run and os.path.isabs(config.dataset) and not os.path.exists(config.dataset):
+        raise UserError(f"{run.path}: its data, the folder {printable(config.dataset)}, are not there; if they have "
+                        "moved, --dataset names the new folder")
     if run:
         _check_unchanged(run, config, options)
     return Request(model, preset, config, options, run, plugin=GANS.plugin(model))
@@ -122,6 +137,8 @@ def _check_unchanged(run, config, options):
     for names, now, then in (([field.name for field in dataclasses.fields(config) if field.name not in LENGTHS],
                               config, run.record["config"]), (fixed, options, options_then)):
         for name in names:
+            if name == "dataset" and os.path.isabs(then[name]) and os.path.isdir(now.dataset):
+                continue  # the data may have moved; whether they are the same is checked when they are read
             if getattr(now, name) != then[name]:
                 raise UserError(f"{flag(name)} {getattr(now, name)} contradicts the run {run.path}: it has "
                                 f"{then[name]}; start a new run to change it")
