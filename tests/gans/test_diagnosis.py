@@ -1,13 +1,16 @@
 """What a run is warned of: a pure function of what was logged, and once on a real collapse."""
 import dataclasses
+import json
 import math
+import pathlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan.gans import GANS
+from tf2gan.gans import GANS, cyclegan, diagnosis
 from tf2gan.gans.latent_gan import LatentGAN
+from tf2gan.runs.record import from_record
 from tf2gan.training.devices import make_strategy
 from tf2gan.training.loop import build_gan, compile_steps
 from tf2gan.training.options import Options
@@ -129,6 +132,123 @@ def test_no_zero_where_it_means_nothing(name, changes):
     """A critic's loss may be anything, far below 0 too; random labels have no fixed least loss."""
     assert Judge(name, **changes).diagnose(history(losses=lines(3000, 0.0), size=50)) == {}
     assert Judge(name, **changes).diagnose(history(losses=lines(3000, -100.0), size=50)) == {}
+
+
+# The game between the players.
+
+def game(real, fake, loss=None, suffix="", generator="generator_loss"):
+    """Log lines, every 50 steps, with these accuracies and losses of the generator."""
+    return [{"images": (i + 1) * EVERY * 10, "diversity": 0.9, "discriminator_loss": 0.6,
+             f"real_accuracy{suffix}": real[i], f"fake_accuracy{suffix}": fake[i],
+             generator: 1.0 if loss is None else loss[i]} for i in range(len(real))]
+
+
+WINS, NOTHING, FOOLED = "discriminator wins", "discriminator learns nothing", "discriminator fooled"
+
+
+@pytest.mark.parametrize("real, fake, expected", [
+    (lines(1000, 1.0), lines(1000, 1.0), {WINS}),
+    (lines(950, 1.0), lines(950, 1.0), set()),
+    (lines(1000, 0.8) + lines(1000, 1.0), lines(1000, 0.8) + lines(1000, 0.995), {WINS}),
+    (lines(1000, 1.0), lines(1000, 0.98), set()),
+    (lines(1000, 1.0) + lines(500, 0.8), lines(1000, 1.0) + lines(500, 0.8), set()),  # it was ahead, and is no more
+    (lines(1000, 0.5), lines(1000, 0.5), {NOTHING}),
+    (lines(1000, 0.0), lines(1000, 1.0), {NOTHING}),
+    (lines(50, 0.9) + lines(1000, 0.5), lines(50, 0.9) + lines(1000, 0.5), set()),  # a game that is even
+    (lines(50, 0.9) + lines(1000, 0.0), lines(50, 0.9) + lines(1000, 0.005), {FOOLED}),
+])
+def test_who_wins(real, fake, expected):
+    assert set(Judge().diagnose(game(real, fake))) == expected
+
+
+def test_what_is_said_of_a_discriminator_that_wins():
+    rising = [5.0 + i / 10 for i in range(20)]
+    text = Judge().diagnose(game(lines(1000, 1.0), lines(1000, 0.999), rising))[WINS]
+    assert "100.0 % of real and 99.9 % of generated images" in text and "has risen by" in text and "\n" not in text
+    assert "has not moved" in Judge().diagnose(game(lines(1000, 1.0), lines(1000, 1.0)))[WINS]
+
+
+class Translating(Judge):
+    diagnose = cyclegan.CycleGAN.diagnose
+
+    def __init__(self):
+        self.config = cyclegan.Config(batch_size=10)
+
+
+def translation(adversarial, cycle, accuracy=0.9):
+    return [{**line, "adversarial_xy": adversarial[i], "adversarial_yx": 0.5, "cycle_x": cycle[i]}
+            for i, line in enumerate(game([accuracy] * len(cycle), [accuracy] * len(cycle), suffix="_y"))]
+
+
+STILL = "adversarial terms stand still"
+FALLING = [1.0 - i / 40 for i in range(20)]
+
+
+@pytest.mark.parametrize("adversarial, cycle, expected", [
+    (lines(1000, 0.95), FALLING, {STILL}),
+    (lines(1000, 0.95), lines(1000, 0.5), set()),  # nothing is learned instead
+    (lines(1000, 0.6), FALLING, set()),
+    (lines(950, 0.95) + [0.8], FALLING, set()),
+    (lines(950, 0.95), FALLING[:19], set()),
+])
+def test_a_cycle_loss_that_falls_alone(adversarial, cycle, expected):
+    assert set(Translating().diagnose(translation(adversarial, cycle))) == expected
+
+
+def test_a_discriminator_of_one_domain_that_wins():
+    found = Translating().diagnose(translation(lines(1000, 0.5), FALLING, accuracy=1.0))
+    assert set(found) == {WINS} and "discriminator of y" in found[WINS] and "adversarial_xy" in found[WINS]
+
+
+@pytest.mark.parametrize("distances, expected", [
+    ([1.1 ** i for i in range(40)], {"critic runs away"}),
+    ([10.0 * 0.97 ** i for i in range(40)], set()),
+    ([min(i, 10) for i in range(40)], set()),  # it grows, and then stays
+])
+def test_a_critic_without_limit(distances, expected):
+    judge = Judge("wgan")
+    logs = [{**line, "critic_distance": distances[i]} for i, line in enumerate(history(lines(2000, 0.8), size=50))]
+    for line in logs:
+        del line["discriminator_loss"]
+    assert set(judge.diagnose(logs)) == expected
+
+
+@pytest.mark.parametrize("penalty, expected", [(20.0, {"penalty not held"}), (0.3, set())])
+def test_a_penalty_that_is_not_held(penalty, expected):
+    logs = [{**line, "penalty": penalty} for line in history(lines(1000, 0.8))]
+    assert set(Judge(loss="wasserstein", penalty="wgan-gp").diagnose(logs)) == expected
+
+
+@pytest.mark.parametrize("name", ["gan", "wgan", "wgan-gp", "sgan", "progan", "cgan"])
+def test_what_is_searched_for_is_told(name):
+    class Any(LatentGAN):
+        def __init__(self, config):
+            self.config = config
+
+    model, preset = GANS.names()[name]
+    gan = Any.__new__(Any)
+    object.__setattr__(gan, "config", GANS[model].presets[preset])
+    told = gan.checked()
+    assert diagnosis.CHECKS["mode collapse"] in told and len(set(told)) == len(told)
+    assert (diagnosis.CHECKS["critic runs away"] in told) == (name in ("wgan", "wgan-gp", "progan"))
+
+
+# Logs of real runs, made to fail in ten ways or left as they are; see logs/README.md for their commands.
+
+LOGS = sorted((pathlib.Path(__file__).parent / "logs").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", LOGS, ids=lambda path: path.stem)
+def test_runs_that_failed_are_told_from_those_that_did_not(path):
+    record = json.loads(path.read_text())
+    gan_class, config = from_record(record)
+    judge = gan_class.__new__(gan_class)
+    object.__setattr__(judge, "config", config)
+    logs = [dict(zip(record["names"], values)) for values in record["lines"]]
+    found = set()
+    for end in range(1, len(logs) + 1):
+        found |= set(judge.diagnose(logs[:end]))
+    assert found == set(record["expected"])
 
 
 def test_messages_are_of_one_line_with_what_helps():

@@ -15,7 +15,7 @@ from tf2gan.core.errors import UserError
 class Options:
     """What to evaluate, against what, and how"""
 
-    run: Optional[List[str]] = None  # folder of a run, or several for their mean; this, --savedmodel or --images
+    run: Optional[List[str]] = None  # folder of a run, or several for their mean or comparison; this, --savedmodel or --images
     savedmodel: Optional[str] = None  # savedmodels/NAME (its highest version) or savedmodels/NAME/VERSION
     images: Optional[str] = None  # folder of images, at any depth
     against: Optional[str] = None  # data set or folder of real images; none: the model's training data set
@@ -54,8 +54,8 @@ def main(argv=None):
     else:
         result = evaluate_images(options.images, options.against, settings, size, options.split,
                                  options.data_dir, options.skip_unreadable, options.nearest)
-    if "summary" in result:
-        terminal.tell(result["summary"]["table"])
+    if "runs" in result:
+        terminal.tell(result["summary" if "summary" in result else "comparison"]["table"])
     else:
         _tell(result)
     if options.json:  # after the results are shown, which may have taken hours
@@ -69,10 +69,14 @@ def _tell(result):
 
 
 def _of_runs(options, settings):
-    """The record of a run; for several, prints the table of each and returns all records and their summary."""
+    """The record of a run; for several, prints the table of each and returns all records and their summary.
+
+    The summary is a mean if they differ in their seeds alone, else a comparison.
+    """
     from tf2gan.evaluation import over_runs, results
     from tf2gan.evaluation.evaluate import evaluate_run
     from tf2gan.runs import run_folder
+    from tf2gan.runs.record import grouped
 
     over_runs.check(options.run, same_data=options.against is None)
     records = []
@@ -85,8 +89,11 @@ def _of_runs(options, settings):
         results.store(records[-1], run_folder.Run(path).evaluation_file)
     if len(records) == 1:
         return records[0]
-    return {"runs": [{"run": path, **record} for path, record in zip(options.run, records)],
-            "summary": over_runs.summary(records)}
+    result = {"runs": [{"run": path, **record} for path, record in zip(options.run, records)]}
+    runs = [run_folder.Run(path).record for path in options.run]
+    if len(grouped(runs)) == 1:
+        return {**result, "summary": over_runs.summary(records)}
+    return {**result, "comparison": over_runs.comparison(records, runs, options.run)}
 
 
 def _checked(options):

@@ -4,6 +4,7 @@ import difflib
 import json
 import os
 import pathlib
+import re
 import shlex
 import sys
 from typing import Optional
@@ -37,6 +38,14 @@ def main(argv=None):
         _parser().parse_args(["--version"])
     if any(word in ("-h", "--help") for word in argv):
         return _help(argv)
+    several = _seeds(argv)
+    if several is not None:
+        return _train_seeds(*several)
+    return _train(argv)[0]
+
+
+def _train(argv):
+    """(exit code, folder of the run or None) of one command line."""
     try:
         request, arguments = parse(argv)
     except UserError as error:
@@ -57,8 +66,71 @@ def main(argv=None):
     else:
         outcome = job.run(request, during_training)
         terminal.tell(outcome.message)
-        return 128 + outcome.signal if outcome.signal else 0
+        return 128 + outcome.signal if outcome.signal else 0, outcome.folder
+    return 0, None
+
+
+def _seeds(argv):
+    """(`argv` without them, the seeds) if --seed has several, such as 0,1,2; else None. Raises UserError."""
+    for position, word in enumerate(argv):
+        name, equals, value = word.partition("=")
+        if name == "--seed":
+            value = value if equals else argv[position + 1] if position + 1 < len(argv) else ""
+            if "," not in value:
+                return None
+            if not re.fullmatch(r"[0-9]+(,[0-9]+)+", value):
+                raise UserError(f"--seed {value}: must be a number, or several such as 0,1,2")
+            seeds = [int(part) for part in value.split(",")]
+            if len(set(seeds)) < len(seeds):
+                raise UserError(f"--seed {value}: one is there twice")
+            for other in ("--resume", "--print-config", "--dry-run"):
+                if any(each.split("=")[0] == other for each in argv):
+                    raise UserError(f"--seed {value}: several seeds are several runs; {other} is of one")
+            return [*argv[:position], *argv[position + (1 if equals else 2):]], seeds
+    return None
+
+
+def _train_seeds(argv, seeds):
+    """Trains a run for each seed, one after the other, and prints what they have in common. Returns the exit code."""
+    folders = []
+    for seed in seeds:
+        own = [*argv, "--seed", str(seed)]
+        for position, word in enumerate(own):  # --run-dir X is the folder around the runs
+            if word == "--run-dir" and position + 1 < len(own):
+                own[position + 1] = os.path.join(own[position + 1], f"seed-{seed}")
+            elif word.startswith("--run-dir="):
+                own[position] = f"{word}/seed-{seed}"
+        if not folders:
+            for each in seeds[1:]:  # a mistake in a later one would come after hours
+                parse([*argv, "--seed", str(each)])
+        terminal.say(f"seed {seed} ({len(folders) + 1} of {len(seeds)})")
+        code, folder = _train(own)
+        if code:
+            return code
+        folders.append(folder)
+    terminal.tell(_summary(folders))
     return 0
+
+
+def _summary(folders) -> str:
+    from tf2gan.evaluation import over_runs
+    from tf2gan.runs import run_folder
+
+    names = shlex.join(map(str, folders))
+    lines = [f"{len(folders)} runs: {names}"]
+    runs = [run_folder.Run(folder) for folder in folders]
+    records = [json.loads(run.evaluation_file.read_text(encoding="utf-8")) for run in runs
+               if run.evaluation_file.exists()]
+    if len(records) == len(runs):
+        lines.append(over_runs.summary(records)["table"])
+    else:
+        last = [run.logs()[-1] for run in runs]
+        for name in [name for name in last[0] if name not in over_runs.CLOCKS]:
+            spread = over_runs.spread([line[name] for line in last])
+            lines.append(f"  {name:24} {spread['mean']:.4g} ±{spread['deviation']:.2g}")
+        lines.append("the last log lines: mean ±standard deviation over the seeds")
+    lines += [f"figures:  tools/evaluate.py --run {names}", f"one page: tools/report.py --run {names}"]
+    return "\n".join(lines)
 
 
 def listing() -> str:
@@ -115,7 +187,7 @@ def parse(argv):
     made = request.made(model, preset, parsed.method, parsed.options, run, lengths_typed | lengths_of_file)
     program = ["tf2gan", "train"] if sys.argv[0] == "tf2gan train" else ["tools/train.py"]
     return dataclasses.replace(
-        made, command=shlex.join([*program, *sys.argv[1:]]),
+        made, command=shlex.join([*program, *argv]),
         way_back=lambda folder: shlex.join([*program, "--resume", str(folder)])), arguments
 
 

@@ -77,7 +77,19 @@ def of_finished_run(path) -> list:
         return [f"accuracy:    not measured: {error}"]
     results.store(result, run_folder.Run(path).evaluation_file)
     (figure,) = result["figures"]
-    return results.lines_by_column(figure, f"accuracy on {data.label} test, [95 % confidence]:")
+    return [*results.lines_by_column(figure, f"accuracy on {data.label} test, [95 % confidence]:"),
+            *(f"warning: {line}" for line in verdict(result))]
+
+
+def verdict(result) -> list:
+    """What an evaluation says against a method: [] or [a sentence]; it does not say that all is well."""
+    for row in result["figures"]:
+        values = row["values"]
+        if row["metric"] == ACCURACY and values.get("baseline") is not None and values["model"] <= values["baseline"]:
+            return [f"the GAN has not helped: by the labels alone the same network is right about "
+                    f"{100 * values['baseline']:.1f} % of the test images, with the GAN about "
+                    f"{100 * values['model']:.1f} %. More steps often help, or a lower --labelled-loss-weight"]
+    return []
 
 
 def merged(accuracy, generator) -> dict:

@@ -7,8 +7,10 @@ import numpy as np
 from tf2gan.core.errors import UserError, printable
 from tf2gan.evaluation import results
 from tf2gan.runs import run_folder
+from tf2gan.runs.record import differences, grouped
 
 CONFIDENCE = 0.95
+CLOCKS = ("step", "images", "epoch", "seconds", "images_per_second")  # of a log line: no results
 
 
 def check(paths, same_data):
@@ -43,14 +45,59 @@ def summary(records) -> dict:
     Raises UserError if no metric is in all of them.
     """
     tables = [{figure["name"]: figure for figure in record["figures"]} for record in records]
-    names = dict.fromkeys(name for table in tables for name in table)
-    common = [name for name in names if all(name in table for table in tables)]
+    common, names = _common(records), {name for table in tables for name in table}
+    result = {"figures": [_over([table[name] for table in tables]) for name in common],
+              "others": sorted(names - set(common))}
+    return {**result, "table": _table(result)}
+
+
+def comparison(records, runs, titles) -> dict:
+    """Compares several evaluation records of runs that differ in more than seeds: a row for each setting.
+
+    Args:
+        records: evaluation records; runs: the config.json of each run; titles: the name of each run.
+
+    Returns {"differences": as `record.differences`, "rows": [{"runs": [title], "figures": [as in `summary`]}],
+    "table"}. Runs that differ in nothing but seeds share a row, their mean and standard deviation. Raises UserError if
+    no metric is in all records.
+    """
+    differing, groups = differences(runs), grouped(runs)
+    names = _common(records)
+    tables = [{figure["name"]: figure for figure in record["figures"]} for record in records]
+    rows = [{"runs": [titles[index] for index in group],
+             "figures": [_over([tables[index][name] for index in group]) for name in names]} for group in groups]
+    metrics = [figure["metric"] for figure in rows[0]["figures"]]
+    better = {figure["metric"]: {"lower": " v", "higher": " ^"}.get(figure["better"], "")
+              for figure in rows[0]["figures"]}
+    cells = [["", *(f"{metric}{better[metric]}" for metric in metrics)]]
+    for row in rows:
+        cells.append([", ".join(row["runs"]), *(_short(figure) for figure in row["figures"])])
+    lines = [*results.aligned(cells), "", "what differs between the rows:"]
+    for name, values in differing.items():
+        lines.append(f"  {name}: {', '.join(_word(values[group[0]]) for group in groups)}")
+    if any(len(group) > 1 for group in groups):
+        lines.append("rows of several runs, which differ in their seeds alone: mean ±standard deviation")
+    lines += ["the names with their protocol:", *(f"  {name}" for name in names)]
+    return {"differences": differing, "rows": rows, "table": "\n".join(lines)}
+
+
+def _word(value):
+    return {None: "none", True: "on", False: "off"}[value] if value is None or isinstance(value, bool) else str(value)
+
+
+def _short(figure):
+    value, number = figure["values"]["model"], results.number
+    return number(value["mean"]) + (f" ±{number(value['deviation'])}" if figure["num"] > 1 else "")
+
+
+def _common(records):
+    """Names of the metrics that all records have, sorted. Raises UserError if there are none."""
+    tables = [{figure["name"] for figure in record["figures"]} for record in records]
+    common = set.intersection(*tables)
     if not common:
         raise UserError("the runs have no figure in common, so there is nothing to summarize: their names, which say "
-                        f"how they were measured, are {', '.join(sorted(names)) or 'none'}")
-    found = [_over([table[name] for table in tables]) for name in sorted(common)]
-    result = {"figures": found, "others": sorted(names.keys() - set(common))}
-    return {**result, "table": _table(result)}
+                        f"how they were measured, are {', '.join(sorted(set.union(*tables))) or 'none'}")
+    return sorted(common)
 
 
 def _over(entries):
@@ -62,7 +109,9 @@ def _over(entries):
 
 
 def spread(values) -> dict:
-    """{"mean", "deviation", "interval": [low, high], 95 % confidence of the mean} of at least two numbers."""
+    """{"mean", "deviation", "interval": [low, high], 95 % confidence of the mean}; of one number only the mean."""
+    if len(values) == 1:
+        return {"mean": float(values[0])}
     values = np.sort(np.array(values, np.float64))  # sorted, so that not even rounding depends on the order
     mean, deviation = float(values.mean()), float(values.std(ddof=1))
     half = t_quantile(len(values) - 1) * deviation / math.sqrt(len(values))

@@ -97,6 +97,10 @@ class GAN(tf.Module):
         """{short name: sentence} of the faults that the log lines so far, oldest first, show."""
         return {}
 
+    def checked(self) -> list:
+        """What `diagnose` searches the log for, each in a few words; empty if it searches for nothing."""
+        return []
+
     # Methods call these.
 
     def make_optimizer(self, kind, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7, decay=False,

@@ -6,7 +6,7 @@ from typing import Optional
 
 import tensorflow as tf
 
-from tf2gan.gans import base, losses
+from tf2gan.gans import base, diagnosis, losses
 from tf2gan.gans.abilities import Abilities
 from tf2gan.gans.configs.cyclegan import PRESET_OPTIONS, PRESETS, Config
 from tf2gan.gans.image_pool import ImagePool
@@ -129,6 +129,12 @@ class CycleGAN(base.GAN):
             logs[f"real_accuracy_{name}"] = tf.reduce_mean(tf.cast(real_logits > 0.5, tf.float32))
             logs[f"fake_accuracy_{name}"] = tf.reduce_mean(tf.cast(fake_logits <= 0.5, tf.float32))
         return loss, logs
+
+    def diagnose(self, history):
+        return diagnosis.of_translation(history, self.config)
+
+    def checked(self):
+        return [diagnosis.CHECKS[name] for name in diagnosis.OF_TRANSLATION]
 
     def restored(self, num_replicas):
         for pool in (self.pool_x, self.pool_y):

@@ -280,6 +280,13 @@ class LatentGAN(base.GAN):
     def diagnose(self, history):
         return diagnosis.of_latent_gan(history, self.config, self.zero_loss())
 
+    def checked(self):
+        config = self.config
+        names = [*diagnosis.OF_LATENT_GANS, *(["discriminator at zero"] if self.zero_loss() is not None else []),
+                 *(["critic runs away"] if losses.ADVERSARIAL[config.loss].boundary is None else []),
+                 *(["penalty not held"] if config.penalty else [])]
+        return [diagnosis.CHECKS[name] for name in names]
+
     def zero_loss(self):
         """The value below which the discriminator's loss counts as zero; None if there is no such value."""
         return diagnosis.zero_loss(self.config)

@@ -51,6 +51,21 @@ def draw(history):
                                            if _is_finite(line.get(unit + DEVIATION))}) for unit in order]
 
 
+def draw_over(histories) -> list:
+    """Drawings as `draw` returns them, one for each scalar, with a line for each of `histories`, {name: log lines}."""
+    names = dict.fromkeys(name for history in histories.values() for line in history for name in line
+                          if name not in CLOCKS and not name.endswith(DEVIATION))
+    drawings = []
+    for name in sorted(names, key=lambda name: (not _is_figure(name), name == "images_per_second")):
+        lines = {run: np.array([(line["images"], line[name]) for line in history if _is_finite(line.get(name))])
+                 for run, history in histories.items()}
+        lines = {run: points for run, points in lines.items() if len(points)}
+        if lines:
+            drawing = _describe(name, lines, {})
+            drawings.append({**drawing, "title": drawing["title"] if _is_figure(name) else name.replace("_", " ")})
+    return drawings
+
+
 def _is_finite(value):
     return isinstance(value, (int, float)) and math.isfinite(value)
 

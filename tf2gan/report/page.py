@@ -16,8 +16,9 @@ from simple_parsing import docstring
 import tf2gan
 from tf2gan.core import files, images
 from tf2gan.core.errors import UserError, flag, printable
+from tf2gan.evaluation import classified
 from tf2gan.export import model_card
-from tf2gan.gans import GANS, base
+from tf2gan.gans import GANS
 from tf2gan.models import generation, translation
 from tf2gan.report import curves
 from tf2gan.runs import run_folder
@@ -34,7 +35,7 @@ MOST_JUDGED = 500  # log lines at which faults are searched for; each search rea
 SHOWN_WIDTH = 560  # pixels, up to which small pictures are enlarged
 
 _TEMPLATES = pathlib.Path(__file__).with_name("templates")
-_MARK = '<meta name="generator" content="tf2gan report">'  # identifies a file as a report
+MARK = '<meta name="generator" content="tf2gan report">'  # identifies a file as a report
 _MARK_WITHIN = 1000  # bytes from the start of the file
 _PLACES = ("run_dir", "data_dir")  # options that are only paths on the machine
 _BY_DATA = ("image_size", "channels", "num_classes")  # None: as in the data; a run records the value
@@ -63,7 +64,7 @@ def check_output(run_dir, output=None, overwrite=False):
 def _is_report(path):
     try:
         with open(path, "rb") as file:
-            return _MARK.encode() in file.read(_MARK_WITHIN)
+            return MARK.encode() in file.read(_MARK_WITHIN)
     except OSError:
         return False
 
@@ -89,34 +90,32 @@ def render(run_dir, own=None) -> str:
     a run, and for damaged files in it.
     """
     run = run_folder.Run(run_dir)
-    evaluation = _evaluation(run)
-    gan, checkpoint = _load(run, own)
+    evaluation = evaluation_of(run)
+    gan, checkpoint = load(run, own)
     history, record = run.metrics(), run.record
     images_seen = max(history[-1]["images"] if history else 0, checkpoint["images"] if checkpoint else 0)
     grids = sorted((run.path / "samples").glob("[0-9]*.png"))
     nearest = {name: run.path / f"nearest_{name}.png" for name in ("pixels", "features")}
-    preset, dataset = record.get("preset") or record["model"], _without_place(gan.config.dataset)
+    preset, dataset = record.get("preset") or record["model"], without_place(gan.config.dataset)
     known = {field.name: record["options"][field.name] for field in dataclasses.fields(Options)
              if field.name in record["options"]}
     watch = early_stopping.EarlyStopping(Options(**known), (checkpoint or {}).get("watch"))
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True,
-                                     lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters.update(number=_number, duration=_duration, picture=_picture)
-    return environment.get_template("page.html").render(
-        mark=_MARK, written=datetime.datetime.now(datetime.timezone.utc), version=tf2gan.__version__,
+    return template("page.html").render(
+        mark=MARK, written=datetime.datetime.now(datetime.timezone.utc), version=tf2gan.__version__,
         title=f"{preset if preset in GANS.names() else record['model']} on {dataset}", name=run.path.resolve().name,
         model=record["model"], preset=preset, dataset=dataset, data=record["data"], seed=gan.config.seed,
         images_seen=images_seen, total=record.get("total_images"),
         images_per_step=gan.config.at(images_seen).images_per_step,
         image_shape=gan.config.image_shape, steps=gan.config.steps_in(images_seen),
         epochs=_epochs(images_seen, record), last=history[-1] if history else {}, checkpoint=checkpoint,
-        fingerprints=_without_place(record.get("fingerprints") or {}), versions=record.get("versions") or {},
-        command=model_card.without_folders(record.get("command")), faults=_faults(gan, run.logs()),
+        fingerprints=without_place(record.get("fingerprints") or {}), versions=record.get("versions") or {},
+        command=model_card.without_folders(record.get("command")),
+        faults=faults_of(gan, run.logs()), verdicts=classified.verdict(evaluation or {"figures": []}),
         verdict=watch.verdict() if watch.stopped else None, best=watch.best,
         weights="averaged" if gan.averages else "raw",
-        watched=type(gan).diagnose is not base.GAN.diagnose,  # else nothing searches for faults
+        watched=bool(gan.checked()), checked=gan.checked(),
         translates=gan.abilities.translates, classifies=gan.abilities.classifies,
-        final=_final(gan, checkpoint, grids), **_frames(grids, record),
+        final=final_samples(gan, checkpoint, grids), **_frames(grids, record),
         curves=curves.draw(history), evaluation=evaluation, columns=_COLUMNS,
         nearest={name: path for name, path in nearest.items() if path.exists()},
         options=_options(type(gan), record), most_classes=MOST_CLASSES,
@@ -124,7 +123,15 @@ def render(run_dir, own=None) -> str:
                   for name, (network, inputs) in gan.networks.items()})
 
 
-def _load(run, own):
+def template(name):
+    """A jinja2 template of this package."""
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True,
+                                     lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters.update(number=_number, duration=_duration, picture=_picture)
+    return environment.get_template(name)
+
+
+def load(run, own):
     """(the GAN restored from the newest checkpoint, this one's info); (a new GAN, None) if there is none."""
     if run.newest():
         gan, record = load_gan(run.path, own=own)
@@ -139,12 +146,12 @@ def _epochs(num_images, record):
     return num_images / size if size else None
 
 
-def _without_place(value):
+def without_place(value):
     """The JSON-able `value` with every path reduced to its last part, since reports are handed on."""
     if isinstance(value, dict):
-        return {name: _without_place(part) for name, part in value.items()}
+        return {name: without_place(part) for name, part in value.items()}
     if isinstance(value, list):
-        return [_without_place(part) for part in value]
+        return [without_place(part) for part in value]
     if not isinstance(value, str):
         return value
     if os.path.isabs(value):
@@ -157,7 +164,7 @@ def _spread(num, most):
     return np.unique(np.linspace(0, num - 1, min(num, most)).round().astype(int)).tolist()
 
 
-def _faults(gan, history):
+def faults_of(gan, history):
     """Faults that `diagnose` found at any time: [{"name", "step" (first), "text" (last), "lasts" (to the end)}]."""
     found, said = {}, {}
     for end in _spread(len(history), MOST_JUDGED):
@@ -178,13 +185,13 @@ def _options(gan_class, record):
         for name, value in record[part].items():
             if name in _PLACES:
                 continue
-            row = {"name": name, "value": _word(_without_place(value))}
+            row = {"name": name, "value": word(without_place(value))}
             if hasattr(defaults, name):
                 default = getattr(defaults, name)
                 by_data = (name in _BY_DATA and default is None
                            and not re.search(rf"(^|\s)({flag(name)}|--config)\b", typed))
                 row.update(changed=value != default and not by_data,
-                           default="as the data are" if by_data else _word(default),
+                           default="as the data are" if by_data else word(default),
                            meaning=docstring.get_attribute_docstring(type(defaults), name).comment_inline)
             else:
                 row.update(changed=False, default="–", meaning="an option of another version of tf2gan")
@@ -192,20 +199,20 @@ def _options(gan_class, record):
     return tables
 
 
-def _word(value):
+def word(value):
     if value is None or isinstance(value, bool):
         return {None: "none", True: "on", False: "off"}[value]
     return str(value)
 
 
-def _evaluation(run):
+def evaluation_of(run):
     """The evaluation that tools/evaluate.py wrote; None if there is none. Raises UserError if it is invalid."""
     try:
         result = json.loads(run.evaluation_file.read_text(encoding="utf-8"))
         rows = [{"better": None, **row, "values": dict(row["values"]), "deviations": row.get("deviations") or {},
                  "intervals": row.get("intervals") or {}, "metric": row["metric"], "name": row["name"]}
                 for row in result["figures"]]
-        return {"protocol": _without_place(dict(result["protocol"])), "figures": rows, "classes": _classes(result)}
+        return {"protocol": without_place(dict(result["protocol"])), "figures": rows, "classes": _classes(result)}
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -273,7 +280,7 @@ def _compressed(path):
     return _embedded(buffer.getvalue(), "webp", *pixels.shape[:2])
 
 
-def _final(gan, checkpoint, grids):
+def final_samples(gan, checkpoint, grids):
     """{"picture", "text"}: samples of the newest weights; for a GAN that translates, its last grid. None if missing."""
     if not gan.abilities.samples:
         return {"picture": _picture(grids[-1]), "text": "The last of the sample grids."} if grids else None

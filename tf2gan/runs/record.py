@@ -4,6 +4,8 @@ from tf2gan.core.errors import UserError, unknown
 from tf2gan.core.options import typed
 from tf2gan.gans import GANS
 
+SEEDS = ("seed", "label_seed")
+DATA_OF_TRAINING = ("train", "trainA", "trainB", "labelled", "unlabelled", "supervised")  # splits
 LENGTHS = ("steps", "images", "epochs")  # fields of a Config, of which exactly one is set
 
 
@@ -26,6 +28,37 @@ def from_record(record: dict):
     gan_class = GANS[record["model"]]
     values = typed([gan_class.Config], record["config"], "config.json")
     return gan_class, gan_class.Config(**{**dict.fromkeys(LENGTHS), **values})
+
+
+def differences(records) -> dict:
+    """{option: [its value in each run]} of the settings that differ between runs, by their config.json; not seeds.
+
+    "data" is there if they were trained on other images, "total_images" if they are of other lengths. An option that a
+    method does not have is None.
+    """
+    def settings(record):
+        config = {name: value for name, value in record["config"].items()
+                  if name not in (*LENGTHS, *SEEDS, "dataset")}
+        prints = {name: part for name, part in (record.get("fingerprints") or {}).items() if name in DATA_OF_TRAINING}
+        return {"model": record["model"], "data": (record["config"].get("dataset"), prints), **config,
+                "total_images": record.get("total_images"), "precision": record["options"].get("precision", "float32")}
+
+    found = [settings(record) for record in records]
+    names = dict.fromkeys(name for each in found for name in each)
+    table = {name: [each.get(name) for each in found] for name in names}
+    if any(values[1] != table["data"][0][1] for values in table["data"]):
+        table["data"] = [dataset for dataset, _ in table["data"]]
+    else:
+        del table["data"]
+    return {name: values for name, values in table.items() if any(value != values[0] for value in values)}
+
+
+def grouped(records) -> list:
+    """The runs, by index, that differ in nothing but seeds: [[index, ...], ...] in the order of the first of each."""
+    table, found = differences(records), {}
+    for index in range(len(records)):
+        found.setdefault(repr([values[index] for values in table.values()]), []).append(index)
+    return list(found.values())
 
 
 def check_outside_data(record, output, what):

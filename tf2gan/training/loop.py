@@ -237,7 +237,7 @@ class Trainer:
 
     def sample(self):
         """Writes a sample grid."""
-        path = self.reporter.samples(self.images_seen, picture(self.gan, self._draw(self.sample_inputs)))
+        path = self.reporter.samples(self.step, self.images_seen, picture(self.gan, self._draw(self.sample_inputs)))
         self._call("on_samples", path)
 
     def look(self):

@@ -24,7 +24,8 @@ class Reporter:
         self._last = (self._began, start)
         self._first, self._estimates = None, [0.0, 60.0]  # seconds of training after which the rest is estimated
         self._bar = bar(initial=start, total=total, unit="img", smoothing=0.05)
-        self._lines, self._due = self._bar.disable, progress.Throttle()
+        self._lines = self._bar.disable
+        self._due, self._samples_due = progress.Throttle(), progress.Throttle(wait=True)
 
     def seconds(self) -> float:
         """Training time of the run so far, earlier sessions included."""
@@ -93,13 +94,15 @@ class Reporter:
         told = ", ".join(_told(figure, best, step) for figure in figures)
         self._say(f"evaluated at step {step}: {told}")
 
-    def samples(self, num_images, picture):
+    def samples(self, step, num_images, picture):
         """Writes a sample grid, uint8 [height, width, 3], to samples/IMAGES.png and TensorBoard; returns its path."""
         path = self.run.path / "samples" / f"{num_images:010d}.png"
         images.write_image(path, picture)
         with self._writer.as_default(step=num_images):
             tf.summary.image("samples", picture[None])
         self._writer.flush()
+        if self._samples_due() or num_images >= self.total:
+            self._say(f"samples after {num_images} images (step {step}): {path}")
         return path
 
     def _say(self, line):

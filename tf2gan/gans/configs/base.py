@@ -21,7 +21,7 @@ class Config:
     images: Optional[int] = None  # length of the whole training in images of each kind
     epochs: Optional[int] = None  # length of the whole training in passes over the larger part of the data
     mirror: bool = False  # flip training images horizontally at random
-    seed: int = 0  # seed of weights, data order and all random numbers in training
+    seed: int = 0  # seed of weights, data order and all random numbers in training; 0,1,2: a run of each
     ema_decay: Optional[float] = 0.999  # decay per step of the averaged generator for samples and exports; none is off
 
     @property
