@@ -9,6 +9,7 @@ import tensorflow as tf
 import tool
 
 import tf2gan
+from tf2gan.core.versions import versions
 
 SIZE = 12
 SHORT = {"steps": 4, "batch_size": 4, "log_every": 2, "sample_every": 2, "checkpoint_every": 2, "latent_size": 5,
@@ -224,6 +225,43 @@ def test_a_built_network_begins_with_its_own_weights(tmp_path):
     sampled = run.sample(2, seed=3)
     made = given(run.model().latents(2, seed=3)).numpy()
     assert np.abs(sampled - (made + 1) * 127.5).max() <= 0.51
+
+
+class Switching(tf.keras.Model):
+    """Asks for the value of a tensor, as AutoGraph allows."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = tf.keras.layers.Dense(1)
+
+    def call(self, images):
+        if tf.reduce_mean(images) > 0.0:
+            images = 2.0 * images
+        return self.dense(tf.reshape(images, [-1, SIZE * SIZE]))
+
+
+def test_a_network_that_needs_autograph(tmp_path):
+    assert trained(tmp_path / "run", discriminator=Switching).metrics()
+
+
+def test_a_function_that_makes_no_new_network(tmp_path):
+    network = functional_discriminator()
+    line = refused(trained, tmp_path / "run", discriminator=lambda: network)
+    assert "discriminator: the function has to make a new network at each call" in line
+
+
+def test_a_layer_that_cannot_run_in_a_step_is_named_before_any_work(tmp_path):
+    """Keras 2's SpectralNormalization asks for a tensor where AutoGraph does not look; Keras 3's does not."""
+    def network():
+        return tf.keras.Sequential([tf.keras.Input([SIZE, SIZE, 1]), tf.keras.layers.Flatten(),
+                                    tf.keras.layers.SpectralNormalization(tf.keras.layers.Dense(1))])
+
+    if versions()["keras"].startswith("3"):
+        assert trained(tmp_path / "run", discriminator=network).metrics()
+        return
+    line = refused(trained, tmp_path / "run", discriminator=network)
+    assert "discriminator: the layer spectral_normalization" in line and "SpectralNormalization" in line
+    assert "cannot run in the graph of a training step" in line and not (tmp_path / "run").exists()
 
 
 def test_an_own_network_that_translates(tmp_path):

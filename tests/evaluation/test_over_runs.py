@@ -7,6 +7,7 @@ import scipy.stats
 
 from tf2gan.core.errors import UserError
 from tf2gan.evaluation import over_runs
+from tf2gan.runs.record import differences, grouped
 
 
 @pytest.mark.parametrize("degrees", [*range(1, 36), 100, 1001])
@@ -92,3 +93,41 @@ def test_runs_are_checked_before_they_are_measured(run, tmp_path):
         with pytest.raises(UserError) as caught:
             over_runs.check(paths, same_data=True)
         assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+# Runs that differ in more than seeds.
+
+def settings(model="gan", seed=0, **changes):
+    return {"model": model, "total_images": 100, "options": {"precision": "float32"}, "fingerprints": {"train": "a"},
+            "config": {"seed": seed, "label_seed": seed, "steps": seed + 5, "dataset": "x", "rate": 0.1, **changes}}
+
+
+def test_seeds_and_ways_to_say_a_length_are_no_difference():
+    assert differences([settings(), settings(seed=1)]) == {}
+    assert grouped([settings(), settings(seed=1), settings(seed=2)]) == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize("other, expected", [
+    (settings("dcgan"), {"model": ["gan", "dcgan"]}), (settings(rate=0.2), {"rate": [0.1, 0.2]}),
+    (settings(more=3), {"more": [None, 3]}), ({**settings(), "total_images": 7}, {"total_images": [100, 7]}),
+    ({**settings(dataset="y"), "fingerprints": {"train": "b"}}, {"data": ["x", "y"]}),
+    (settings(dataset="moved"), {}),
+    ({**settings(), "options": {"precision": "bfloat16"}}, {"precision": ["float32", "bfloat16"]})])
+def test_what_differs(other, expected):
+    assert differences([settings(), other]) == expected
+    assert grouped([settings(), other]) == ([[0], [1]] if expected else [[0, 1]])
+
+
+def test_runs_of_other_methods_are_rows_and_no_mean():
+    records = [record(0.9), record(0.5), record(0.8)]
+    found = over_runs.comparison(records, [settings(), settings("dcgan"), settings(seed=1)], ["a", "b", "c"])
+    assert [row["runs"] for row in found["rows"]] == [["a", "c"], ["b"]]
+    figures = [row["figures"][0]["values"]["model"] for row in found["rows"]]
+    assert figures == [over_runs.spread([0.9, 0.8]), {"mean": 0.5}]
+    lines = found["table"].splitlines()
+    assert lines[0].split() == ["accuracy", "^"] and lines[1].startswith("a, c") and "0.8500 ±0.0707" in lines[1]
+    assert lines[2].split() == ["b", "0.5000"] and "  model: gan, dcgan" in lines
+    assert "±" not in lines[2] and "[" not in lines[1]
+    with pytest.raises(UserError, match="no figure in common"):
+        over_runs.comparison([record(0.9), record(0.8, name="accuracy9_y-test")], [settings(), settings("dcgan")],
+                             ["a", "b"])

@@ -1,9 +1,11 @@
 """Names of figures, their record and their table."""
+import json
 import types
 
 import numpy as np
 import pytest
 
+from tf2gan.core.errors import UserError
 from tf2gan.evaluation import results
 from tf2gan.metrics import registry, statistics
 
@@ -83,3 +85,15 @@ def test_a_record_says_what_it_was_made_with():
     record = results.record({"num": 9}, [])
     assert record["protocol"]["num"] == 9 and record["protocol"]["versions"].keys() >= {"tf2gan", "numpy"}
     assert record["table"] == "" and "classes" not in record
+
+
+def test_what_cannot_be_stored_is_said_and_costs_nothing(tmp_path, capsys):
+    """Hours of work may be in it: the tool has shown it before."""
+    results.store({"figures": []}, tmp_path / "a file" / "evaluation.json")
+    assert json.loads((tmp_path / "a file" / "evaluation.json").read_text()) == {"figures": []}
+    (tmp_path / "file").write_text("")
+    results.store({"figures": []}, tmp_path / "file" / "evaluation.json")
+    err = capsys.readouterr().err
+    assert err.startswith(f"warning: the metrics cannot be written to {tmp_path / 'file' / 'evaluation.json'}: ")
+    with pytest.raises(UserError, match="cannot be written"):
+        results.write({"figures": []}, tmp_path / "file" / "evaluation.json")

@@ -195,7 +195,8 @@ def _say_once(line):
 
 def told_of(left_out) -> str:
     """What files were left out, such as "12 .heic, 1 .txt"."""
-    said = ", ".join(f"{num} {suffix}" for suffix, num in left_out.most_common(_MOST_NAMES))
+    ordered = sorted(left_out.items(), key=lambda pair: (-pair[1], pair[0]))
+    said = _cut([f"{num} {suffix}" for suffix, num in ordered])
     needs_heif = not _HEIF.isdisjoint(left_out)
     return said + (" (the package pillow-heif reads HEIC)" if needs_heif else "")
 

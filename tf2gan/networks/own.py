@@ -1,7 +1,8 @@
 """Networks that users bring: any Keras model of the right shapes can replace a method's own."""
-import functools
+import contextlib
 import inspect
 import re
+import types
 
 import tensorflow as tf
 
@@ -23,24 +24,25 @@ class OwnNetwork(tf.keras.Model):
         self.size_multiple, self.size_minimum = size_rule
         call = inspect.signature(network.call).parameters
         self._takes_training = "training" in call or any(part.kind is part.VAR_KEYWORD for part in call.values())
+        _convert(network)
 
 
     def call(self, inputs, *condition, training=False, seed=None):
         options = {"training": training} if self._takes_training else {}
-        return tf.cast(_converted()(self.network, [inputs, *condition] if condition else inputs, options), tf.float32)
+        return tf.cast(self.network([inputs, *condition] if condition else inputs, **options), tf.float32)
 
 
-def _applied(network, inputs, options):
-    return network(inputs, **options)
+def _convert(network):
+    """Lets AutoGraph convert the `call` of the user's own layers, such as an `if` that asks for a tensor.
 
-
-@functools.lru_cache(maxsize=None)
-def _converted():
-    """`_applied`, within which AutoGraph converts the code of a user's layers, such as an `if` that asks for a tensor.
-
-    It does not in the rest of the training step, which is traced without it.
+    A training step is traced without AutoGraph, and Keras 3 never converts a layer. Keras's own layers need it not, and
+    code without a source stays as it is.
     """
-    return tf.autograph.to_graph(_applied)
+    for layer in network._flatten_layers():
+        if type(layer).__module__.split(".")[0] in ("keras", "tf_keras", "tensorflow", "tensorflow_addons", "tf2gan"):
+            continue
+        with contextlib.suppress(Exception):  # AutoGraph raises several kinds for what it cannot convert
+            layer.call = types.MethodType(tf.autograph.to_graph(type(layer).call), layer)
 
 
 def builder(network, role):
@@ -64,6 +66,8 @@ def builder(network, role):
         raise UserError(f"{role}: {network!r} is no network; needed: a tf.keras.Model, or a function "
                         "without arguments that makes one")
 
+    before = []  # networks that the function made; the training keeps them anyway
+
     def build(name, size_rule=(1, 1)):
         if isinstance(network, tf.keras.Model):
             made = _copy(network)
@@ -73,9 +77,21 @@ def builder(network, role):
             made = network()
             if not isinstance(made, tf.keras.Model):
                 raise UserError(f"{role}: the function made a {type(made).__name__}; needed: a tf.keras.Model")
+            extended = tf.distribute.get_strategy().extended
+            if any(id(made) == id(other) for other in before) or not all(map(extended.variable_created_in_scope,
+                                                                             _variables(made))):
+                raise UserError(f"{role}: the function has to make a new network at each call; this one was made "
+                                "before")
+            before.append(made)
         return OwnNetwork(made, name, size_rule)
 
     return build
+
+
+def _variables(network):
+    """Those of TensorFlow: a variable of Keras 3 holds one."""
+    return [getattr(variable, "value", variable) if not isinstance(variable, tf.Variable) else variable
+            for variable in (network.variables if network.built else ())]
 
 
 def _copy(network):
@@ -132,7 +148,7 @@ def _shapes(inputs):
 
 def _first_line(error):
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # Added by Keras and by AutoGraph.
-    told = [line for line in lines if not re.match("Exception encountered when calling|in user code:|File |\\w+Error: "
-                                                   "Exception encountered", line)]
+    # Added by Keras and by AutoGraph; Keras 3 writes bold.
+    told = [re.sub("\x1b\\[[0-9;]*m", "", line) for line in lines if not re.match(
+        "Exception encountered when calling|in user code:|File |\\w+Error: Exception encountered", line)]
     return (told or lines or [type(error).__name__])[0].split(". ")[0]  # the rest is advice
