@@ -12,6 +12,8 @@ FULL_ONLY = {
     "training/test_early_stopping.py*kill*": "kills between each two writes, and processes that are killed",
     "training/test_early_stopping.py*test_an_older_run*": "three trainings",
     "training/test_divergence.py*": "processes",
+    "training/test_cluster.py*test_a_refused_worker*": "two processes",
+    "training/test_cluster.py*test_a_worker_that_waits*": "processes that wait",
     "cli/test_train_tool.py*": "tools/train.py as processes, and a whole CycleGAN",
     "cli/test_noise_tool.py*": "every preset from latents through the tool",
     "cli/test_evaluate_tool.py*": "runs that are trained, evaluated and exported through the tools",

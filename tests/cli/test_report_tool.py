@@ -9,7 +9,7 @@ from tf2gan.cli.parser import run_tool
 from tf2gan.core.errors import UserError
 from tf2gan.report import page as report_page
 
-OLD = f"<html>\n{report_page._MARK}\nold"
+OLD = f"<html>\n{report_page.MARK}\nold"
 
 
 @pytest.fixture(scope="module")

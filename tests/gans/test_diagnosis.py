@@ -188,7 +188,8 @@ FALLING = [1.0 - i / 40 for i in range(20)]
     (lines(1000, 0.95), FALLING, {STILL}),
     (lines(1000, 0.95), lines(1000, 0.5), set()),  # nothing is learned instead
     (lines(1000, 0.6), FALLING, set()),
-    (lines(950, 0.95) + [0.8], FALLING, set()),
+    ([0.95 - i / 100 for i in range(20)], FALLING, set()),  # it falls too
+    (lines(1000, 0.95), [1.0 - i / 1000 for i in range(20)], set()),  # nothing falls to speak of
     (lines(950, 0.95), FALLING[:19], set()),
 ])
 def test_a_cycle_loss_that_falls_alone(adversarial, cycle, expected):

@@ -16,7 +16,7 @@ import tensorflow as tf
 import tool
 from PIL import Image
 
-from tf2gan.core.errors import UserError
+from tf2gan.core.errors import Failure, UserError
 from tf2gan.data import load, pipeline
 from tf2gan.training import cluster
 
@@ -192,7 +192,7 @@ def test_only_the_chief_writes_and_tells(pairs):
 
 def assert_lost(lines, lost, folder):
     """Asserts that a worker said in one line that another one was lost, and nothing else but how far it was."""
-    lines = [line for line in lines.splitlines() if not re.match("step |run folder: ", line)]
+    lines = [line for line in lines.splitlines() if not re.match("step |run folder: |data: |training: |time: |samples after ", line)]
     assert len(lines) == 1, lines
     assert re.fullmatch(rf"train\.py: worker {lost} of 2 \(localhost:\d+\) was lost at step \d+; go on with: "
                         rf"tools/train\.py --resume {folder} on each host", lines[0])
@@ -264,11 +264,81 @@ def test_the_chief_comes_first(kind, index, expected):
     (["--run-dir", "RUN", "--replicas", 2], tf_config(0), "--replicas 2: not with the 2 workers of TF_CONFIG"),
 ])
 def test_what_workers_cannot_be_asked_for(args, text, message, tmp_path, monkeypatch, tmp_path_factory):
+    monkeypatch.setattr(cluster, "_SECONDS_TO_TELL", 0.1)  # there are no others
     monkeypatch.setenv("TF_CONFIG", text)
     args = [str(arg).replace("RUN", str(tmp_path / "run")) for arg in args]
     process = tool.run_here(*PLAIN["gan"], "--dataset", tool.shared_class_images(tmp_path_factory), *args)
     assert process.returncode == 2
     assert process.stderr.splitlines()[-1].startswith(f"train.py: {message}") and not list(tmp_path.iterdir())
+
+
+def teams(ports):
+    return [cluster.team({"TF_CONFIG": tf_config(index, ports)}) for index in range(len(ports))]
+
+
+def test_workers_meet_whoever_comes_first():
+    for delays in ((0.0, 0.0, 0.0), (0.0, 0.5, 0.1), (0.7, 0.0, 0.3)):
+        met = []
+
+        def come(team, delay):
+            threading.Event().wait(delay)
+            team._meet()
+            met.append(team.name)
+
+        threads = [threading.Thread(target=come, args=pair) for pair in zip(teams(free_ports(3)), delays)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert len(met) == 3
+
+
+def test_a_worker_that_cannot_take_part_tells_the_others():
+    first, second = teams(free_ports(2))
+    refuses = threading.Thread(target=second.refused, args=(UserError("--dataset nowhere: {what} is wrong"),))
+    refuses.start()
+    with pytest.raises(Failure, match=re.escape(f"{second.name} cannot take part: --dataset nowhere: {{what}} is wro")):
+        first._meet()
+    refuses.join(5)
+    assert not refuses.is_alive(), "nobody else is to be told"
+
+
+def test_a_worker_that_never_comes(monkeypatch, capsys):
+    monkeypatch.setattr(cluster, "_PATIENCE", 0.3)
+    first, second = teams(free_ports(2))
+    with pytest.raises(Failure, match=re.escape(f"{second.name} did not come up within 0 seconds")):
+        first._meet()
+
+
+def test_a_refused_worker_ends_the_other_which_waits(tmp_path, tmp_path_factory):
+    """Of two machines, one types a flag that does not exist: the other would wait for ten minutes."""
+    data = str(tool.shared_class_images(tmp_path_factory))
+    args = [*map(str, PLAIN["gan"]), "--dataset", data, "--run-dir", str(tmp_path / "run")]
+    ports = free_ports(2)
+    processes = [subprocess.Popen([sys.executable, str(tool.ROOT / "tools" / "train.py"), *args, *more], text=True,
+                                  stderr=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path,
+                                  env={**tool.environment(), "TF_CONFIG": tf_config(index, ports)})
+                 for index, more in ((0, []), (1, ["--stepz", "3"]))]
+    (_, err0), (_, err1) = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [1, 2], (err0, err1)
+    assert err0.splitlines()[-1].startswith(f"train.py: worker 1 of 2 (localhost:{ports[1]}) cannot take part: ")
+    assert all("unknown argument --stepz" in err.splitlines()[-1] for err in (err0, err1))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_that_waits_can_be_ended_at_once(tmp_path, tmp_path_factory, number):
+    ports = free_ports(2)
+    process = subprocess.Popen(
+        [sys.executable, str(tool.ROOT / "tools" / "train.py"), *map(str, PLAIN["gan"]), "--dataset",
+         str(tool.shared_class_images(tmp_path_factory)), "--run-dir", str(tmp_path / "run")], text=True,
+        stderr=subprocess.PIPE, env={**tool.environment(), "TF_CONFIG": tf_config(0, ports)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    assert "waiting for worker 1 of 2" in process.stderr.readline()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGTERM)
+    assert "Traceback" not in err and not (tmp_path / "run").exists()
 
 
 def test_a_port_that_is_taken():

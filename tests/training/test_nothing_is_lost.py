@@ -41,6 +41,14 @@ def straight(data, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def connected():
+    """As started from a terminal, also where the tests were not."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def at_step(step, function):
     """A callback that calls `function` when a line of this step has been logged."""
     class Callback:

@@ -11,8 +11,10 @@ START_STEPS = 3000  # the same, for a network that has not yet begun to learn
 GAME_STEPS = 1000  # the same, for a game that one player wins: many begin with a discriminator that is far ahead
 LEAST_DIVERSITY = 0.05  # of generated images; real images have 1
 LEAST_LOSS = 0.001  # of the discriminator; guessing gives 1
-SURE, NEVER_SURE = 0.99, 0.6  # accuracies of a discriminator that has won, and of one that has learned nothing
-STILL = 0.85  # a least-squares generator loss from here on: each generated image is told, which gives 1
+# Accuracies of a discriminator that has won, and of one that has learned nothing. Those of patches are low: CycleGAN's
+# are right about 57 % in healthy trainings.
+SURE, NEVER_SURE = 0.99, 0.53
+STILL = 0.75  # a least-squares generator loss from here on: most generated images are told; all told give 1
 
 # What is searched for, by the quantities that it needs, for people.
 CHECKS = {
@@ -114,12 +116,12 @@ def of_translation(history, config) -> dict:
         name, lines = f"adversarial_{direction}", log.recent(GAME_STEPS)
         others = [key for key in (history[-1] if history else ()) if key.startswith(("cycle_", "identity_"))]
         values = log.of_each(name, lines)
-        falling = [key for key in others if log.slope(key, GAME_STEPS) < -0.02] if lines else []
-        if len(values) and values.min() > STILL and falling:
+        falling = [key for key in others if log.slope(key, GAME_STEPS) < -0.05] if lines else []
+        if len(values) and values.mean() > STILL and log.slope(name, GAME_STEPS) > -0.02 and falling:
             found["adversarial terms stand still"] = (
-                f"for {GAME_STEPS} steps the translations into {domain} have fooled no discriminator ({name} is "
-                f"{values[-1]:.2f}; 1 is the loss of images that are always told), while {', '.join(falling)} fell: the "
-                "generators learn to copy, not to translate. A larger --adversarial-weight, or a smaller --cycle-weight "
+                f"for {GAME_STEPS} steps the translations into {domain} have hardly fooled their discriminator ({name} "
+                f"{_moved(log.slope(name, GAME_STEPS))} and is {values[-1]:.2f}; images that are always told give 1), "
+                f"while {', '.join(falling)} fell: the generators learn to copy, not to translate. A larger --adversarial-weight, or a smaller --cycle-weight "
                 "and --identity-weight, give the discriminators more say, in a new run")
     return found
 

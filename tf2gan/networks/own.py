@@ -39,7 +39,7 @@ def _convert(network):
     code without a source stays as it is.
     """
     for layer in network._flatten_layers():
-        if type(layer).__module__.split(".")[0] in ("keras", "tf_keras", "tensorflow", "tensorflow_addons", "tf2gan"):
+        if type(layer).__module__.split(".")[0] in ("keras", "tf_keras", "tensorflow", "tf2gan"):
             continue
         with contextlib.suppress(Exception):  # AutoGraph raises several kinds for what it cannot convert
             layer.call = types.MethodType(tf.autograph.to_graph(type(layer).call), layer)

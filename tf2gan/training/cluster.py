@@ -25,9 +25,8 @@ from tf2gan.core.errors import Failure, UserError
 _PERIOD = 2.0  # seconds between two checks of the other workers
 _PATIENCE = 600.0  # seconds in which all workers have to start: a cluster may be fetching its container images
 _LOST_AFTER = 5  # failed checks in a row
-_SECONDS_TO_TELL = 60  # that a worker which cannot take part waits for the others to ask
-_SECONDS_TO_ANSWER = 0.5
-_REFUSED = "tf2gan refused: "
+_SECONDS_TO_TELL = 20  # that a worker which cannot take part waits for the others to ask
+_READY, _REFUSED, _THANKS = "ready", "refused: ", "thanks"  # what workers say to each other before TensorFlow does
 _SECONDS_TO_END = 20  # that a failed worker spends at most on telling the others
 # Errors that a collective operation raises when another worker is gone.
 _BROKEN = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError,
@@ -97,7 +96,7 @@ class Team(Alone):
         self.number, self.is_chief, self.share = len(addresses), index == 0, (index, len(addresses))
         self.names = [f"worker {i} of {len(addresses)} ({address})" for i, address in enumerate(addresses)]
         self.name = self.names[index]
-        self._port = _pair(addresses[index])[1]
+        self._addresses, self._port = addresses, _pair(addresses[index])[1]
         self._when, self._signal, self._over = "before training began", 0, False
         others = {name: _pair(address) for i, (name, address) in enumerate(zip(self.names, addresses)) if i != index}
         self._watch = PeerWatch(others, self._end)
@@ -108,31 +107,50 @@ class Team(Alone):
 
         Must be called before TensorFlow uses any device. Raises UserError if this worker's port is taken.
         """
-        try:  # TensorFlow's own message for this fills a page
-            with socket.socket() as port:
-                port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                port.bind(("", self._port))
-        except OSError as error:
-            raise UserError(f"TF_CONFIG: {self.name} cannot listen on its port: {error.strerror}") from error
+        self._meet()
         self._watch.start()
-        with _ending_at_once(self._stderr, f"{self.name}: interrupted while waiting for the others"):
+        # TensorFlow waits inside of C++, where no Python code runs: a signal ends the process there.
+        numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+        before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
+        try:
             return self._strategy()
+        finally:  # also since TensorFlow has installed a handler for SIGTERM, which passes none on
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _meet(self):
+        """Waits until all workers are here, each of which says so to the others; can be interrupted.
+
+        Raises UserError if this worker's port is taken, Failure if another one says that it cannot take part, or does
+        not come up in time.
+        """
+        others = {name: _pair(address) for name, address in zip(self.names, self._addresses) if name != self.name}
+        ready, began, told = set(), time.monotonic(), time.monotonic() - 50.0
+        with _Reception(self._port, self.name, _READY) as reception:
+            while not (ready >= others.keys() and reception.met >= others.keys()):
+                for name in others.keys() - ready:
+                    answer = _ask(others[name], self.name)
+                    if answer.startswith(_REFUSED):
+                        raise Failure(f"{name} cannot take part: {answer[len(_REFUSED):]}")
+                    ready.update([name] * (answer == _READY))
+                now, absent = time.monotonic(), sorted(others.keys() - (ready & reception.met))
+                if absent and now - began > _PATIENCE:
+                    raise Failure(f"{absent[0]} did not come up within {_PATIENCE:.0f} seconds")
+                if absent and now - told > 60.0:  # the first time after 10 seconds
+                    terminal.say(f"waiting for {', '.join(absent)}")
+                    told = now
+                time.sleep(0.2 if absent else 0.0)
 
     def refused(self, error):
-        """Tells the other workers that this one cannot take part, for as long as it takes them to ask, but not longer
-        than _SECONDS_TO_TELL. They would wait for it otherwise."""
-        line = f"{_REFUSED}{error}\n".encode()
-        with contextlib.suppress(OSError), socket.socket() as port:
-            port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            port.bind(("", self._port))
-            port.listen()
-            until, told = time.monotonic() + _SECONDS_TO_TELL, 0
-            while told < self.number - 1 and time.monotonic() < until:
-                port.settimeout(max(0.1, until - time.monotonic()))
-                caller, _ = port.accept()
-                with caller, contextlib.suppress(OSError):
-                    caller.sendall(line)
-                    told += 1
+        """Tells the other workers that this one cannot take part: they would wait for it otherwise.
+
+        It answers until each has asked, but not longer than _SECONDS_TO_TELL.
+        """
+        terminal.say(f"{self.name} cannot take part, and tells the others, for at most {_SECONDS_TO_TELL} seconds")
+        with contextlib.suppress(UserError), _Reception(self._port, self.name, f"{_REFUSED}{error}") as reception:
+            until = time.monotonic() + _SECONDS_TO_TELL
+            while len(reception.met) < self.number - 1 and time.monotonic() < until:
+                time.sleep(0.1)
 
     def _strategy(self):
         communication = tf.distribute.experimental.CommunicationImplementation
@@ -140,8 +158,6 @@ class Team(Alone):
         strategy = tf.distribute.MultiWorkerMirroredStrategy(
             tf.distribute.cluster_resolver.TFConfigClusterResolver(),
             tf.distribute.experimental.CommunicationOptions(implementation=implementation))
-        # TensorFlow has just installed its own handler for SIGTERM, which would pass none on: restore ours.
-        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
         of_each = strategy.num_replicas_in_sync // self.number
 
         @tf.function
@@ -247,10 +263,7 @@ class PeerWatch(threading.Thread):
         told = began - 50.0  # the first message after 10 seconds, then one a minute
         while not self._stopped.wait(self._period):
             for name, address in self._others.items():
-                is_up, refusal = _asked(address, 2 * self._period, min(self._period, _SECONDS_TO_ANSWER))
-                if refusal:
-                    return self._end(name, f"cannot take part: {refusal}".replace("{", "{{").replace("}", "}}"))
-                missed[name] = 0 if is_up else missed[name] + 1
+                missed[name] = 0 if _is_up(address, 2 * self._period) else missed[name] + 1
                 seen.update([name] * (not missed[name]))
                 if name in seen and missed[name] >= _LOST_AFTER:
                     return self._stopped.is_set() or self._end(name, "was lost {when}")
@@ -266,50 +279,69 @@ class PeerWatch(threading.Thread):
         self._stopped.set()
 
 
-def _asked(address, timeout, patience):
-    """(whether a worker listens, the reason why it cannot take part or "", if it says so within `patience` seconds)."""
+def _is_up(address, timeout):
     try:
-        with socket.create_connection(address, timeout) as peer:
-            peer.settimeout(patience)
-            try:
-                answer = peer.recv(4096)  # TensorFlow's server says something else, or nothing
-            except OSError:
-                answer = b""
+        socket.create_connection(address, timeout).close()
     except OSError:
-        return False, ""
-    refused = answer.startswith(_REFUSED.encode())
-    return True, answer.decode("utf-8", "replace")[len(_REFUSED):].strip() if refused else ""
+        return False
+    return True
 
 
-@contextlib.contextmanager
-def _ending_at_once(stderr, line):
-    """Within the block, which waits inside TensorFlow, a signal ends this process at once, with a line.
+class _Reception(threading.Thread):
+    """Answers each worker that asks at this worker's port, for as long as the `with` block lasts.
 
-    Python's own handlers would run only after the wait. `stderr`: a file descriptor.
+    `met`: names of the workers that have the answer. Raises UserError if the port is taken.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    reader, writer = socket.socketpair()
-    writer.setblocking(False)
 
-    def wait():
-        received = reader.recv(1)
-        if received and received[0] in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            os.write(stderr, f"{pathlib.PurePath(sys.argv[0]).name}: {line}\n".encode())
-            os._exit(128 + received[0])
+    def __init__(self, port, name, answer):
+        super().__init__(daemon=True)
+        self.met, self._answer, self._closed = set(), answer, threading.Event()
+        self._socket = socket.socket()
+        try:  # TensorFlow's own message for this fills a page
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.bind(("", port))
+            self._socket.listen()
+            self._socket.settimeout(0.1)
+        except OSError as error:
+            self._socket.close()
+            raise UserError(f"TF_CONFIG: {name} cannot listen on its port: {error.strerror}") from error
 
-    # A signal without a handler in Python would not wake anybody.
-    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
-    wakes = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=wait, daemon=True).start()
+    def run(self):
+        while not self._closed.is_set():
+            with contextlib.suppress(OSError):  # nobody calls, or somebody who is no worker
+                caller, _ = self._socket.accept()
+                with caller, caller.makefile("rw", encoding="utf-8", newline="\n") as lines:
+                    caller.settimeout(2.0)
+                    name = lines.readline().strip()
+                    lines.write(f"{self._answer}\n")
+                    lines.flush()
+                    if lines.readline().strip() == _THANKS:
+                        self.met.add(name)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *error):
+        self._closed.set()
+        self.join()
+        self._socket.close()
+
+
+def _ask(address, name) -> str:
+    """The answer of the worker at `address` to the worker `name`; "" if there is none."""
     try:
-        yield
-    finally:
-        signal.set_wakeup_fd(wakes)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        writer.close()  # ends the thread
+        with socket.create_connection(address, 2.0) as peer, peer.makefile(
+                "rw", encoding="utf-8", errors="replace", newline="\n") as lines:
+            peer.settimeout(2.0)
+            lines.write(f"{name}\n")
+            lines.flush()
+            answer = lines.readline().strip()
+            lines.write(f"{_THANKS}\n")
+            lines.flush()
+            return answer
+    except (OSError, ValueError):
+        return ""
 
 
 def refused(error, environment=os.environ):
