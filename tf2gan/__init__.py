@@ -14,6 +14,7 @@ from tf2gan._version import __version__
 from tf2gan.core import quiet as _quiet
 
 if TYPE_CHECKING:
+    from tf2gan.api.compare import compare
     from tf2gan.api.evaluate import evaluate, evaluate_export
     from tf2gan.api.model import Model, load
     from tf2gan.api.run import Run
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
 _FACE = {"train": "api.train", "dry_run": "api.train", "register": "api.train", "Run": "api.run", "load": "api.model",
          "Model": "api.model", "evaluate": "api.evaluate", "evaluate_export": "api.evaluate",
-         "interpolate": "api.walk", "UserError": "core.errors", "Failure": "core.errors"}
+         "interpolate": "api.walk", "compare": "api.compare", "UserError": "core.errors", "Failure": "core.errors"}
 
-__all__ = ["Failure", "Model", "Run", "UserError", "__version__", "dry_run", "evaluate", "evaluate_export",
+__all__ = ["Failure", "Model", "Run", "UserError", "__version__", "compare", "dry_run", "evaluate", "evaluate_export",
            "interpolate", "load", "register", "train"]
 
 _quiet.install()

@@ -65,5 +65,12 @@ def test_the_file(runs, tmp_path, monkeypatch):
         comparison.write([runs[0], "nowhere"])
 
 
+def test_from_python(runs, tmp_path):
+    path = tf2gan.compare([tf2gan.Run(runs[0]), str(runs[1])], tmp_path / "page.html")
+    assert path == tmp_path / "page.html" and "2 runs compared" in path.read_text()
+    with pytest.raises(UserError, match="at least two"):
+        tf2gan.compare(runs[:1], tmp_path / "other.html")
+
+
 def test_names_are_as_short_as_they_can_be(tmp_path):
     assert comparison._names([tmp_path / "a" / "seed-0", tmp_path / "b" / "seed-0"]) == ["a/seed-0", "b/seed-0"]

@@ -62,7 +62,8 @@ def without_chatter():
 
 def _is_news(record):
     """Of TensorFlow's own log: a second model in one process has graphs of its own, which is no mistake of anybody."""
-    return not ("triggered tf.function retracing" in record.getMessage() and "<locals>" in record.getMessage())
+    message = record.getMessage()
+    return not ("triggered tf.function retracing" in message and ("<locals>" in message or "tf2gan." in message))
 
 
 class _QuietImport:

@@ -19,6 +19,8 @@ def write(run_dirs, output=None, overwrite=False):
     Returns the pathlib.Path written. Raises UserError for a folder that is no run or is given twice, for damaged files
     in it, and as `page.check_output`; the file is then unchanged.
     """
+    if len(run_dirs) < 2:
+        raise UserError(f"{len(run_dirs)} runs to compare: needed: at least two")
     places = [os.path.realpath(folder) for folder in run_dirs]
     for index, place in enumerate(places):
         if place in places[:index]:
