@@ -197,4 +197,5 @@ def column(result, name):
 
 
 def settings(**changes):
-    return Settings(**changes)
+    """With the extractor that these data have trained, whatever is the default for images in colour."""
+    return Settings(**{"extractor": "classifier", **changes})

@@ -358,9 +358,20 @@ def test_probabilities_that_an_extractor_lacks_are_missed_at_any_time(data, tmp_
             evaluate_images(str(data / "test"), str(data), shades.settings(
                 metrics="is", extractor=extractor))
         evaluate_images(str(data / "test"), str(data), shades.settings(metrics="fid", extractor=extractor))
-    with pytest.raises(UserError, match="counts the data's own classes, which only --extractor classifier reads"):
-        evaluate_images(str(data / "test"), str(data), shades.settings(
-            metrics="classes", extractor=extractor))
+
+
+def test_classes_are_read_by_the_classifier_whatever_gives_the_features(data, tmp_path):
+    tf.saved_model.save(tf.Module(), str(tmp_path / "mean"), tf.function(
+        lambda images: {"features": tf.reduce_mean(images, [1, 2])},
+        input_signature=[tf.TensorSpec([None, None, None, 1], tf.float32)]).get_concrete_function())
+    alone = evaluate_images(str(data / "test"), str(data), shades.settings(metrics="classes"))
+    for _ in range(2):  # the second time from the cache
+        both = evaluate_images(str(data / "test"), str(data), shades.settings(
+            metrics="fid,classes", extractor=f"savedmodel:{tmp_path / 'mean'}"))
+        fid, *classes = both["figures"]
+        assert "savedmodel-mean" in fid["name"] and classes == alone["figures"]
+        assert both["protocol"]["extractor"]["classes"]["name"] == alone["protocol"]["extractor"]["name"]
+        assert both["classes"] == alone["classes"]
 
 
 def test_data_without_labels(data, gan_run, tmp_path):
@@ -440,8 +451,10 @@ def test_what_can_be_measured_depends_on_the_extractor():
         return comparison.chosen(shades.settings(extractor=extractor), (32, 32, 3))
 
     assert names("classifier") == ("fid", "kid", "is", "pr", "dc", "ms-ssim", "classes")
-    assert set(names("classifier")) - set(names("inception")) == {"classes"}
-    assert set(names("classifier")) - set(names("savedmodel:x")) == {"classes", "is"}
+    assert names("inception") == names("imagenet") == names(None) == names("classifier")
+    assert set(names("classifier")) - set(names("savedmodel:x")) == {"is"}
+    unlabelled = comparison.chosen(shades.settings(extractor=None), (32, 32, 3), labelled=False)
+    assert set(names(None)) - set(unlabelled) == {"classes"}
     assert comparison.chosen(shades.settings(metrics="swd, FID,swd"), (32, 32, 3)) == ("swd", "fid")
 
 

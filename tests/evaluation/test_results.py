@@ -26,7 +26,7 @@ def test_names(arguments, expected):
 def arrays(seed, shift=0.0):
     random = np.random.default_rng(seed)
     probabilities = random.dirichlet([0.2] * 3, 20)
-    return {"features": random.normal(shift, 1, [20, 4]), "probabilities": probabilities}
+    return {"features": random.normal(shift, 1, [20, 4]), "class_probabilities": probabilities}
 
 
 def test_entries_are_figures_of_each_column():
@@ -34,7 +34,8 @@ def test_entries_are_figures_of_each_column():
     found = results.entries(("fid", "kid", "classes"), real, columns.items(),
                             lambda figure, reads: f"{figure} {reads}", 7, suffix="_a2b")
     assert [figure["metric"] for figure in found] == ["fid_a2b", "kid_a2b", "class_distance_a2b", "sure_a2b"]
-    assert [figure["name"] for figure in found] == ["fid True", "kid True", "class_distance True", "sure True"]
+    assert [figure["name"] for figure in found] == ["fid features", "kid features", "class_distance class_probabilities",
+                                                   "sure class_probabilities"]
     assert [figure["better"] for figure in found] == ["lower", "lower", "lower", None]
     for column, fake in columns.items():
         assert found[0]["values"][column] == statistics.frechet_distance(real["features"], fake["features"])

@@ -46,7 +46,7 @@ def found_in(picture, image):
 def written(copies, real, readers, tmp_path_factory):
     """(folder of pictures, what `write` returned, the extractor)."""
     folder, settings = tmp_path_factory.mktemp("nearest"), shades.settings()
-    extractor = extractors.of_classes("classifier", real)
+    extractor = extractors.of_classes("classifier", real, ["fid"])
     return folder, neighbors.write(folder, image_sets.folder_images(str(copies)), real, extractor, settings), extractor
 
 

@@ -121,7 +121,7 @@ def test_names_and_protocol(evaluated, data):
     protocol = dict(evaluated.result["protocol"])
     assert protocol.pop("versions") and protocol.pop("extractor")["hash"] == evaluated.reader.hash
     assert protocol == {
-        "source": "run of default", "images_seen": 7, "dataset": "tints", "split": "test",
+        "source": "run of cyclegan", "images_seen": 7, "dataset": "tints", "split": "test",
         "num": {"a2b": {"source": 5, "target": 5, "floor": 5}, "b2a": {"source": 5, "target": 5, "floor": 5}},
         "floor": "train", "image_shape": [32, 32, 3], "resize": "bilinear, antialiased, middle crop", "seed": 0,
         "weights": "averaged", "color_distance": "total variation of joint RGB histograms, 8 bins a channel",

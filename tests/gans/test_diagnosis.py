@@ -202,7 +202,8 @@ def test_a_discriminator_of_one_domain_that_wins():
 
 
 @pytest.mark.parametrize("distances, expected", [
-    ([1.1 ** i for i in range(40)], {"critic runs away"}),
+    ([10 * 1.1 ** i for i in range(40)], {"critic runs away"}),
+    ([0.1 * 1.1 ** i for i in range(40)], set()),
     ([10.0 * 0.97 ** i for i in range(40)], set()),
     ([min(i, 10) for i in range(40)], set()),  # it grows, and then stays
 ])

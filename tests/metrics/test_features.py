@@ -437,9 +437,9 @@ def test_images_of_another_kind_are_refused(published, tmp_path):
 # Specs.
 
 @pytest.mark.parametrize("spec, message", [
-    ("incepton", "unknown extractor 'incepton': did you mean 'inception'. possible: classifier, inception"),
+    ("incepton", "unknown extractor 'incepton': did you mean 'inception'. possible: classifier, imagenet, inception"),
     ("clasifier", "did you mean 'classifier'"), ("savedmodels:x", "did you mean 'savedmodel'"),
-    ("resnet", "unknown extractor 'resnet': possible: classifier"), ("", "unknown extractor ''"),
+    ("vgg", "unknown extractor 'vgg': possible: classifier"), ("", "unknown extractor ''"),
     ("classifier:mnist", "unknown extractor 'classifier:mnist': possible: classifier"),
     ("Inception", "did you mean 'inception'"),
     ("savedmodel", "lacks a path; possible: .*savedmodel:PATH"), ("savedmodel:", "lacks a path"),

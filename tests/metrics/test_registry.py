@@ -21,7 +21,8 @@ class Fake:
         if not self.classes:
             return {"features": features}
         rows = np.eye(self.classes, dtype=np.float32)[images[:, 0, 0, 0] % self.classes]
-        return {"features": features, "probabilities": rows if self.certain else (rows + 1) / (1 + self.classes)}
+        read = rows if self.certain else (rows + 1) / (1 + self.classes)
+        return {"features": features, "probabilities": read, "class_probabilities": read}
 
 
 def pictures(num=24, seed=0, size=16):
@@ -38,7 +39,7 @@ def test_one_pass_keeps_what_is_read():
     arrays = observe(images, {"features", "probabilities", "descriptors", "similarity"}, extractor, seed=3,
                      progress=counted.append)
     assert counted == [7, 7, 7, 3] and extractor.read == 24
-    assert arrays.keys() == {"features", "probabilities", "descriptors_16", "similarity"}
+    assert arrays.keys() == {"features", "probabilities", "class_probabilities", "descriptors_16", "similarity"}
     np.testing.assert_array_equal(arrays["features"], images[:, 0, :4, 0] / np.float32(64))
     np.testing.assert_array_equal(arrays["descriptors_16"],
                                   sliced_wasserstein.Descriptors((16, 16, 1), 3).add(images).arrays()[16])
@@ -54,7 +55,7 @@ def test_an_extractor_without_probabilities():
     with pytest.raises(UserError) as caught:
         observe(pictures(), {"probabilities"}, Fake(0))
     assert str(caught.value) == ("the extractor fake gives no probabilities; --metrics can be "
-                                 "fid,kid,pr,dc,swd,ms-ssim")
+                                 "fid,kid,pr,dc,swd,ms-ssim,classes")
 
 
 def test_figures_are_those_of_the_arrays():

@@ -24,7 +24,8 @@ from tf2gan.core.errors import Failure, UserError
 from tf2gan.runs import run_folder
 
 RECORD = {"model": "tiny", "config": {}, "options": {}, "data": {}}
-SETTINGS = {"deadline": None, "derandomize": True, "suppress_health_check": list(hypothesis.HealthCheck)}
+SETTINGS = {"deadline": None, "derandomize": True, "suppress_health_check": list(hypothesis.HealthCheck),
+            "phases": [hypothesis.Phase.generate]}  # to shrink a failure would take minutes
 
 
 @pytest.fixture(scope="module")

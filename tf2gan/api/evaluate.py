@@ -5,7 +5,7 @@ from tf2gan.evaluation.comparison import Settings
 from tf2gan.evaluation.evaluate import evaluate_images, evaluate_savedmodel
 
 
-def evaluate(images, against, metrics=None, extractor="classifier", num=None, seed=0, image_size=None, split=None,
+def evaluate(images, against, metrics=None, extractor=None, num=None, seed=0, image_size=None, split=None,
              data_dir=None, nearest=None, skip_unreadable=False, show_progress=False) -> Evaluation:
     """Metric values of a set of images against real ones; prints as a table.
 
@@ -27,7 +27,7 @@ def evaluate(images, against, metrics=None, extractor="classifier", num=None, se
                                       skip_unreadable, nearest))
 
 
-def evaluate_export(path, against=None, metrics=None, extractor="classifier", num=None, seed=0, split=None,
+def evaluate_export(path, against=None, metrics=None, extractor=None, num=None, seed=0, split=None,
                     data_dir=None, nearest=None, show_progress=False) -> Evaluation:
     """Metric values of an export; `against` None: its training data set. Other arguments as for `evaluate`."""
     settings = Settings(metrics, extractor, num, seed, show_progress)

@@ -99,7 +99,7 @@ class Run:
         """`Model.classify` of the newest checkpoint."""
         return self.model().classify(pictures)
 
-    def evaluate(self, metrics=None, extractor="classifier", num=None, seed=0, against=None, split=None, data_dir=None,
+    def evaluate(self, metrics=None, extractor=None, num=None, seed=0, against=None, split=None, data_dir=None,
                  checkpoint="latest", weights="averaged", nearest=None, show_progress=False) -> Evaluation:
         """Evaluates the run, as tools/evaluate.py does; writes the result to evaluation.json in its folder.
 

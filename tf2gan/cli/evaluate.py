@@ -15,13 +15,13 @@ from tf2gan.core.errors import UserError
 class Options:
     """What to evaluate, against what, and how"""
 
-    run: Optional[List[str]] = None  # folder of a run, or several for their mean or comparison; this, --savedmodel or --images
+    run: Optional[List[str]] = None  # folder of a run, or of several to compare; this, --savedmodel or --images
     savedmodel: Optional[str] = None  # savedmodels/NAME (its highest version) or savedmodels/NAME/VERSION
     images: Optional[str] = None  # folder of images, at any depth
     against: Optional[str] = None  # data set or folder of real images; none: the model's training data set
     split: Optional[str] = None  # split of the real images; none: test if there is one, else validation, else train
     metrics: Optional[str] = None  # from fid,kid,is,pr,dc,swd,ms-ssim,classes,accuracy; none: accuracy, or all but swd
-    extractor: str = "classifier"  # features from classifier, inception[:PATH], savedmodel:PATH[:SIGNATURE[:OUTPUT]]
+    extractor: Optional[str] = None  # imagenet, classifier, inception[:PATH], savedmodel:PATH...; none: by colour
     num: Optional[int] = None  # images of each set; none: as many as there are real ones, up to 10000; accuracy: all
     seed: int = 0  # seed of the latents, and of the choice of real images
     image_size: Optional[str] = None  # N or HEIGHTxWIDTH to which --images and --against are resized; none: unchanged

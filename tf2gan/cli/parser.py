@@ -18,15 +18,16 @@ _OTHER_NAMES = {"--lr": "--learning-rate", "--bs": "--batch-size", "--batch": "-
                 "--iters": "--steps", "--num-steps": "--steps", "--num-epochs": "--epochs", "--n-epochs": "--epochs",
                 "--gpus": "--replicas", "--num-gpus": "--replicas", "--outdir": "--run-dir",
                 "--output-dir": "--run-dir", "--logdir": "--run-dir", "--data": "--dataset", "--data-path": "--dataset",
-                "--flip": "--mirror", "--hflip": "--mirror", "--z-dim": "--latent-size", "--latent-dim": "--latent-size",
+                "--flip": "--mirror", "--hflip": "--mirror",
+                "--z-dim": "--latent-size", "--latent-dim": "--latent-size",
                 "--gp-weight": "--penalty-weight", "--beta1": "--beta-1", "--beta2": "--beta-2"}
 
 
 # Flags whose value is a name or a path, which may be "none" or "off"; without the flag there is none.
 _NAMES = {flag(name) for name in (
     "against", "classifier", "config", "data_dir", "data_license", "dataset", "direction", "from_class", "images",
-    "input", "json", "label", "labels", "latents", "model", "module", "nearest", "output", "plugin", "preset", "project",
-    "resume", "run", "run_dir", "save_direction", "save_latents", "savedmodel", "split", "to_class")}
+    "input", "json", "label", "labels", "latents", "model", "module", "nearest", "output", "plugin", "preset",
+    "project", "resume", "run", "run_dir", "save_direction", "save_latents", "savedmodel", "split", "to_class")}
 
 
 def normalized(args) -> list:

@@ -75,7 +75,7 @@ def read_image(path):
 
 @functools.lru_cache(maxsize=None)
 def readable_suffixes() -> frozenset:
-    """Suffixes, such as ".png", of the formats that the installed Pillow decodes. HEIC needs the package pillow-heif."""
+    """Suffixes, such as ".png", of the formats that the installed Pillow decodes; HEIC with pillow-heif."""
     if importlib.util.find_spec("pillow_heif"):
         import pillow_heif
 

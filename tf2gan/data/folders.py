@@ -181,7 +181,8 @@ def some_images(folder):
     paths = find_images(folder, left_out)
     if not paths:
         there = f"; there: {told_of(left_out)}" if left_out else ""
-        raise UserError(f"{printable(folder)} has no images; what counts: .png, .jpg and all else that Pillow reads{there}")
+        raise UserError(f"{printable(folder)} has no images; what counts: .png, .jpg and all else that Pillow reads"
+                        f"{there}")
     if left_out:
         _say_once(f"left out in {printable(folder)}: {told_of(left_out)}")
     return paths
@@ -273,11 +274,13 @@ def _inspect_one(path):
 
 
 def check(splits, skip_unreadable=False, progress=None):
-    """Decodes all images of `splits`, {name: paths}: (splits, skipped, shapes, sizes) without those that cannot be read.
+    """Decodes all images of `splits`, {name: paths}: (splits, skipped, shapes, sizes).
 
-    `skipped` is a list of (path, reason), for the caller to show; it is empty unless `skip_unreadable`. `shapes` is
+    The splits are without the images that cannot be read. `skipped` is a list of (path, reason), for the caller to
+    show; it is empty unless `skip_unreadable`. `shapes` is
     {name: (height, width, channels)}: height and width are None if images differ in size, channels is 1 if all are
-    grey. `sizes` is {name: (smallest, largest)}, each (height, width). `progress` is called once for every finished file.
+    grey. `sizes` is {name: (smallest, largest)}, each (height, width). `progress` is called once for every finished
+    file.
     Without `skip_unreadable`, raises UserError if a file cannot be read: a line that sums up, then one line per such
     file. Raises UserError if a split has no images left.
     """

@@ -159,8 +159,9 @@ def _builder(dataset, data_dir):
         around = next(path for path in (there, *there.parents) if path.is_dir())
         inside = sorted(entry.name for entry in os.scandir(around) if entry.is_dir())
         missing = pathlib.Path(dataset).relative_to(around).parts[0]
-        raise UserError(f"{dataset} does not exist; {did_you_mean(missing, inside, show=lambda n: str(around / n))}there "
-                        f"in {around}: {', '.join(inside[:_MOST_CLASSES]) or 'no folders'}")
+        hint = did_you_mean(missing, inside, show=lambda near: str(around / near))
+        raise UserError(f"{dataset} does not exist; {hint}there in {around}: "
+                        f"{', '.join(inside[:_MOST_CLASSES]) or 'no folders'}")
     # Checked first: tensorflow-datasets would search the network for an unknown name, among community data sets.
     folder = os.path.expanduser(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
     if name not in tfds.list_builders(with_community_datasets=False) and not os.path.isdir(os.path.join(folder, name)):

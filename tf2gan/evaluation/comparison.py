@@ -6,9 +6,8 @@ from typing import Optional
 import numpy as np
 
 from tf2gan.core import progress
-from tf2gan.core.errors import UserError
 from tf2gan.evaluation import results
-from tf2gan.metrics import feature_cache, features, registry
+from tf2gan.metrics import feature_cache, features, imagenet, registry
 from tf2gan.metrics.classifier import label_agreement
 
 _FORMAT = 1  # of cached features; to be raised with every change here that changes the features of a key
@@ -19,7 +18,7 @@ class Settings:
     """How to evaluate; the same for runs, exports and folders."""
 
     metrics: Optional[str] = None  # comma-separated names; None: all that fit the data and extractor, but the slow ones
-    extractor: str = "classifier"  # where features come from
+    extractor: Optional[str] = None  # where features come from; None: imagenet for colour, classifier for grey
     num: Optional[int] = None  # images of each set; None: as many as the reference has, up to 10 000
     seed: int = 0  # of latents, and of the choice and order of real images
     show_progress: bool = False
@@ -28,20 +27,30 @@ class Settings:
         """Raises UserError for unknown metrics and unavailable extractors, before anything is loaded."""
         if self.metrics is not None:
             registry.parse(self.metrics, classifies=True)
-        features.check(self.extractor)
+        if self.extractor is not None:
+            features.check(self.extractor)
+
+    def spec(self, image_shape) -> str:
+        """The extractor for images of this shape, (height, width, channels) or, in colour, (height, width)."""
+        is_grey = len(image_shape) == 3 and image_shape[-1] == 1
+        return self.extractor or ("classifier" if is_grey else "imagenet")
 
 
-def chosen(settings, image_shape):
-    """The names of the metrics. Raises UserError for those unavailable with this image shape or extractor."""
-    kind = settings.extractor.split(":")[0]
+def chosen(settings, image_shape, labelled=True):
+    """The names of the metrics. Raises UserError for those unavailable with this image shape or extractor.
+
+    `labelled`: whether the real images have classes, which `classes` counts.
+    """
+    kind = settings.spec(image_shape).split(":")[0]
+    if kind == "imagenet" and len(image_shape) == 3:  # translations have no channels here: they are in colour
+        imagenet.check_channels(image_shape[-1])
     if settings.metrics is None:
-        lacking = {"classifier": (), "inception": ("classes",)}.get(kind, ("classes", "is"))
+        lacking = {"is"} if kind == "savedmodel" else set()
+        lacking |= set() if labelled or kind == "classifier" else {"classes"}
         names = [name for name in registry.METRICS if name not in (*lacking, *registry.SLOW)]
         return tuple(name for name in names if registry.fits(name, image_shape))
     names = registry.parse(settings.metrics)
     registry.check_size(names, image_shape)
-    if "classes" in names and kind != "classifier":
-        raise UserError("--metrics classes: counts the data's own classes, which only --extractor classifier reads")
     return names
 
 
@@ -50,23 +59,42 @@ def extractor_record(extractor):
     if extractor is None:
         return None
     kept = {name: value for name, value in extractor.info.items() if name not in ("identity", "versions")}
-    return {"name": extractor.name, **kept, "hash": extractor.hash}
+    found = {"name": extractor.name, **kept, "hash": extractor.hash}
+    classes = getattr(extractor, "classes", None)
+    if classes is None or classes is extractor.features:
+        return found
+    return {**found, "classes": extractor_record(classes)}
 
 
-def observed(images, names, extractor, settings) -> dict:
+def reader(extractor, reads):
+    """The one that gives what a metric `reads`, for the metric's name; None if it needs no extractor."""
+    if reads not in registry.EXTRACTED:
+        return None
+    return getattr(extractor, "classes", extractor) if reads == "class_probabilities" else extractor
+
+
+def observed(images, names, extractor, settings):
     """What `registry.observe` returns for an ImageSet, and its "labels" if it has any.
 
     An extractor's outputs for real images are cached, under the key of the images and the extractor's hash.
     """
     reads = {registry.METRICS[name].reads for name in names}
-    from_extractor = reads & registry.EXTRACTED
     arrays = {}
-    if from_extractor and images.key is not None:
-        key = {**images.key, "extractor": extractor_record(extractor), "format": _FORMAT}
-        arrays = feature_cache.cached(key, lambda: _read(images, from_extractor, extractor, settings))
+    if reads & registry.EXTRACTED and images.key is not None:
+        if reads & {"features", "probabilities"}:
+            arrays.update(_cached(images, getattr(extractor, "features", extractor), settings))
+        if "class_probabilities" in reads:
+            found = _cached(images, extractor.classes, settings)
+            arrays.update({name: found[name] for name in ("labels",) if name in found},
+                          class_probabilities=found["probabilities"])
         registry.check_extracted(arrays, reads, extractor)  # they may have been made for metrics that read features
         reads -= registry.EXTRACTED
     return {**arrays, **_read(images, reads, extractor, settings)} if reads else arrays
+
+
+def _cached(images, extractor, settings):
+    key = {**images.key, "extractor": extractor_record(extractor), "format": _FORMAT}
+    return feature_cache.cached(key, lambda: _read(images, {"features"}, extractor, settings))
 
 
 def _read(images, reads, extractor, settings):
@@ -111,13 +139,13 @@ def compare(columns, data, extractor, settings, names, protocol, weights=None, a
     def each():
         for column, images in columns.items():
             arrays = observed(images, names, extractor, settings)
-            readings[column] = {part: arrays[part] for part in ("probabilities", "labels") if part in arrays}
+            readings[column] = {part: arrays[part] for part in ("class_probabilities", "labels") if part in arrays}
             yield column, arrays
 
     against = f"{data.label}-{data.reference}"
 
-    def name(figure, reads_features):
-        return results.figure_name(figure, num, against, extractor if reads_features else None, weights)
+    def name(figure, reads):
+        return results.figure_name(figure, num, against, reader(extractor, reads), weights)
 
     found = results.entries(names, reference, each(), name, settings.seed)
     classes = None
@@ -125,7 +153,7 @@ def compare(columns, data, extractor, settings, names, protocol, weights=None, a
         classes = _classes(data.class_names, readings, reference, asked)
         if asked:
             values = {column: (part["overall"], None) for column, part in classes["confusion"].items()}
-            found.append(results.entry("agreement", name("agreement", True), values))
+            found.append(results.entry("agreement", name("agreement", "class_probabilities"), values))
     full = {**protocol, "dataset": data.label, "split": data.reference, "num_fake": num, "num_real": real.num,
             "floor": data.floor and {"split": data.floor, "num": columns["real_train"].num},
             "image_shape": list(data.image_shape), "resize": data.resize, "seed": settings.seed,
@@ -143,7 +171,7 @@ def _classes(class_names, arrays, reference, asked):
     if asked:
         # Without real_train: unless train is the reference, the classifier was trained on it.
         classes["confusion"] = {
-            column: label_agreement(part["labels"], part["probabilities"].argmax(-1), len(class_names))
+            column: label_agreement(part["labels"], part["class_probabilities"].argmax(-1), len(class_names))
             for column, part in everything.items() if column != "real_train"}
         classes["agreement"] = {column: part["per_class"] for column, part in classes["confusion"].items()}
     return classes

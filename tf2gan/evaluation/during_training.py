@@ -26,7 +26,7 @@ def _names(gan_class, settings):
     large = (1024, 1024)  # the size is not known yet
     if gan_class.abilities.translates:
         names = translated.chosen(settings, large)
-        extractors.check(settings.extractor, names)
+        extractors.check(settings.spec(large), names)
         gives = [figure for name in names for figure in registry.METRICS[name].gives]
         return tuple(gives + [f"{figure}_{there}" for figure in gives for there in gan_class.abilities.directions])
     accuracy, settings = classified.parted(settings, gan_class.abilities.classifies)
@@ -34,7 +34,7 @@ def _names(gan_class, settings):
     if settings is None:
         return gives
     names = comparison.chosen(settings, large)
-    extractors.check(settings.extractor, names)
+    extractors.check(settings.spec(large), names)
     return gives + tuple(figure for name in names for figure in registry.METRICS[name].gives)
 
 
@@ -104,8 +104,8 @@ def _generated(gan, options, settings):
     reference = comparison.observed(real, names, extractor, settings)
     quiet = dataclasses.replace(settings, show_progress=False)
 
-    def name(figure, reads_features):
-        return results.figure_name(figure, settings.num, f"{data.label}-train", extractor if reads_features else None,
+    def name(figure, reads):
+        return results.figure_name(figure, settings.num, f"{data.label}-train", comparison.reader(extractor, reads),
                                    generated.weights_of(gan))
 
     def watch(gan):

@@ -41,20 +41,34 @@ def classifier_shape(image_shape):
     return round(height * scale), round(width * scale), channels
 
 
-def of_classes(spec, data, show_progress=False):
+class WithClasses:
+    """An extractor that also gives "class_probabilities": what the data's own classifier, `classes`, reads."""
+
+    def __init__(self, extractor, classes):
+        self.features, self.classes = extractor, classes
+        self.name, self.hash, self.info = extractor.name, extractor.hash, extractor.info
+
+    def __call__(self, images):
+        outputs = self.features(images)
+        read = outputs if self.classes is self.features else self.classes(images)
+        return {**outputs, "class_probabilities": read["probabilities"]}
+
+
+def of_classes(spec, data, names, show_progress=False):
     """The extractor for data with or without classes.
 
     Args:
         spec: as `features.check` takes it; "classifier" is one trained on the data's own classes.
         data: `image_sets.RealData`.
+        names: of metrics; one that counts classes needs the classifier, whatever gives the features.
 
     Raises UserError if it is not available.
     """
     def classifier():
         if data.class_names is None:
             raise UserError(f"--extractor classifier: {data.label} has no labels to learn from; possible: metrics "
-                            f"without it, {','.join(registry.WITHOUT_EXTRACTOR)} (such as --keep-best swd in training), "
-                            "or another extractor: --extractor inception or savedmodel:PATH")
+                            f"without it, {','.join(registry.WITHOUT_EXTRACTOR)} (such as --keep-best swd in "
+                            "training), or another extractor: --extractor inception or savedmodel:PATH")
         shape = classifier_shape(data.image_shape)
 
         def arrays(split):
@@ -70,7 +84,11 @@ def of_classes(spec, data, show_progress=False):
             "dataset": data.label, "train": data.splits["train"].fingerprint, "test": test_key, "resize": _CROP},
             show_progress=show_progress)
 
-    return _made(spec, classifier, data.image_shape, classifier_shape(data.image_shape))
+    shapes = data.image_shape, classifier_shape(data.image_shape)
+    extractor = _made(spec, classifier, *shapes)
+    if not any(registry.METRICS[name].reads == "class_probabilities" for name in names):
+        return extractor
+    return WithClasses(extractor, extractor if spec == "classifier" else _made("classifier", classifier, *shapes))
 
 
 def of_domains(spec, splits, label, image_shape, show_progress=False):

@@ -107,10 +107,10 @@ def _with_neighbors(result, folder, images, data, extractor, settings):
 
 def how(data, settings):
     """(names of the metrics, the extractor or None) for data with or without classes."""
-    names = comparison.chosen(settings, data.image_shape)
+    names = comparison.chosen(settings, data.image_shape, data.class_names is not None)
     if not registry.needs_extractor(names):
         return names, None
-    return names, extractors.of_classes(settings.extractor, data, settings.show_progress)
+    return names, extractors.of_classes(settings.spec(data.image_shape), data, names, settings.show_progress)
 
 
 def weights_of(gan):

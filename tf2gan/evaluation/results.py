@@ -47,7 +47,7 @@ def entries(metrics, real, columns, name, seed, suffix="") -> list:
         metrics: names of METRICS.
         real: what `registry.observe` returned.
         columns: iterable of (column, what `registry.observe` returned); a generator saves memory.
-        name: function from a metric's short name, and whether it reads features, to its full name.
+        name: function from a metric's short name, and what it reads (see `registry.Metric`), to its full name.
         suffix: appended to each short name in the record.
     """
     computed, reads = {}, {}
@@ -55,7 +55,7 @@ def entries(metrics, real, columns, name, seed, suffix="") -> list:
         for metric in metrics:
             found = registry.compute([metric], real, arrays, seed)
             computed.setdefault(column, {}).update(found)
-            reads.update(dict.fromkeys(found, registry.METRICS[metric].reads in registry.EXTRACTED))
+            reads.update(dict.fromkeys(found, registry.METRICS[metric].reads))
     return [entry(figure + suffix, name(figure, reads[figure]),
                   {column: values[figure] for column, values in computed.items()}) for figure in reads]
 

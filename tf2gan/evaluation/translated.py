@@ -170,7 +170,7 @@ def how(data, settings):
     names = chosen(settings, data.size)
     if not registry.needs_extractor(names):
         return names, None
-    return names, extractors.of_domains(settings.extractor, data.splits, data.label, data.size,
+    return names, extractors.of_domains(settings.spec(data.size), data.splits, data.label, data.size,
                                         settings.show_progress)
 
 
@@ -186,8 +186,8 @@ def figures_of_direction(there, sets, reference, extractor, settings, names, wei
     arrays = ((column, comparison.observed(images, names, extractor, settings)) for column, images in sets.items())
     num = sets["model"].num
 
-    def name(metric, reads_features):
-        return results.figure_name(f"{metric}_{there}", num, against, extractor if reads_features else None, weights)
+    def name(metric, reads):
+        return results.figure_name(f"{metric}_{there}", num, against, comparison.reader(extractor, reads), weights)
 
     return results.entries(names, reference, arrays, name, settings.seed, suffix=f"_{there}")
 

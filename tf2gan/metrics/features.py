@@ -9,10 +9,10 @@ import os
 
 from tf2gan.core import savedmodel
 from tf2gan.core.errors import UserError, did_you_mean
-from tf2gan.metrics import inception
+from tf2gan.metrics import imagenet, inception
 from tf2gan.metrics.saved_features import SavedModelFeatures
 
-FORMS = "classifier, inception[:PATH or https://...], savedmodel:PATH[:SIGNATURE[:OUTPUT]]"
+FORMS = "classifier, imagenet, inception[:PATH or https://...], savedmodel:PATH[:SIGNATURE[:OUTPUT]]"
 
 
 def check(spec):
@@ -20,12 +20,14 @@ def check(spec):
     kind, rest = _parsed(spec)
     if kind == "inception":
         inception.check(rest)
+    elif kind == "imagenet":
+        imagenet.check()
     elif kind == "savedmodel":
         savedmodel.find(rest[0])
 
 
 def make(spec, classifier):
-    """The extractor of a spec: `classifier`, `inception`, `inception:PATH`, `savedmodel:PATH:SIGNATURE:OUTPUT` ...
+    """The extractor of a spec: `classifier`, `imagenet`, `inception:PATH`, `savedmodel:PATH:SIGNATURE:OUTPUT` ...
 
     Args:
         classifier: function without arguments that returns the extractor for `classifier`, which depends on the data.
@@ -35,14 +37,17 @@ def make(spec, classifier):
     kind, rest = _parsed(spec)
     if kind == "classifier":
         return classifier()
+    if kind == "imagenet":
+        return imagenet.made()
     return inception.Inception(rest) if kind == "inception" else SavedModelFeatures(*rest)
 
 
 def _parsed(spec):
-    """("classifier", None), ("inception", where or None) or ("savedmodel", (path, signature, output))."""
+    """(kind, None), ("inception", where or None) or ("savedmodel", (path, signature, output))."""
     kind, colon, rest = spec.partition(":")
-    if kind not in ("classifier", "inception", "savedmodel") or (kind == "classifier" and colon):
-        hint = did_you_mean(kind, ("classifier", "inception", "savedmodel"), show=repr) if kind != "classifier" else ""
+    kinds, alone = ("classifier", "imagenet", "inception", "savedmodel"), ("classifier", "imagenet")
+    if kind not in kinds or (kind in alone and colon):
+        hint = did_you_mean(kind, kinds, show=repr) if kind not in alone else ""
         raise UserError(f"unknown extractor {spec!r}: {hint}possible: {FORMS}")
     if (colon or kind == "savedmodel") and not rest.split(":")[0]:
         raise UserError(f"extractor {spec!r} lacks a path; possible: {FORMS}")

@@ -32,11 +32,11 @@ METRICS = {
     "dc": Metric("features", ("density", "coverage"), DENSITY_NEIGHBORS + 1),
     "swd": Metric("descriptors", ("swd",)),
     "ms-ssim": Metric("similarity", ("ms_ssim",), 4),
-    "classes": Metric("probabilities", ("class_distance", "sure")),
+    "classes": Metric("class_probabilities", ("class_distance", "sure")),
 }
 ACCURACY = "accuracy"  # only for models that classify: the evaluated model itself predicts the labels
 SLOW = ("swd",)  # measured only on request: it takes longer than all others together
-EXTRACTED = {"features", "probabilities"}  # what an extractor gives
+EXTRACTED = {"features", "probabilities", "class_probabilities"}  # what an extractor gives
 WITHOUT_EXTRACTOR = tuple(name for name, metric in METRICS.items() if metric.reads not in EXTRACTED)
 
 
@@ -89,13 +89,15 @@ def observe(batches, reads, extractor, image_shape, seed=0, progress=None) -> di
 
     Args:
         batches: iterable of uint8 [n, height, width, channels]; the batch size does not matter.
-        reads: what to keep: any of "features", "probabilities", "descriptors" and "similarity".
-        extractor: a function from a batch to {"features": ..., "probabilities": ...}; used if one of these is read.
+        reads: what to keep: any of "features", "probabilities", "class_probabilities" (of the data's own classes),
+            "descriptors" and "similarity".
+        extractor: a function from a batch to {"features": ..., "probabilities": ..., "class_probabilities": ...}; used
+            if one of these is read.
         image_shape: (height, width, channels).
         seed: of the patch positions of the descriptors.
         progress: called after each batch with its number of images.
 
-    Returns {name: array}: `features`, and `probabilities` if the extractor gives any, [num, ...] in its dtype;
+    Returns {name: array}: `features`, and what else the extractor gives, [num, ...] in its dtype;
     `descriptors_LEVEL` (see `sliced_wasserstein`); `similarity`, the mean and its standard error. Raises UserError if
     `reads` has probabilities and the extractor gives none.
     """
@@ -152,7 +154,7 @@ def compute(metrics, real, fake, seed=0) -> dict:
         elif name == "classes":
             shares = [class_shares(part) for part in (real, fake)]
             found["class_distance"] = statistics.total_variation(*shares), None
-            found["sure"] = float((fake["probabilities"].max(-1) >= SURE).mean()), None
+            found["sure"] = float((fake["class_probabilities"].max(-1) >= SURE).mean()), None
     return {figure: (float(value), deviation) for figure, (value, deviation) in found.items()}
 
 
@@ -163,7 +165,7 @@ def subset_size(num_real, num_fake):
 
 def class_shares(arrays):
     """The share of images predicted as each class, float64 [classes], from what `observe` returned."""
-    probabilities = arrays["probabilities"]
+    probabilities = arrays["class_probabilities"]
     return statistics.class_shares(probabilities.argmax(-1), probabilities.shape[-1])
 
 

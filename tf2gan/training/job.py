@@ -189,7 +189,7 @@ class _Job:
             kept = folder.newest()
             good = f"the last good checkpoint is {kept.path}" if kept else "there was no checkpoint yet"
             raise Diverged(f"training diverged: {error}; {good}") from error
-        except (OSError, UserError, MemoryError, tf.errors.OpError) as error:  # a full disk, no memory, an image is gone
+        except (OSError, UserError, MemoryError, tf.errors.OpError) as error:  # a full disk, a lost image
             if team.number > 1 and isinstance(error, tf.errors.OpError):
                 raise  # the team knows whether a worker was lost
             raise Failure(f"training failed at step {gan.config.steps_in(int(gan.images_seen.numpy()))}: "

@@ -22,7 +22,7 @@ class Options:
     evaluate_every: int = 0  # steps between evaluations; also evaluated at the end; 0: never
     evaluate_metrics: str = "fid"  # metrics of these evaluations, separated by commas
     evaluate_num: int = 1000  # generated images that each metric is measured on
-    extractor: str = "classifier"  # features from classifier, inception[:PATH], savedmodel:PATH[:SIGNATURE[:OUTPUT]]
+    extractor: Optional[str] = None  # imagenet, classifier, inception[:PATH], savedmodel:PATH...; none: by colour
     keep_best: Optional[str] = None  # also keep the checkpoint with the best value of this metric
     stop_after: Optional[int] = None  # early stopping: end after so many evaluations without a better --keep-best value
 

@@ -38,12 +38,12 @@ def announcement(config, asked, splits, total) -> list:
     epochs = total / epoch_images(splits)
     steps = config.steps_in(total)
     lines = [f"data: {config.dataset}: {name}: {split.about}" for name, split in splits.items()]
-    lines.append(f"training: {width}x{height} pixels, batch size {config.batch_size}, {steps} step{'s' * (steps != 1)}, "
-                 f"{total} images of each kind, {epochs:.{2 if epochs < 100 else 0}f} epochs")
+    lines.append(f"training: {width}x{height} pixels, batch size {config.batch_size}, {steps} "
+                 f"step{'s' * (steps != 1)}, {total} images of each kind, {epochs:.{2 if epochs < 100 else 0}f} epochs")
     if asked.image_size is None and height * width > _LARGE ** 2:
         share = height * width / _USUAL ** 2
-        lines.append(f"warning: the images are made as large as the data, {width}x{height}; --image-size {_USUAL} takes "
-                     f"about 1/{share:.0f} of the time a step")
+        lines.append(f"warning: the images are made as large as the data, {width}x{height}; --image-size {_USUAL} "
+                     f"takes about 1/{share:.0f} of the time a step")
     if epochs > _MANY_EPOCHS:
         lines.append(f"warning: {epochs:.0f} passes over {epoch_images(splits)} images: a discriminator learns them by "
                      "heart long before; --epochs, --images or --steps sets the length")
