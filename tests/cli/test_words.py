@@ -5,8 +5,9 @@ import pytest
 import tool
 from PIL import Image
 
+from tf2gan.cli import sample, train
 from tf2gan.cli.main import COMMANDS
-from tf2gan.cli.parser import normalized
+from tf2gan.cli.parser import Parser, normalized
 from tf2gan.core.errors import UserError
 
 
@@ -21,6 +22,22 @@ from tf2gan.core.errors import UserError
     (["--mirror", "--label", "a~b"], None)])
 def test_names_are_names_and_only_options_can_be_off(args, expected):
     assert normalized(args) == (args if expected is None else expected)
+
+
+@pytest.mark.parametrize("words, expected", [
+    ("--mirror off", False), ("--mirror=off", False), ("--mirror on", True), ("--mirror", True), ("", False),
+    ("--mirror true", True), ("--mirror=False", False), ("--nomirror", False)])
+def test_a_switch_that_is_off_is_off(words, expected):
+    request, _ = train.parse(["--model", "dcgan", *words.split(), "--steps", "3"])
+    assert request.config.mirror is expected
+    options = argparse_options(["--run", "x", "--output", "y", *words.replace("mirror", "overwrite").split()])
+    assert options.overwrite is expected
+
+
+def argparse_options(args):
+    parser = Parser()
+    parser.add_arguments(sample.Options, "options")
+    return parser.parse_args(args).options
 
 
 @pytest.mark.parametrize("flags, words", [

@@ -134,7 +134,7 @@ def test_names_are_escaped(whole):
 def test_what_is_told_of_the_run(whole, made):
     for words in ("Images seen24", "2 epochs", "Steps6", "of 4 images", "Image size12 × 12", "Seed0",
                   "train: 12 images", "The log was searched for images of a batch that become equal;",
-                  "None of these was seen, which does not say that the images are good", "tools/train.py --model cgan",
+                  "None of these was seen. Whether the images are good, only the samples", "tools/train.py --model cgan",
                   "Not measured yet: tools/evaluate.py --run DIR", "tools/evaluate.py --run DIR --nearest",
                   "generator: ", "tensorflow"):
         assert words in whole.text, words

@@ -293,6 +293,67 @@ def test_workers_meet_whoever_comes_first():
         assert len(met) == 3
 
 
+def test_a_worker_that_is_started_again_while_others_wait():
+    ports = free_ports(3)
+    first, _, third = teams(ports)
+    met = []
+
+    def come(team):
+        team._meet()
+        met.append(team.name)
+
+    # A worker that has met the first, and is gone before the third comes.
+    waiting = threading.Thread(target=come, args=[first])
+    waiting.start()
+    with cluster._Reception(ports[1], "the one before", "ready") as before:
+        tool.wait_until(lambda: cluster._ask(("localhost", ports[0]), first.names[1], before.process)[0] == "ready")
+        tool.wait_until(lambda: before.met)
+    threads = [waiting, *(threading.Thread(target=come, args=[team]) for team in (teams(ports)[1], third))]
+    for thread in threads[1:]:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(met) == 3
+
+
+@pytest.mark.parametrize("greeting", [b"", b"\x16\x03\x01\xff\xfe", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\n" * 9])
+def test_strangers_at_the_door_are_no_workers(greeting):
+    ports = free_ports(2)
+    met = []
+
+    def come(team):
+        team._meet()
+        met.append(team.name)
+
+    first, second = teams(ports)
+    threads = [threading.Thread(target=come, args=[first])]
+    threads[0].start()
+    tool.wait_until(lambda: cluster._is_up(("localhost", ports[0]), 1))
+    with socket.create_connection(("localhost", ports[0])) as stranger:
+        stranger.sendall(greeting)
+        stranger.shutdown(socket.SHUT_WR)
+    threads.append(threading.Thread(target=come, args=[second]))
+    threads[1].start()
+    for thread in threads:
+        thread.join(20)
+    assert len(met) == 2
+
+
+def test_workers_on_ipv6(monkeypatch):
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    ports = free_ports(2)
+    config = {"worker": [f"[::1]:{port}" for port in ports]}
+    met = []
+    threads = [threading.Thread(target=lambda team=cluster.team({"TF_CONFIG": tf_config(index, cluster=config)}): (
+        team._meet(), met.append(team.name))) for index in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(met) == 2
+
+
 def test_a_worker_that_cannot_take_part_tells_the_others():
     first, second = teams(free_ports(2))
     refuses = threading.Thread(target=second.refused, args=(UserError("--dataset nowhere: {what} is wrong"),))

@@ -277,13 +277,30 @@ def test_what_was_trained_stays_even_if_it_fails(data, tmp_path):
     assert "--resume" in tool.refusal(lambda: tf2gan.train("tiny", data, run_dir=tmp_path / "run"))
 
 
-def test_a_users_file_is_never_removed(tmp_path):
+@pytest.mark.parametrize("name", ["samples/mine.png", "samples/20241101120000.png", "config.json", ".cache.tmp/x",
+                                  "events.out.tfevents.123.other", "checkpoints/0000000001/x", "metrics.jsonl"])
+@pytest.mark.parametrize("has_record", [False, True])
+def test_a_users_file_is_never_removed(tmp_path, name, has_record):
     folder = tmp_path / "run"
-    (folder / "samples").mkdir(parents=True)
-    (folder / "samples" / "mine.png").write_bytes(b"mine")
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).write_bytes(b"mine")
+    if has_record and name != "config.json":
+        (folder / "config.json").write_text(json.dumps(RECORD))
+    before = tool.contents(folder)
     with pytest.raises(UserError, match="not empty"), run_folder.created(folder, RECORD):
         pass
-    assert (folder / "samples" / "mine.png").exists()
+    assert {path: digest for path, digest in tool.contents(folder).items() if path != ".lock"} == before
+
+
+def test_sighup_and_then_sigterm_is_one_end_of_a_session(data, straight, tmp_path):
+    def end():
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit):
+        tf2gan.train("tiny", data, run_dir=tmp_path / "run", callbacks=[at_step(4, end)])
+    tf2gan.Run(tmp_path / "run").resume()
+    tool.assert_same_end(tmp_path / "run", straight)
 
 
 # A disk that is full, an image that is gone.

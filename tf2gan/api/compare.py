@@ -3,6 +3,7 @@ import os
 import pathlib
 
 from tf2gan.api.run import Run
+from tf2gan.api.session import networks_given
 from tf2gan.report import comparison
 
 
@@ -16,4 +17,5 @@ def compare(runs, output=None, overwrite=False) -> pathlib.Path:
     Raises UserError for fewer than two runs, for one that is given twice, and for a page that cannot be written.
     """
     folders = [run.path if isinstance(run, Run) else pathlib.Path(os.path.expanduser(os.fspath(run))) for run in runs]
-    return comparison.write(folders, output, overwrite)
+    own = [networks_given(**run._networks) if isinstance(run, Run) else None for run in runs]
+    return comparison.write(folders, output, overwrite, own)

@@ -1,5 +1,6 @@
 """The command line of all tools: flags from dataclasses, one line for bad input, exit codes."""
 import argparse
+import errno
 import io
 import os
 import re
@@ -11,7 +12,7 @@ from tf2gan._version import __version__
 from tf2gan.core import terminal
 from tf2gan.core.errors import Failure, UserError, did_you_mean, flag
 
-_OFF = ("none", "off")
+_OFF, _SWITCHED = ("none", "off"), {"off": "false", "on": "true"}
 # What other tools call an option of the same meaning.
 _OTHER_NAMES = {"--lr": "--learning-rate", "--bs": "--batch-size", "--batch": "--batch-size", "--size": "--image-size",
                 "--img-size": "--image-size", "--resolution": "--image-size", "--iterations": "--steps",
@@ -30,10 +31,10 @@ _NAMES = {flag(name) for name in (
     "project", "resume", "run", "run_dir", "save_direction", "save_latents", "savedmodel", "split", "to_class")}
 
 
-def normalized(args) -> list:
+def normalized(args, switches=()) -> list:
     """`args` as simple_parsing reads them as meant.
 
-    Turns `--flag none` and `--flag=off` into `--flag` alone, which it reads as None if None is allowed; `--label off`
+    `switches`: flags that are on or off; `--mirror off` is `--mirror=false` there. For others it turns `--flag none` and `--flag=off` into `--flag` alone, which it reads as None if None is allowed; `--label off`
     is the name `off`. Expands `~` in `--flag=~/path`, which the shell leaves as it is. A name that begins with a dash
     is joined to its flag.
     """
@@ -47,6 +48,10 @@ def normalized(args) -> list:
         elif name in _NAMES:
             kept.append(arg)
             waits = None if equals else name
+        elif name in switches and value.lower() in _SWITCHED:
+            kept.append(f"{name}={_SWITCHED[value.lower()]}")
+        elif kept and kept[-1] in switches and arg.lower() in _SWITCHED:
+            kept[-1] = f"{kept[-1]}={_SWITCHED[arg.lower()]}"
         elif arg.startswith("--") and value.lower() in _OFF:
             kept.append(name)
         elif arg.lower() not in _OFF or not kept or not kept[-1].startswith("--"):
@@ -88,7 +93,9 @@ class Parser(simple_parsing.ArgumentParser):
 
     def parse_known_args(self, args=None, *more, **kwargs):
         """As argparse's, of `normalized` arguments; parse_args calls it."""
-        return super().parse_known_args(normalized(sys.argv[1:] if args is None else args), *more, **kwargs)
+        self._preprocessing(args=[], namespace=None)  # simple_parsing adds the flags of dataclasses only here
+        switches = {flag for action in self._actions if action.metavar == "bool" for flag in action.option_strings}
+        return super().parse_known_args(normalized(sys.argv[1:] if args is None else args, switches), *more, **kwargs)
 
     def format_help(self):
         """One line per option: without brackets around optional values, and without the negation of flags."""
@@ -166,7 +173,8 @@ def run_tool(main, program):
             stream.reconfigure(errors="backslashreplace")
     try:
         code = main()
-        sys.stdout.flush()  # here, where a closed pipe is no traceback
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a closed pipe is no traceback
         sys.exit(code)
     except UserError as error:
         terminal.say(f"{program}: {error}")
@@ -179,4 +187,10 @@ def run_tool(main, program):
         sys.exit(130)
     except BrokenPipeError:  # the reader, such as `| head`, has closed the pipe
         terminal.discard(sys.stdout)
+        sys.exit(1)
+    except OSError as error:  # of a file it has a name
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EIO, errno.EBADF):
+            raise
+        terminal.discard(sys.stdout)
+        terminal.say(f"{program}: cannot write to stdout: {error.strerror}")
         sys.exit(1)

@@ -12,7 +12,7 @@ from typing import Optional
 from tf2gan.cli import plugins
 from tf2gan.cli.parser import Parser
 from tf2gan.core import terminal
-from tf2gan.core.errors import UserError, flag
+from tf2gan.core.errors import Failure, UserError, flag
 from tf2gan.core.options import typed
 from tf2gan.gans import GANS
 
@@ -83,33 +83,50 @@ def _seeds(argv):
             seeds = [int(part) for part in value.split(",")]
             if len(set(seeds)) < len(seeds):
                 raise UserError(f"--seed {value}: one is there twice")
-            for other in ("--resume", "--print-config", "--dry-run"):
+            for other in ("--resume", "--print-config", "--dry-run", "--list"):
                 if any(each.split("=")[0] == other for each in argv):
                     raise UserError(f"--seed {value}: several seeds are several runs; {other} is of one")
+            if os.environ.get("TF_CONFIG"):
+                raise UserError(f"--seed {value}: with the workers of TF_CONFIG, each run needs a process of its own")
             return [*argv[:position], *argv[position + (1 if equals else 2):]], seeds
     return None
 
 
 def _train_seeds(argv, seeds):
     """Trains a run for each seed, one after the other, and prints what they have in common. Returns the exit code."""
-    folders = []
-    for seed in seeds:
-        own = [*argv, "--seed", str(seed)]
-        for position, word in enumerate(own):  # --run-dir X is the folder around the runs
-            if word == "--run-dir" and position + 1 < len(own):
-                own[position + 1] = os.path.join(own[position + 1], f"seed-{seed}")
-            elif word.startswith("--run-dir="):
-                own[position] = f"{word}/seed-{seed}"
-        if not folders:
-            for each in seeds[1:]:  # a mistake in a later one would come after hours
-                parse([*argv, "--seed", str(each)])
-        terminal.say(f"seed {seed} ({len(folders) + 1} of {len(seeds)})")
-        code, folder = _train(own)
+    from tf2gan.runs import run_folder
+
+    lines = {seed: _of_seed(argv, seed) for seed in seeds}
+    for line in lines.values():  # before the first: a mistake in a later one would come after hours
+        options = parse(line)[0].options
+        if options.run_dir:
+            run_folder.check_new(options.run_dir)
+    folders, failed = [], False
+    for number, (seed, line) in enumerate(lines.items(), start=1):
+        terminal.say(f"seed {seed} ({number} of {len(seeds)})")
+        try:
+            code, folder = _train(line)
+        except Failure as error:  # that of one seed says nothing of the others
+            terminal.say(f"seed {seed}: {error}")
+            failed = True
+            continue
         if code:
             return code
         folders.append(folder)
-    terminal.tell(_summary(folders))
-    return 0
+    if len(folders) > 1:
+        terminal.tell(_summary(folders))
+    return 1 if failed else 0
+
+
+def _of_seed(argv, seed):
+    """The command line of one seed; --run-dir X is the folder around the runs."""
+    own = [*argv, "--seed", str(seed)]
+    for position, word in enumerate(own):
+        if word == "--run-dir" and position + 1 < len(own):
+            own[position + 1] = os.path.join(own[position + 1], f"seed-{seed}")
+        elif word.startswith("--run-dir="):
+            own[position] = f"{word}/seed-{seed}"
+    return own
 
 
 def _summary(folders) -> str:

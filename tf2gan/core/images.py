@@ -18,6 +18,8 @@ OUTPUT_SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".
                    ".tiff", ".webp")
 # Formats that Pillow names but cannot decode itself, or that are no pictures.
 _NO_PICTURES = {"BUFR", "GRIB", "HDF5", "MPEG", "PDF", "WMF"}
+# Files that lie beside images by the thousand; not even their first bytes are read.
+_TEXTS = {".txt", ".json", ".xml", ".csv", ".tsv", ".yaml", ".yml", ".npy", ".npz", ".md", ".html", ".log"}
 # Formats without a mark at the beginning of a file: other files could be taken for them.
 _UNMARKED = {"GBR", "IMT", "MCIDAS", "PCD", "PIXAR", "SPIDER", "TGA", "XVTHUMB"}
 
@@ -89,12 +91,16 @@ def is_image(path) -> bool:
     suffix = os.path.splitext(os.fsdecode(path))[1].lower()
     if suffix in readable_suffixes():
         return True
+    if suffix in _TEXTS or not os.path.isfile(path):  # a pipe would wait for its writer
+        return False
     formats = [name for name in Image.ID if name not in _NO_PICTURES | _UNMARKED]
     try:
         with Image.open(path, formats=formats):
             return True
-    except Exception:  # as in `_open`
+    except (Image.UnidentifiedImageError, FileNotFoundError):
         return False
+    except Exception:  # it is one, or cannot be opened: whoever reads it says why
+        return True
 
 
 def image_size(path):

@@ -1,4 +1,5 @@
 """Loads all data: a tensorflow-datasets name, a built-in set or a folder becomes splits of undecoded examples."""
+import collections
 import contextlib
 import dataclasses
 import hashlib
@@ -43,6 +44,8 @@ def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=Fal
 
     Raises UserError if the data are not available, lack a split or cannot be read.
     """
+    if not dataset:
+        raise UserError("--dataset: is empty; needed: a data set's name, or the path of a folder of images")
     if memory.is_name(dataset) and "@" not in dataset:
         return memory.splits(dataset, splits, optional, unlabelled)
     if _is_path(dataset):
@@ -119,9 +122,8 @@ def _checked_splits(root, paths, class_names, labels, skip_unreadable):
         records = {"path": [os.fsencode(path) for path in paths[name]]}
         if class_names is not None:
             records["label"] = np.array([labels.get(path, NO_LABEL) for path in paths[name]], np.int64)
-        counts = [] if class_names is None else [
-            f"{class_name} {sum(labels.get(path) == number for path in paths[name])}"
-            for number, class_name in enumerate(class_names)]
+        of_label = collections.Counter(labels.get(path) for path in paths[name])
+        counts = [f"{class_name} {of_label[number]}" for number, class_name in enumerate(class_names or ())]
         files = [(str(path.relative_to(root)), path.stat()) for path in paths[name]]
         return Split(name, len(paths[name]), tf.data.Dataset.from_tensor_slices(records), decode, 200,
                      _digest([(path, stat.st_size) for path, stat in files]), (*shapes[name][:2], channels),

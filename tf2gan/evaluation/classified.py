@@ -84,11 +84,14 @@ def of_finished_run(path) -> list:
 def verdict(result) -> list:
     """What an evaluation says against a method: [] or [a sentence]; it does not say that all is well."""
     for row in result["figures"]:
-        values = row["values"]
-        if row["metric"] == ACCURACY and values.get("baseline") is not None and values["model"] <= values["baseline"]:
-            return [f"the GAN has not helped: by the labels alone the same network is right about "
-                    f"{100 * values['baseline']:.1f} % of the test images, with the GAN about "
-                    f"{100 * values['model']:.1f} %. More steps often help, or a lower --labelled-loss-weight"]
+        values, ends = row["values"], row.get("intervals") or {}
+        if row["metric"] != ACCURACY or values.get("baseline") is None:
+            continue
+        accuracies = (f"the accuracy is {100 * values['model']:.1f} % with the GAN, {100 * values['baseline']:.1f} % by "
+                      "the labels alone. More steps often help, or a lower --labelled-loss-weight")
+        if values["model"] <= values["baseline"]:
+            apart = "model" in ends and "baseline" in ends and ends["model"][1] < ends["baseline"][0]
+            return [f"the GAN has {'done harm' if apart else 'not helped'}: {accuracies}"]
     return []
 
 

@@ -66,6 +66,8 @@ class Log:
     def slope(self, name, steps) -> float:
         """By which part a quantity has changed in the last `steps` steps: -0.1 if it fell by a tenth."""
         values = self.of_each(name, self.recent(steps))
+        if not len(values):
+            return 0.0
         third = max(1, len(values) // 3)
         before, after = values[:third].mean(), values[-third:].mean()
         return float((after - before) / max(abs(before), 1e-12))
@@ -95,7 +97,8 @@ def of_latent_gan(history, config, zero_loss) -> dict:
             f"{history[-1]['diversity']:.3f}; that of real images is 1): the generator makes one image whatever "
             "the latents are. A lower --generator-learning-rate, --beta-1 0.5, or --loss wasserstein --penalty "
             "wgan-gp often help, in a new run")
-    if zero_loss is not None and log.lasts(lambda line: line["discriminator_loss"] < zero_loss, FAULT_STEPS):
+    if zero_loss is not None and log.lasts(
+            lambda line: line.get("discriminator_loss", math.inf) < zero_loss, FAULT_STEPS):
         found["discriminator at zero"] = (
             f"for {FAULT_STEPS} steps the discriminator has told real from generated images without a doubt (its "
             f"loss is {history[-1]['discriminator_loss']:.4f}), and a generator learns nothing from that. {_HELP}")
@@ -168,7 +171,7 @@ def _critic(log, config):
     """Faults of a critic, whose distance between real and generated images must come down in the end."""
     found, lines = {}, log.recent(FAULT_STEPS)
     distances = log.of_each("critic_distance")
-    if lines and len(distances) >= 8:
+    if log.recent(GAME_STEPS // 2) and len(distances) >= 8:
         parts = [part.mean() for part in np.array_split(np.abs(distances), 4)]
         grows = parts == sorted(parts) and parts[-1] > 4 * parts[0] and parts[-1] > 1.5 * parts[-2]
         if grows and parts[-1] > FAR:  # it may well grow at first, and whenever a network grows

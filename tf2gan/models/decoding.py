@@ -11,9 +11,10 @@ def decode(file):
     """The image in a file as `core.images.read_image` reads it: uint8 [height, width, 3].
 
     `file`: scalar string, the bytes of a JPEG, PNG, GIF or BMP file. Transparent pixels are shown over white, a JPEG is
-    turned upright by its EXIF data, of several frames the first is taken. What TensorFlow would decode wrongly, GIFs
-    with transparency and BMPs of less than 8 or of 16 bits a pixel, ends the run of the graph with an error that says
-    so. Only operations of TensorFlow, so that TensorFlow Serving can run it.
+    turned upright by its EXIF data (a PNG is not), of several frames the first is taken. What TensorFlow would decode
+    wrongly ends the run of the graph with an error that says so: GIFs that may have transparent pixels, as animated
+    ones often do, PNGs of fewer than 8 bits that have them, and BMPs of 1, 4 or 16 bits a pixel. There are only
+    operations of TensorFlow in it, so that TensorFlow Serving can run it.
     """
     start = tf.strings.substr(file, 0, tf.minimum(tf.strings.length(file), 4))
     image = tf.case([(tf.equal(start, b"\x89PNG"), lambda: _png(file)), (tf.equal(start, b"GIF8"), lambda: _gif(file)),
@@ -34,8 +35,13 @@ def _png(file):
         colour, alpha = image[..., :3], image[..., 3:]
         return tf.cast((colour * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
 
+    def deep_grey():
+        image = tf.cast(tf.io.decode_png(file, channels=1, dtype=tf.uint16), tf.int32)
+        return tf.repeat(tf.cast((image + 128) // 257, tf.uint8), 3, axis=-1)
+
     with tf.control_dependencies([check]):  # with 4 channels, TensorFlow reads fewer than 8 bits wrongly
-        return tf.cond(has_alpha, over_white, lambda: tf.io.decode_png(file, channels=3))
+        return tf.case([(has_alpha, over_white), ((depth == 16) & (colour_type == 0), deep_grey)],
+                       default=lambda: tf.io.decode_png(file, channels=3))
 
 
 def _starts(raw, pattern):
@@ -80,7 +86,9 @@ def _bmp(file):
 
 
 def _jpeg(file):
-    image = tf.io.decode_image(file, channels=3, expand_animations=False)  # also refuses what is no image
+    # As Pillow decodes it, where it is one; the other operation says of what is no image that it is none.
+    image = tf.cond(tf.io.is_jpeg(file), lambda: tf.io.decode_jpeg(file, channels=3, dct_method="INTEGER_ACCURATE"),
+                    lambda: tf.io.decode_image(file, channels=3, expand_animations=False))
     image = tf.ensure_shape(image, [None, None, 3])
     turn = _orientation(file)
     image = tf.cond(turn >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)

@@ -41,6 +41,8 @@ def _convert(network):
     for layer in network._flatten_layers():
         if type(layer).__module__.split(".")[0] in ("keras", "tf_keras", "tensorflow", "tf2gan"):
             continue
+        if "call" in vars(layer):  # the user's own replacement
+            continue
         with contextlib.suppress(Exception):  # AutoGraph raises several kinds for what it cannot convert
             layer.call = types.MethodType(tf.autograph.to_graph(type(layer).call), layer)
 
@@ -138,8 +140,8 @@ def _check_graph(network, inputs, role):
         found = re.findall(r"calling layer '([^']+)' \(type (\w+)\)", str(error))
         layer = "the layer {} ({})".format(*found[-1]) if found else "the network"
         raise UserError(f"{role}: {layer} cannot run in the graph of a training step: {_first_line(error)}; possible: "
-                        "another layer, one of your own that does the same with tf.cond and without assignments to its "
-                        "weights, or the newest TensorFlow, whose layers differ (make latest)") from error
+                        "another layer, or one of your own. Some layers run on the newest TensorFlow (make latest)"
+                        ) from error
 
 
 def _shapes(inputs):

@@ -13,21 +13,22 @@ from tf2gan.runs.record import differences, title_of
 NAME = "comparison.html"  # in the working directory
 
 
-def write(run_dirs, output=None, overwrite=False):
+def write(run_dirs, output=None, overwrite=False, own=()):
     """Writes a page that compares the runs in the folders `run_dirs` to `output`, by default comparison.html.
 
-    Returns the pathlib.Path written. Raises UserError for a folder that is no run or is given twice, for damaged files
+    `own`: for each run, the user's own networks of its training, as `load_gan` takes them; none by default. Returns the
+    pathlib.Path written. Raises UserError for a folder that is no run or is given twice, for damaged files
     in it, and as `page.check_output`; the file is then unchanged.
     """
     if len(run_dirs) < 2:
-        raise UserError(f"{len(run_dirs)} runs to compare: needed: at least two")
+        raise UserError("a comparison needs at least two runs")
     places = [os.path.realpath(folder) for folder in run_dirs]
     for index, place in enumerate(places):
         if place in places[:index]:
             raise UserError(f"--run {printable(run_dirs[index])}: is there twice")
         run_folder.Run(run_dirs[index])
     path = page.check_output(run_dirs[0], output or NAME, overwrite)
-    text = render(run_dirs)
+    text = render(run_dirs, own)
     try:
         files.write_atomically(path, text, durable=False)
     except OSError as error:
@@ -35,15 +36,16 @@ def write(run_dirs, output=None, overwrite=False):
     return path
 
 
-def render(run_dirs) -> str:
-    """The page, from what the runs have so far."""
+def render(run_dirs, own=()) -> str:
+    """The page, from what the runs have so far; `own` as for `write`."""
+    own = dict(enumerate(own))
     folders = [run_folder.Run(folder) for folder in run_dirs]
     names = _names([folder.path.resolve() for folder in folders])
     evaluations = [page.evaluation_of(folder) for folder in folders]
     differing = differences([folder.record for folder in folders])
     return page.template("comparison.html").render(
         mark=page.MARK, written=datetime.datetime.now(datetime.timezone.utc), version=tf2gan.__version__,
-        runs=[_described(folder, name) for folder, name in zip(folders, names)],
+        runs=[_described(folder, name, own.get(index)) for index, (folder, name) in enumerate(zip(folders, names))],
         differing={name: [page.word(page.without_place(value)) for value in values]
                    for name, values in differing.items()},
         figures=_figures(evaluations),
@@ -59,8 +61,8 @@ def _names(paths):
     return names
 
 
-def _described(folder, name):
-    gan, checkpoint = page.load(folder, None)
+def _described(folder, name, own):
+    gan, checkpoint = page.load(folder, own)
     history = folder.logs()
     return {"name": name, "title": title_of(folder.record), "dataset": page.without_place(gan.config.dataset),
             "seed": gan.config.seed, "total": folder.record.get("total_images"),

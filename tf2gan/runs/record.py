@@ -40,7 +40,10 @@ def differences(records) -> dict:
         config = {name: value for name, value in record["config"].items()
                   if name not in (*LENGTHS, *SEEDS, "dataset")}
         prints = {name: part for name, part in (record.get("fingerprints") or {}).items() if name in DATA_OF_TRAINING}
-        return {"model": record["model"], "data": (record["config"].get("dataset"), prints), **config,
+        networks = ", ".join(record.get("own_networks", ())) or None
+        # Data of which nothing is known but their name are compared by it.
+        return {"model": record["model"], "own_networks": networks,
+                "data": (record["config"].get("dataset"), prints or record["config"].get("dataset")), **config,
                 "total_images": record.get("total_images"), "precision": record["options"].get("precision", "float32")}
 
     found = [settings(record) for record in records]

@@ -18,8 +18,8 @@ from tf2gan.core.versions import versions
 
 KEEP_CHECKPOINTS = 3
 # The exact names of what a run writes. Whatever else a user puts beside it, such as copies, is never touched.
-_LAST, _BEST = re.compile(r"\d{10,}"), re.compile(r"best-\d{10,}")
-_NUMBERED = re.compile(r"(best-)?\d{10,}")
+_LAST, _BEST = re.compile(r"[0-9]{10,12}"), re.compile(r"best-[0-9]{10,12}")
+_NUMBERED = re.compile(r"(best-)?[0-9]{10,12}")
 _HALF_WRITTEN = re.compile(r"\.writing-[0-9a-f]{32}")
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")
 _OWN = re.compile(rf"({_NUMBERED.pattern})(\.png)?|{_HALF_WRITTEN.pattern}|{_TEMPORARY.pattern}")
@@ -106,9 +106,18 @@ def _remove_remains(path):
 
 
 def _remains(path):
-    """What a run writes in its folder before its first checkpoint, as far as it is there; not the lock."""
-    names = re.compile(r"config\.json|metrics\.jsonl|events\.out\.tfevents\..*|samples|checkpoints|\..*\.tmp")
-    return [other for other in path.iterdir() if names.fullmatch(other.name)]
+    """What a run that ended before its first checkpoint has left in its folder; [] if no run was there.
+
+    Only a folder with the config.json of a run is one; whatever else bears such names is the user's.
+    """
+    unfinished = [other for other in path.glob(".config.json.*") if _TEMPORARY.fullmatch(other.name)]
+    try:
+        Run(path)
+    except UserError:
+        return unfinished
+    names = re.compile(r"config\.json|metrics\.jsonl|events\.out\.tfevents\..*\.v2|samples|checkpoints")
+    return [*unfinished, *(other for other in path.iterdir()
+                           if names.fullmatch(other.name) or (_TEMPORARY.fullmatch(other.name) and other.is_file()))]
 
 
 def check_new(path):
@@ -328,7 +337,7 @@ def _cut_events(path, images):
             record = next(records)
         except StopIteration:
             break
-        except tf.errors.OpError:  # a kill left half a record, after which there is nothing
+        except tf.errors.DataLossError:  # a kill left half a record, after which there is nothing
             complete = False
             break
         kept.append((record, tf.compat.v1.Event.FromString(record).step <= images))

@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 import time
+import uuid
 import zlib
 
 import numpy as np
@@ -125,15 +126,18 @@ class Team(Alone):
         not come up in time.
         """
         others = {name: _pair(address) for name, address in zip(self.names, self._addresses) if name != self.name}
-        ready, began, told = set(), time.monotonic(), time.monotonic() - 50.0
+        ready, absent, began, told = {}, sorted(others), time.monotonic(), time.monotonic() - 50.0
         with _Reception(self._port, self.name, _READY) as reception:
-            while not (ready >= others.keys() and reception.met >= others.keys()):
-                for name in others.keys() - ready:
-                    answer = _ask(others[name], self.name)
+            while absent:
+                for name, address in others.items():  # all, each time: one that was ready may have been started again
+                    answer, process = _ask(address, self.name, reception.process)
                     if answer.startswith(_REFUSED):
                         raise Failure(f"{name} cannot take part: {answer[len(_REFUSED):]}")
-                    ready.update([name] * (answer == _READY))
-                now, absent = time.monotonic(), sorted(others.keys() - (ready & reception.met))
+                    if answer == _READY:
+                        ready[name] = process
+                # One that has met all others is gone, and need not be there any more; but it has to be the one met.
+                now, met = time.monotonic(), reception.met
+                absent = sorted(name for name in others if name not in ready or ready[name] != met.get(name))
                 if absent and now - began > _PATIENCE:
                     raise Failure(f"{absent[0]} did not come up within {_PATIENCE:.0f} seconds")
                 if absent and now - told > 60.0:  # the first time after 10 seconds
@@ -290,33 +294,30 @@ def _is_up(address, timeout):
 class _Reception(threading.Thread):
     """Answers each worker that asks at this worker's port, for as long as the `with` block lasts.
 
-    `met`: names of the workers that have the answer. Raises UserError if the port is taken.
+    `met`: {name of a worker that has the answer: its process}; `process`: a name for this one, which no other has.
+    Raises UserError if the port is taken.
     """
 
     def __init__(self, port, name, answer):
         super().__init__(daemon=True)
-        self.met, self._answer, self._closed = set(), answer, threading.Event()
-        self._socket = socket.socket()
+        self.met, self.process, self._answer, self._closed = {}, uuid.uuid4().hex, answer, threading.Event()
+        both = {"family": socket.AF_INET6, "dualstack_ipv6": True} if socket.has_dualstack_ipv6() else {}
         try:  # TensorFlow's own message for this fills a page
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._socket.bind(("", port))
-            self._socket.listen()
+            self._socket = socket.create_server(("", port), **both)
             self._socket.settimeout(0.1)
         except OSError as error:
-            self._socket.close()
             raise UserError(f"TF_CONFIG: {name} cannot listen on its port: {error.strerror}") from error
 
     def run(self):
         while not self._closed.is_set():
-            with contextlib.suppress(OSError):  # nobody calls, or somebody who is no worker
+            with contextlib.suppress(OSError, ValueError):  # nobody calls, or somebody who is no worker
                 caller, _ = self._socket.accept()
-                with caller, caller.makefile("rw", encoding="utf-8", newline="\n") as lines:
-                    caller.settimeout(2.0)
-                    name = lines.readline().strip()
-                    lines.write(f"{self._answer}\n")
+                with caller, _lines(caller) as lines:
+                    name, process = lines.readline().strip(), lines.readline().strip()
+                    lines.write(f"{self._answer}\n{self.process}\n")
                     lines.flush()
                     if lines.readline().strip() == _THANKS:
-                        self.met.add(name)
+                        self.met[name] = process
 
     def __enter__(self):
         self.start()
@@ -328,20 +329,24 @@ class _Reception(threading.Thread):
         self._socket.close()
 
 
-def _ask(address, name) -> str:
-    """The answer of the worker at `address` to the worker `name`; "" if there is none."""
+def _ask(address, name, process) -> tuple:
+    """(answer, process) of the worker at `address` to the worker `name`, which is `process`; ("", "") without any."""
     try:
-        with socket.create_connection(address, 2.0) as peer, peer.makefile(
-                "rw", encoding="utf-8", errors="replace", newline="\n") as lines:
-            peer.settimeout(2.0)
-            lines.write(f"{name}\n")
+        with socket.create_connection(address, 2.0) as peer, _lines(peer) as lines:
+            lines.write(f"{name}\n{process}\n")
             lines.flush()
-            answer = lines.readline().strip()
+            answer = lines.readline().strip(), lines.readline().strip()
             lines.write(f"{_THANKS}\n")
             lines.flush()
             return answer
     except (OSError, ValueError):
-        return ""
+        return "", ""
+
+
+def _lines(peer):
+    """A connection as a file of lines of text, in which whatever is no text is escaped."""
+    peer.settimeout(2.0)
+    return peer.makefile("rw", encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def refused(error, environment=os.environ):

@@ -92,8 +92,8 @@ class Interruption:
         return self
 
     def _receive(self, number, frame):
-        # A terminal that is closed may send SIGHUP after Ctrl-C, and more than once: only a person is impatient.
-        if self.signal is not None and number != signal.SIGHUP:
+        # A terminal that is closed sends SIGHUP with others, before or after them: only a person is impatient.
+        if number != signal.SIGHUP and self.signal not in (None, signal.SIGHUP):
             raise KeyboardInterrupt
         self.signal = number
 

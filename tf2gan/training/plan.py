@@ -43,7 +43,7 @@ def announcement(config, asked, splits, total) -> list:
     if asked.image_size is None and height * width > _LARGE ** 2:
         share = height * width / _USUAL ** 2
         lines.append(f"warning: the images are made as large as the data, {width}x{height}; --image-size {_USUAL} "
-                     f"takes about 1/{share:.0f} of the time a step")
+                     f"makes a step about {share:.0f} times faster")
     if epochs > _MANY_EPOCHS:
         lines.append(f"warning: {epochs:.0f} passes over {epoch_images(splits)} images: a discriminator learns them by "
                      "heart long before; --epochs, --images or --steps sets the length")
