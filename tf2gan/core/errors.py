@@ -1,6 +1,7 @@
 """Errors that one clear line explains: bad input (exit code 2) and failures of the work (exit code 1)."""
 import difflib
 import os
+import re
 from typing import Iterable
 
 _LONGEST_REASON = 160  # characters; TensorFlow's own messages can fill a screen
@@ -25,6 +26,9 @@ def reason(error) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror + (f": {printable(os.fsdecode(error.filename))}" if error.filename else "")
     text = str(error)
+    if "No space left on device" in text:  # the path before it may be longer than a line
+        found = re.search(r"(/\S*?)(/\.writing-\S*)?; No space left on device", text)
+        return f"No space left on device{': ' + found.group(1) if found else ''}"
     for kind in ("UnreadableImage: ", "OSError: "):  # raised in Python code that a graph calls
         if f"\n{kind}" in f"\n{text}" or f".{kind}" in text or f": {kind}" in text:
             return text[text.index(kind) + len(kind):].splitlines()[0].strip()
@@ -32,6 +36,7 @@ def reason(error) -> str:
     # If a graph fails while it runs, the cause stands after a list of places and before the name of the node.
     nodes = [number for number, line in enumerate(lines) if line.startswith("[[{{") and number]
     found = lines[nodes[0] - 1] if nodes else lines[0] if lines else ""
+    found = re.sub(r"^\{\{.*?\}\} ", "", found)  # the operation that failed
     return f"{type(error).__name__}: {found[:_LONGEST_REASON]}{'...' if len(found) > _LONGEST_REASON else ''}"
 
 

@@ -148,6 +148,8 @@ def _digest(listing):
 
 def _builder(dataset, data_dir):
     name, _, config = dataset.partition("/")
+    if not data_dir and os.environ.get("TFDS_DATA_DIR") == "":  # as if it were not set
+        data_dir = os.path.expanduser("~/tensorflow_datasets")
     if name in BUILT_IN:
         builder = BUILT_IN[name]
         try:
