@@ -13,7 +13,7 @@ from tf2gan.core.errors import UserError
 from tf2gan.data import load, pipeline
 from tf2gan.evaluation.evaluate import evaluate_run, evaluate_savedmodel
 from tf2gan.export import exporter
-from tf2gan.metrics import similarity, statistics
+from tf2gan.metrics import imagenet, perceptual, similarity, statistics
 from tf2gan.runs.restore import load_gan
 from tf2gan.training.loop import build_gan
 
@@ -81,7 +81,8 @@ def test_every_figure_is_that_of_these_images_and_features(evaluated, data, ther
             assert found[column] == pytest.approx(np.abs(other - floats).mean() / 2, rel=1e-4)
             assert found.keys() == {"model", "untrained"}
         pairs = {"l1": np.abs(sets[column].astype(float) - aim).mean() / 255,
-                 "psnr": similarity.psnr(sets[column], aim).mean(), "ssim": similarity.ssim(sets[column], aim).mean()}
+                 "psnr": similarity.psnr(sets[column], aim).mean(), "ssim": similarity.ssim(sets[column], aim).mean(),
+                 "perceptual": perceptual.distances(sets[column], aim).mean()}
         for metric, value in pairs.items():
             assert values(evaluated.result, f"{metric}_{there}")[column] == pytest.approx(value, rel=1e-3, abs=1e-4)
     features = {name: evaluated.reader(images)["features"] for name, images in [*sets.items(), ("aim", aim)]}
@@ -114,7 +115,8 @@ def test_the_floor_is_drawn_from_the_training_images_of_the_target(evaluated, da
 def test_names_and_protocol(evaluated, data):
     names = {figure["metric"]: figure["name"] for figure in evaluated.result["figures"]}
     assert list(names) == [f"{metric}_{there}" for there in ("a2b", "b2a") for metric in (
-        "fid", "kid", "cycle_l1", "identity_l1", "l1", "psnr", "ssim", "color_distance")]
+        "fid", "kid", "cycle_l1", "identity_l1", "l1", "perceptual", "psnr", "ssim", "color_distance")]
+    assert names["perceptual_a2b"] == f"perceptual_a2b_5_tints-testB_{imagenet.made().name}"
     assert re.fullmatch("fid_a2b_5_tints-testB_classifier-tints-domains-32x32x3-[0-9a-f]{6}", names["fid_a2b"])
     assert names["kid_b2a"] == f"kid_b2a_5_tints-testA_{evaluated.reader.name}"
     assert names["cycle_l1_a2b"] == "cycle_l1_a2b_5_tints-testB"
@@ -125,6 +127,7 @@ def test_names_and_protocol(evaluated, data):
         "num": {"a2b": {"source": 5, "target": 5, "floor": 5}, "b2a": {"source": 5, "target": 5, "floor": 5}},
         "floor": "train", "image_shape": [32, 32, 3], "resize": "bilinear, antialiased, middle crop", "seed": 0,
         "weights": "averaged", "color_distance": "total variation of joint RGB histograms, 8 bins a channel",
+        "perceptual": perceptual.INFO,
         "kid": {"kernel": "(x.y / d + 1)^3", "subsets": 100, "subset_size": 2}}
     better = {figure["metric"]: figure["better"] for figure in evaluated.result["figures"]}
     assert {name[:-4] for name, which in better.items() if which == "higher"} == {"psnr", "ssim"}

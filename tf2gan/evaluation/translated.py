@@ -8,7 +8,7 @@ from tf2gan.core import savedmodel
 from tf2gan.core.errors import UserError
 from tf2gan.data import load, pipeline
 from tf2gan.evaluation import comparison, extractors, generated, image_sets, results
-from tf2gan.metrics import registry, similarity
+from tf2gan.metrics import imagenet, perceptual, registry, similarity
 from tf2gan.metrics.translation import ColorHistogram, mean_absolute_error
 from tf2gan.models import translation
 from tf2gan.runs.record import check_same_data, from_record, title_of
@@ -57,7 +57,7 @@ class Translation:
     """Translates source images in one direction of a model, and measures errors and colours in the same pass.
 
     After a pass, `errors` is {metric: value}: `cycle_l1` and `identity_l1`, mean absolute differences, 0 to 1 (Zhu et
-    al. 2017, eq. 2 and sec. 5.2), and for pairs `l1`, `psnr` and `ssim`. `colors` is the histogram of the translations.
+    al. 2017, eq. 2 and sec. 5.2), and for pairs `l1`, `psnr`, `ssim` and `perceptual`. `colors` is the histogram of the translations.
     """
 
     def __init__(self, functions, there, back, source, targets=None):
@@ -86,7 +86,8 @@ class Translation:
             made = np.concatenate(made)
             if targets:
                 sums["l1"] = sums.get("l1", 0.0) + len(made) * mean_absolute_error(made, of_batch, span=255.0)
-                for name, function in (("psnr", similarity.psnr), ("ssim", similarity.ssim)):
+                for name, function in (("psnr", similarity.psnr), ("ssim", similarity.ssim),
+                                       (perceptual.NAME, perceptual.distances)):
                     sums[name] = sums.get(name, 0.0) + float(function(made, of_batch).sum())
             count += len(images)
             yield made, None
@@ -161,6 +162,7 @@ def _of_models(models, data, settings, protocol, weights):
         "image_shape": [*data.size, 3], "resize": RESIZE, "seed": settings.seed, "weights": weights,
         "extractor": comparison.extractor_record(extractor),
         "color_distance": "total variation of joint RGB histograms, 8 bins a channel",
+        **({perceptual.NAME: perceptual.INFO} if data.paired("test") else {}),
         **registry.parameters(names, *(min(side["target"] for side in num.values()),
                                        min(side["source"] for side in num.values())))}, found)
 
@@ -195,8 +197,9 @@ def figures_of_direction(there, sets, reference, extractor, settings, names, wei
 def _errors_and_colors(there, sets, target, passes, weights, against):
     """Entries of what `passes`, {column: Translation}, measured. Their image sets must have been read before."""
     def entry(metric, values):
+        extractor = imagenet.made() if metric == perceptual.NAME else None
         metric = f"{metric}_{there}"
-        return results.entry(metric, results.figure_name(metric, sets["model"].num, against, weights=weights),
+        return results.entry(metric, results.figure_name(metric, sets["model"].num, against, extractor, weights),
                              {column: (value, None) for column, value in values.items()})
 
     errors = {metric for one in passes.values() for metric in one.errors}
