@@ -167,3 +167,18 @@ def test_other_images_and_numbers_are_refused():
     for image in (np.zeros([8, 8, 1]), np.zeros([8, 8], np.uint8)):
         with pytest.raises(ValueError, match="uint8"):
             projection.project(Generator(), image)
+
+
+# The perceptual loss.
+
+def test_the_perceptual_loss_finds_the_solution_too():
+    generator, latent = Generator(channels=3), on_sphere()
+    found = projection.project(generator, generator.image(latent), steps=120, starts=2, loss="perceptual")
+    by_pixels = projection.project(generator, generator.image(latent), steps=120, starts=2)
+    np.testing.assert_allclose(found.latent, latent, atol=0.05)
+    assert found.losses[0] > 2 * by_pixels.losses[0], "it adds to the loss of pixels"
+
+
+def test_grey_generators_have_no_perceptual_loss():
+    line = refusal(projection.project, Generator(), np.zeros((8, 8, 1), np.uint8), loss="perceptual")
+    assert "these images are grey" in line

@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from tf2gan.core.errors import Failure, UserError
 from tf2gan.core.seeds import fold
+from tf2gan.metrics import imagenet, perceptual
+from tf2gan.networks.efficientnet import EfficientNetLite0
 
 STEPS = 300
 STARTS = 4
@@ -30,10 +32,10 @@ class Projection:
 
 
 def project(generator, image, steps=STEPS, starts=STARTS, seed=0, learning_rate=LEARNING_RATE, num_snapshots=8,
-            progress=None):
+            progress=None, loss="pixels"):
     """The Projection of an image, uint8 [height, width, channels] of the generator's size.
 
-    Adam minimizes `pyramid_loss`; its learning rate falls to 0 along half a cosine. After each step the latents are
+    Adam minimizes `pyramid_loss`, to which `loss` "perceptual" adds `metrics.perceptual.distance`; its learning rate falls to 0 along half a cosine. After each step the latents are
     moved back to where those of the generator lie: for N(0, 1) to the length sqrt(latent_size), which nearly all have
     approximately; for U(-1, 1) into the cube. The same arguments give the same result on the same machine.
 
@@ -50,8 +52,8 @@ def project(generator, image, steps=STEPS, starts=STARTS, seed=0, learning_rate=
     finite.
     """
     image = np.asarray(image)
-    _check(generator, image, steps, starts, learning_rate, num_snapshots)
-    evaluate = _evaluation(generator, image, starts)
+    _check(generator, image, steps, starts, learning_rate, num_snapshots, loss)
+    evaluate = _evaluation(generator, image, starts, loss)
     latents = _starts(generator, starts, seed)
     mean, square = np.zeros_like(latents), np.zeros_like(latents)
     last = num_snapshots - 1
@@ -94,7 +96,7 @@ def pyramid_loss(images, target):
     return tf.add_n([tf.reduce_mean(tf.square(level), [1, 2, 3]) for level in levels]) / len(levels)
 
 
-def _check(generator, image, steps, starts, learning_rate, num_snapshots):
+def _check(generator, image, steps, starts, learning_rate, num_snapshots, loss):
     shape = (*generator.image_size, generator.channels)
     if image.dtype != np.uint8 or image.ndim != 3:
         raise ValueError(f"an image is uint8 [height, width, channels]; this is {image.dtype} {list(image.shape)}")
@@ -106,13 +108,16 @@ def _check(generator, image, steps, starts, learning_rate, num_snapshots):
             raise UserError(f"{name} {value}: must be at least {lowest}")
     if num_snapshots > steps + 1:
         raise UserError(f"snapshots {num_snapshots}: {steps} steps have at most {steps + 1}")
+    if loss == "perceptual":
+        imagenet.check_channels(generator.channels)
     if not 0.0 < learning_rate < np.inf:
         raise UserError(f"learning rate {learning_rate}: must be above 0 and finite")
 
 
-def _evaluation(generator, image, starts):
+def _evaluation(generator, image, starts, loss):
     """A function from latents to (losses [starts], mean absolute errors [starts], gradients [starts, latent_size])."""
     target = tf.constant(image[np.newaxis], tf.float32) / 255.0
+    network = EfficientNetLite0() if loss == "perceptual" else None
 
     @tf.function(input_signature=[tf.TensorSpec([starts, generator.latent_size], tf.float32)])
     def evaluate(latents):
@@ -120,6 +125,8 @@ def _evaluation(generator, image, starts):
             tape.watch(latents)
             images = generator(latents)
             losses = pyramid_loss(images, target)
+            if network is not None:
+                losses += perceptual.distance(network, 255.0 * images, 255.0 * target)
         # Of the sum of the losses, so that starts are independent; zero if the image does not depend on the latents.
         gradients = tape.gradient(losses, latents, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return losses, tf.reduce_mean(tf.abs(images - target), [1, 2, 3]), gradients

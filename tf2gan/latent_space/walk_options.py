@@ -19,7 +19,7 @@ _CLASHES = {"module": ("run",), "seeds": ("latents", "project"), "latents": ("pr
             "corners": ("direction", "save_direction", "project", "loop")}
 # {option: the options of which it needs one}
 _BELONGS = {"checkpoint": ("run",), "strength": ("direction", "save_direction"), "steps": ("project",),
-            "starts": ("project",), "seed": ("project", "classifier"), "from_seeds": ("save_direction",),
+            "starts": ("project",), "loss": ("project",), "seed": ("project", "classifier"), "from_seeds": ("save_direction",),
             "to_seeds": ("from_seeds",), "classifier": ("save_direction",), "from_class": ("classifier",),
             "num": ("classifier",),
             "to_class": ("classifier",)}
@@ -46,6 +46,7 @@ class Options:
     project: Optional[str] = None  # IMAGE whose latent to find; --frames: images of the descent, both ends included
     steps: Optional[int] = None  # gradient descent steps of --project; none: 300
     starts: Optional[int] = None  # random starts of --project, the best of which is kept; none: 4
+    loss: Optional[Literal["pixels", "perceptual"]] = None  # what --project minimizes; none: pixels
     save_direction: Optional[str] = None  # FILE.json to write the direction from one group of latents to another
     from_seeds: Optional[str] = None  # first group, such as 1,2,3: the first latent of each seed
     to_seeds: Optional[str] = None  # second group, in the same form

@@ -138,7 +138,8 @@ def _project(options, generator, image):
     num_snapshots = options.num_frames if options.kind == "project" else 2
     with progress.Counter("descending", options.num_steps * starts) as counter:
         return projection.project(generator, _fitted(generator, image), options.num_steps, starts, options.seed or 0,
-                                  num_snapshots=num_snapshots, progress=lambda num: counter(num * starts))
+                                  num_snapshots=num_snapshots, progress=lambda num: counter(num * starts),
+                                  loss=options.loss or "pixels")
 
 
 def _fitted(generator, image):
