@@ -159,13 +159,13 @@ class Tf2gan(Contestant):
         options = self.options
         with tempfile.TemporaryDirectory() as folder:
             record = {"model": "", "config": {}, "options": {}, "data": {}}
-            run = run_folder.create(pathlib.Path(folder) / "run", record)
             saving = []
-            for _ in range(3):
-                began = time.perf_counter()
-                self.gan.images_seen.assign_add(1)  # the same state is not saved twice
-                run.save(self.gan, {"step": 0, "replicas": 1})
-                saving.append(time.perf_counter() - began)
+            with run_folder.created(pathlib.Path(folder) / "run", record) as run:
+                for _ in range(3):
+                    began = time.perf_counter()
+                    self.gan.images_seen.assign_add(1)  # the same state is not saved twice
+                    run.save(self.gan, {"step": 0, "replicas": 1})
+                    saving.append(time.perf_counter() - began)
             inputs = self.gan.sample_inputs(options.num_samples)
             if inputs is None:
                 inputs = pipeline.unpaired_examples(self.splits, self.config, options.num_samples)

@@ -13,6 +13,7 @@ import shades
 import tool
 
 from tf2gan.cli.parser import run_tool
+from tf2gan.core import progress
 from tf2gan.data import load
 from tf2gan.evaluation import over_runs
 from tf2gan.evaluation.evaluate import evaluate_run
@@ -59,7 +60,9 @@ def evaluated(evaluate, tmp_path_factory):
     """A copy of a run that the tool has measured: `run`, `done`, `result`, and `json`, another file of these."""
     folder = tmp_path_factory.mktemp("evaluated")
     run = shutil.copytree(shades.cgan_run(tmp_path_factory), folder / "run")
-    done = evaluate("--run", run, "--num", 40, "--seed", 5, "--json", folder / "figures.json")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(progress, "SECONDS", 0.0)  # between two lines
+        done = evaluate("--run", run, "--num", 40, "--seed", 5, "--json", folder / "figures.json")
     assert done.returncode == 0, done.stderr
     return types.SimpleNamespace(run=run, done=done, result=json.loads((run / "evaluation.json").read_text()),
                                  json=folder / "figures.json")
@@ -78,8 +81,9 @@ def test_the_table_and_the_protocol_are_printed(evaluated):
 
 def test_progress_is_plain_lines_beside_the_results(evaluated):
     lines = evaluated.done.stderr.splitlines()
-    assert "samples, features, probabilities, similarity: 40 of 40 images" in lines
-    assert "samples of the untrained network, features, probabilities, similarity: 40 of 40 images" in lines
+    reads = "class_probabilities, features, probabilities, similarity"
+    assert f"samples, {reads}: 40 of 40 images" in lines
+    assert f"samples of the untrained network, {reads}: 40 of 40 images" in lines
     assert "\r" not in evaluated.done.stderr and "\x1b" not in evaluated.done.stderr
     assert not [line for line in lines if not re.search(r"\d", line)], "nothing but progress"
 
@@ -183,7 +187,7 @@ def test_as_a_process_of_its_own(data):
                           text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[1].startswith("ms_ssim v")
-    assert all(re.fullmatch(r"(test|shades (train|test)), similarity: \d+ of \d+ images", line)
+    assert all(re.fullmatch(r"(test|shades (train|test)), similarity: \d+ of \d+ images.*", line)
                for line in done.stderr.splitlines()), done.stderr
 
 
@@ -226,7 +230,7 @@ def refusal(evaluate, monkeypatch, evaluated):
     (["--run", "{run}", "--num", "0"], "--num 0: must be at least 2"),
     (["--run", "{run}", "--json", "{run}/no/x.json"], "--json {run}/no/x.json: no such folder"),
     (["--run", "{run}", "--json", "{run}"], "--json {run}: is a folder; needed: a file's name"),
-    (["--run", "{run}", "--nearest", "{run}/no"], "--nearest {run}/no: no such folder"),
+    (["--run", "{run}", "--nearest", "{run}/config.json"], "cannot write to {run}/config.json: {run}/config.json is not a"),
     (["--run", "{run}/no"], "{run}/no: no such run folder"),
     (["--run", "{data}"], "{data}: not a run folder: it has no config.json"),
     (["--savedmodel", "{data}/no"], "{data}/no does not exist; needed: the folder of a SavedModel or of its versions"),

@@ -48,11 +48,17 @@ def test_stderr_is_plain_progress_lines_and_nothing_else(trained):
     folder, process = trained
     number = r"[0-9]+\.[0-9]+"
     lines = process.stderr.splitlines()
-    assert lines[0] == f"run folder: {folder}"
-    for line, step in zip(lines[1:], LOGGED):
+    *data, training, run = lines[:6]
+    assert [line.split(": ")[2] for line in data] == ["trainA", "trainB", "testA", "testB"] and run == (
+        f"run folder: {folder}")
+    assert training.startswith(f"training: 32x32 pixels, batch size {tool.BATCH_SIZE}, {tool.STEPS} steps, ")
+    steps = [line for line in lines[6:] if not line.startswith(("time: ", "samples after "))]
+    # At most one in ten seconds, and the last.
+    shown = [int(line.split()[1].split("/")[0]) for line in steps]
+    assert shown[0] == LOGGED[0] and shown[-1] == LOGGED[-1] and set(shown) <= set(LOGGED)
+    for line, step in zip(steps, shown):
         assert re.fullmatch(rf"step {step}/{tool.STEPS} images {step * tool.BATCH_SIZE} generator_loss={number} "
                             rf"discriminator_loss={number} {number} img/s ETA \d\d:\d\d:\d\d", line), line
-    assert len(lines) == 1 + len(LOGGED), process.stderr
     assert "\r" not in process.stderr and "\x1b" not in process.stderr
 
 

@@ -192,7 +192,8 @@ def test_only_the_chief_writes_and_tells(pairs):
 
 def assert_lost(lines, lost, folder):
     """Asserts that a worker said in one line that another one was lost, and nothing else but how far it was."""
-    lines = [line for line in lines.splitlines() if not re.match("step |run folder: |data: |training: |time: |samples after ", line)]
+    told = "step |run folder: |data: |training: |time: |samples after |waiting for "
+    lines = [line for line in lines.splitlines() if not re.match(told, line)]
     assert len(lines) == 1, lines
     assert re.fullmatch(rf"train\.py: worker {lost} of 2 \(localhost:\d+\) was lost at step \d+; go on with: "
                         rf"tools/train\.py --resume {folder} on each host", lines[0])

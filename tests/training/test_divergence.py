@@ -22,8 +22,9 @@ def test_it_is_a_failure_and_one_line(diverged):
     assert process.returncode == 1
     assert process.stdout == ""
     assert "Traceback" not in process.stderr
-    first, *progress, last = process.stderr.splitlines()
-    assert first == f"run folder: {folder}"
+    before, after = process.stderr.split(f"run folder: {folder}\n")
+    *progress, last = after.splitlines()
+    assert all(line.startswith(("data: ", "training: ")) for line in before.splitlines())
     assert all(line.startswith("step ") for line in progress)
     assert last.startswith("train.py: ") and "diverged" in last
 
