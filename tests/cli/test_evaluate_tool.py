@@ -230,7 +230,8 @@ def refusal(evaluate, monkeypatch, evaluated):
     (["--run", "{run}", "--num", "0"], "--num 0: must be at least 2"),
     (["--run", "{run}", "--json", "{run}/no/x.json"], "--json {run}/no/x.json: no such folder"),
     (["--run", "{run}", "--json", "{run}"], "--json {run}: is a folder; needed: a file's name"),
-    (["--run", "{run}", "--nearest", "{run}/config.json"], "cannot write to {run}/config.json: {run}/config.json is not a"),
+    (["--run", "{run}", "--nearest", "{run}/config.json"], "cannot write to {run}/config.json: {run}/config.json is not a "
+     "folder"),
     (["--run", "{run}/no"], "{run}/no: no such run folder"),
     (["--run", "{data}"], "{data}: not a run folder: it has no config.json"),
     (["--savedmodel", "{data}/no"], "{data}/no does not exist; needed: the folder of a SavedModel or of its versions"),

@@ -104,7 +104,7 @@ class _Job:
     """One session of a training."""
 
     def __init__(self, request, team, measuring, callbacks):
-        self.asked = request.config  # before it is fitted to the data
+        self.asked = request.config if request.run is None else None  # before it is fitted to the data
         self.request, self.strategy, self.splits, self.total = _prepared(request, measuring, team)
         self.team, self.measuring, self.callbacks = team, measuring, callbacks
         self.record = self._record()

@@ -32,7 +32,7 @@ def check_data(config, splits, replicas):
 def announcement(config, asked, splits, total) -> list:
     """Lines for the user before a training: what the data are, how long it is, and what perhaps was not meant.
 
-    `asked`: the Config before it was fitted to the data.
+    `asked`: the Config before it was fitted to the data; None for a resumed run, whose warnings have been given.
     """
     height, width = config.image_shape
     epochs = total / epoch_images(splits)
@@ -40,6 +40,8 @@ def announcement(config, asked, splits, total) -> list:
     lines = [f"data: {config.dataset}: {name}: {split.about}" for name, split in splits.items()]
     lines.append(f"training: {width}x{height} pixels, batch size {config.batch_size}, {steps} "
                  f"step{'s' * (steps != 1)}, {total} images of each kind, {epochs:.{2 if epochs < 100 else 0}f} epochs")
+    if asked is None:
+        return lines
     if asked.image_size is None and height * width > _LARGE ** 2:
         share = height * width / _USUAL ** 2
         lines.append(f"warning: the images are made as large as the data, {width}x{height}; --image-size {_USUAL} "
