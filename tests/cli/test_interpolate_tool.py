@@ -317,7 +317,7 @@ def test_projection_gets_the_image_in_the_generators_size_and_what_is_told(inter
 
     def project(generator, image, *arguments, **more):
         np.testing.assert_array_equal(image, pipeline.fitted(wide, (28, 28, 1)))
-        assert arguments == (7, 3, 5) and more.pop("progress") is not None and more == {"num_snapshots": 4}
+        assert arguments == (7, 3, 5) and more.pop("progress") is not None and more == {"num_snapshots": 4, "loss": "pixels"}
         raise UserError("seen")
 
     monkeypatch.setattr(projection, "project", project)
