@@ -4,7 +4,6 @@ import os
 import pathlib
 
 import tf2gan
-from tf2gan.core import files
 from tf2gan.core.errors import UserError, printable
 from tf2gan.report import curves, page
 from tf2gan.runs import run_folder
@@ -28,12 +27,7 @@ def write(run_dirs, output=None, overwrite=False, own=()):
             raise UserError(f"--run {printable(run_dirs[index])}: is there twice")
         run_folder.Run(run_dirs[index])
     path = page.check_output(run_dirs[0], output or NAME, overwrite)
-    text = render(run_dirs, own)
-    try:
-        files.write_atomically(path, text, durable=False)
-    except OSError as error:
-        raise UserError(f"cannot write {printable(path)}: {error.strerror}") from error
-    return path
+    return page.put(path, render(run_dirs, own))
 
 
 def render(run_dirs, own=()) -> str:

@@ -75,7 +75,11 @@ def write(run_dir, output=None, overwrite=False, own=None):
     Returns the pathlib.Path written. Raises UserError like `render` and `check_output`; the file is then unchanged.
     """
     path = check_output(run_dir, output, overwrite)
-    text = render(run_dir, own)
+    return put(path, render(run_dir, own))
+
+
+def put(path, text):
+    """Writes a page, completely or not at all; returns `path`. Raises UserError if it cannot be written."""
     try:
         files.write_atomically(path, text, durable=False)
     except OSError as error:
