@@ -122,7 +122,7 @@ class Run:
     def export(self, output, version=None, checkpoint="latest", data_license=None) -> pathlib.Path:
         """Writes a SavedModel to OUTPUT/VERSION, as tools/export.py does; returns that folder. Raises UserError."""
         exporter.check_target(output, version)
-        check_outside_data(self.record, output, "output")
+        check_outside_data(self.path, output, "output")
         gan, record = load_gan(self.path, str(checkpoint), own=networks_given(**self._networks))
         return exporter.export(gan, output, version, {**record, "data_license": data_license})
 

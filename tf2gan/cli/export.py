@@ -30,10 +30,9 @@ def main(argv=None):
     from tf2gan.export import exporter
     from tf2gan.runs.record import check_outside_data  # --help needs no networks
     from tf2gan.runs.restore import load_gan
-    from tf2gan.runs.run_folder import Run
 
     exporter.check_target(options.output, options.version)
-    check_outside_data(Run(options.run).record, options.output, "--output")
+    check_outside_data(options.run, options.output, "--output")
     gan, record = load_gan(options.run, options.checkpoint)
     folder = exporter.export(gan, options.output, options.version, {**record, "data_license": options.data_license})
     print(folder)

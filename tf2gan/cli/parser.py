@@ -34,16 +34,19 @@ _NAMES = {flag(name) for name in (
 def normalized(args, switches=()) -> list:
     """`args` as simple_parsing reads them as meant.
 
-    `switches`: flags that are on or off; `--mirror off` is `--mirror=false` there. For others it turns `--flag none` and `--flag=off` into `--flag` alone, which it reads as None if None is allowed; `--label off`
-    is the name `off`. Expands `~` in `--flag=~/path`, which the shell leaves as it is. A name that begins with a dash
-    is joined to its flag.
+    `switches`: flags that are on or off, of which `--mirror off` becomes `--mirror=false`. Of others `--flag none` and
+    `--flag=off` become `--flag` alone, which simple_parsing reads as None if None is allowed; but `--label off` is the
+    name `off`. `~` is expanded in `--flag=~/path` too, where the shell leaves it as it is. A name that begins with a
+    dash is joined to its flag.
     """
     kept, waits = [], None  # the flag of _NAMES whose value comes next
     for arg in map(_home, args):
         name, equals, value = arg.partition("=")
         if waits:
-            kept[-1] = f"{waits}={arg}" if arg.startswith("-") and not arg.startswith("--") else kept[-1]
-            kept += [] if kept[-1] != waits else [arg]
+            if arg.startswith("-") and not arg.startswith("--"):
+                kept[-1] = f"{waits}={arg}"
+            else:
+                kept.append(arg)
             waits = None
         elif name in _NAMES:
             kept.append(arg)

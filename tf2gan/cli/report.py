@@ -27,12 +27,11 @@ def main(argv=None):
     from tf2gan.report import comparison
     from tf2gan.report import page as report_page  # --help needs no networks
     from tf2gan.runs.record import check_outside_data
-    from tf2gan.runs.run_folder import Run
 
     if not options.run:
         raise UserError("--run: needed: the folder of a run, or of several")
     for run in options.run if options.output is not None else ():
-        check_outside_data(Run(run).record, options.output, "--output")
+        check_outside_data(run, options.output, "--output")
 
     if len(options.run) == 1:
         path = report_page.write(options.run[0], options.output, options.overwrite)

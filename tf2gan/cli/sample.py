@@ -45,7 +45,6 @@ def main(argv=None):
     from tf2gan.models import generation, translation
     from tf2gan.runs.record import check_outside_data  # --help needs no networks
     from tf2gan.runs.restore import load_gan
-    from tf2gan.runs.run_folder import Run
 
     if options.run is not None:
         traits = generation.traits_of_run(options.run)
@@ -64,7 +63,7 @@ def main(argv=None):
     folders = {label: output if label is None else output / _folder_name(traits, label) for label in labels}
     targets = [output] if is_grid else [folders[label] / f"{i:06}.png" for label in labels for i in range(num)]
     if options.run is not None:
-        check_outside_data(Run(options.run).record, output, "--output")
+        check_outside_data(options.run, output, "--output")
     translation.check_outputs([(None, target) for target in targets], options.overwrite)
 
     if options.run is not None:

@@ -36,11 +36,10 @@ def main(argv=None):
     from tf2gan.models import translation
     from tf2gan.runs.record import check_outside_data  # --help needs no networks
     from tf2gan.runs.restore import load_gan
-    from tf2gan.runs.run_folder import Run
 
     pairs = translation.plan(options.input, options.output)
     if options.run is not None:
-        check_outside_data(Run(options.run).record, options.output, "--output")
+        check_outside_data(options.run, options.output, "--output")
     translation.check_outputs(pairs, options.overwrite)
     is_folder = pathlib.Path(options.input).is_dir()
     if not is_folder:

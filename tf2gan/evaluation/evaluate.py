@@ -5,7 +5,6 @@ from tf2gan.evaluation.comparison import Settings
 from tf2gan.models import generation
 from tf2gan.runs.record import check_outside_data
 from tf2gan.runs.restore import load_gan
-from tf2gan.runs.run_folder import Run
 
 
 def evaluate_run(path, settings=Settings(), against=None, split=None, data_dir=None, checkpoint="latest",
@@ -23,7 +22,7 @@ def evaluate_run(path, settings=Settings(), against=None, split=None, data_dir=N
     Raises UserError for a run that cannot be loaded and for metrics that are not available.
     """
     if nearest is not None:
-        check_outside_data(Run(path).record, nearest, "--nearest")
+        check_outside_data(path, nearest, "--nearest")
     gan, record = load_gan(path, checkpoint, weights, own)
     if gan.abilities.translates:
         _neither(split, nearest)

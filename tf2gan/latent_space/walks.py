@@ -12,7 +12,6 @@ from tf2gan.latent_space import directions, generators, interpolation, projectio
 from tf2gan.models import classification, translation
 from tf2gan.runs.record import check_outside_data
 from tf2gan.runs.restore import load_gan
-from tf2gan.runs.run_folder import Run
 
 LEAST = 128  # pixels of the shorter side to which images are enlarged
 MOST_PIXELS = 10 ** 9  # of all images together; several copies are held in memory
@@ -96,7 +95,7 @@ def _check_targets(options):
         # Not every build of Pillow writes every format.
         images.encode_image(np.zeros([1, 1, 3], np.uint8), options.target.suffix)
     for target in targets if options.run is not None else ():
-        check_outside_data(Run(options.run).record, target, "output")
+        check_outside_data(options.run, target, "output")
     translation.check_outputs([(None, target) for target in targets], options.overwrite)
 
 

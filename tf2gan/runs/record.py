@@ -3,6 +3,7 @@ from tf2gan.core import files
 from tf2gan.core.errors import UserError, unknown
 from tf2gan.core.options import typed
 from tf2gan.gans import GANS
+from tf2gan.runs.run_folder import Run
 
 SEEDS = ("seed", "label_seed")
 DATA_OF_TRAINING = ("train", "trainA", "trainB", "labelled", "unlabelled", "supervised")  # splits
@@ -64,9 +65,9 @@ def grouped(records) -> list:
     return list(found.values())
 
 
-def check_outside_data(record, output, what):
-    """Raises UserError if `output` lies in the folder of a run's training data; `what`: its flag."""
-    files.check_outside(output, record["config"].get("dataset") or "", what)
+def check_outside_data(run, output, what):
+    """Raises UserError if `output` lies in the folder of the training data of the run at `run`; `what`: its flag."""
+    files.check_outside(output, Run(run).record["config"].get("dataset") or "", what)
 
 
 def check_same_data(where, trained, splits):
