@@ -307,6 +307,60 @@ def test_weight_normalization_under_mixed_precision(name):
     np.testing.assert_allclose(tf.cast(layer(inputs), tf.float32), exact(images), rtol=2 ** -7, atol=2 ** -7)
 
 
+SPECTRAL = {"dense": (lambda: layers.SpectralNormalized(4), noise(6, 5)),
+            "convolution": (lambda: layers.SpectralNormalized(4, 3, 2, "same"), noise(2, 8, 8, 5))}
+
+
+@pytest.mark.parametrize("name", SPECTRAL)
+def test_spectral_normalization(name):
+    """After many power iterations the largest singular value of the kernel is 1; only training iterates."""
+    layer, inputs = SPECTRAL[name][0](), SPECTRAL[name][1]
+    layer(inputs)
+    first = layer.u.numpy()
+    layer(inputs)
+    np.testing.assert_array_equal(layer.u, first)
+    layer(inputs, training=True)
+    u = first @ layer.kernel.numpy().reshape([-1, 4]).T @ layer.kernel.numpy().reshape([-1, 4])
+    np.testing.assert_allclose(layer.u, u / np.linalg.norm(u), atol=1e-5)
+    for _ in range(200):
+        layer(inputs, training=True)
+    kernel = layer.kernel.numpy()
+    largest = np.linalg.svd(kernel.reshape([-1, 4]), compute_uv=False)[0]
+    np.testing.assert_allclose(layer._kernel(), kernel / largest, rtol=1e-4, atol=1e-6)
+    assert len(layer.trainable_variables) == 2 and len(layer.variables) == 3
+
+
+def test_the_gradient_of_spectral_normalization():
+    """Of W / |W|, by finite differences: at their limit, that u and v depend on W changes the norm by nothing."""
+    layer, inputs = SPECTRAL["dense"][0](), SPECTRAL["dense"][1]
+    layer(inputs)
+    for _ in range(200):
+        layer(inputs, training=True)
+    gradient, = gradients_of(layer, inputs, [layer.kernel])
+    kernel, weights = layer.kernel.numpy().astype(np.float64), noise(6, 4)
+    numbers = np.zeros_like(kernel)
+    for index in np.ndindex(*kernel.shape):
+        totals = []
+        for step in (1e-5, -1e-5):
+            moved = kernel.copy()
+            moved[index] += step
+            totals.append((inputs @ (moved / np.linalg.svd(moved, compute_uv=False)[0]) * weights).sum())
+        numbers[index] = (totals[0] - totals[1]) / 2e-5
+    np.testing.assert_allclose(gradient, numbers, rtol=1e-3, atol=1e-4)
+
+
+def test_conditional_batch_normalization():
+    layer, images, labels = layers.ConditionalBatchNormalization(3), noise(4, 5, 6, 2), np.array([2, 0, 2, 1])
+    plain = layers.batch_normalization()
+    np.testing.assert_allclose(layer(images, labels, training=True), plain(images, training=True), atol=1e-6)
+    scales, offsets = noise(3, 2), noise(3, 2) + 1
+    layer.scales.assign(scales)
+    layer.offsets.assign(offsets)
+    expected = plain(images) * scales[labels][:, None, None] + offsets[labels][:, None, None]
+    np.testing.assert_allclose(layer(images, labels), expected, atol=1e-5)
+    assert len(layer.trainable_variables) == 2 and len(layer.variables) == 4
+
+
 def test_shifted():
     """Against a part of numpy's padding for each image."""
     images, most = noise(4, 5, 7, 2), 2

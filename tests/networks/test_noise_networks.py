@@ -9,7 +9,7 @@ from parameter_counts import conv, dense, norm
 
 from tf2gan.core.errors import UserError
 from tf2gan.gans import conditional, dcgan, vanilla
-from tf2gan.networks.conditional import ConditionalDiscriminator, ConditionalGenerator
+from tf2gan.networks.conditional import ConditionalDiscriminator, ConditionalGenerator, Projection
 from tf2gan.networks.dcgan import StridedDiscriminator, UpsamplingGenerator
 from tf2gan.networks.mlp import MLPDiscriminator, MLPGenerator
 from tf2gan.networks.transposed import HouseNumberDiscriminator, TransposedGenerator
@@ -23,12 +23,16 @@ GENERATORS = {
     "upsampling": lambda shape, **kw: UpsamplingGenerator(shape, 2, **kw),
     "transposed": lambda shape, **kw: TransposedGenerator(shape, 2, **kw),
     "conditional": lambda shape, **kw: ConditionalGenerator(shape, LATENTS, CLASSES, 2, **kw),
+    "conditional-normalization": lambda shape, **kw: ConditionalGenerator(shape, LATENTS, CLASSES, 2,
+                                                                          condition="normalization", **kw),
 }
 DISCRIMINATORS = {
     "mlp": lambda shape, **kw: MLPDiscriminator((6, 4), **kw),
     "upsampling": lambda shape, **kw: StridedDiscriminator(2, **kw),
     "transposed": lambda shape, **kw: HouseNumberDiscriminator(2, **kw),
     "conditional": lambda shape, **kw: ConditionalDiscriminator(shape, CLASSES, 2, **kw),
+    "conditional-normalization": lambda shape, **kw: ConditionalDiscriminator(shape, CLASSES, 2, condition="projection",
+                                                                              **kw),
 }
 
 
@@ -37,7 +41,7 @@ def noise(*shape, seed=0):
 
 
 def labels(name, num):
-    return (np.arange(num) % CLASSES,) if name == "conditional" else ()
+    return (np.arange(num) % CLASSES,) if name.startswith("conditional") else ()
 
 
 def latents(name, num=4, seed=0):
@@ -97,7 +101,7 @@ def test_sizes_that_networks_cannot_make(config, size, near):
 def test_output_depends_on_the_input(name, size):
     generator, discriminator = GENERATORS[name], DISCRIMINATORS[name]
     if size == "smallest":
-        size = {"mlp": 1, "upsampling": 8, "transposed": 24, "conditional": 8}[name]
+        size = {"mlp": 1, "transposed": 24}.get(name, 8)
     elif name == "transposed":
         size = 32
     shape = (size, size, 1)
@@ -116,7 +120,7 @@ def test_generators_put_out_a_tanh(name):
     assert made.min() == -1 and made.max() == 1
 
 
-@pytest.mark.parametrize("name", DISCRIMINATORS)
+@pytest.mark.parametrize("name", [name for name in DISCRIMINATORS if name != "conditional-normalization"])
 def test_discriminators_put_out_logits(name):
     """No sigmoid: the last layer's weights, times a thousand, are the output's, and both signs occur."""
     discriminator, inputs = DISCRIMINATORS[name]((32, 32, 3)), images(name, 20)
@@ -211,15 +215,16 @@ def test_every_dropout_of_a_network_throws_its_own_dice():
 
 
 @pytest.mark.parametrize("name", ["upsampling", "transposed"])
-@pytest.mark.parametrize("kind, mixes", [("batch", True), ("layer", False), (None, False)])
+@pytest.mark.parametrize("kind, mixes", [("batch", True), ("layer", False), ("spectral", False), (None, False)])
 def test_images_of_a_batch_mix_under_batch_normalization_only(name, kind, mixes):
     """What a gradient penalty needs: no image's logit depends on another image."""
     discriminator, (batch,) = DISCRIMINATORS[name]((32, 32, 3), dropout=0.0, normalization=kind), images(name)
     other = np.concatenate([batch[:1], -batch[1:]])
-    difference = np.abs(discriminator(batch, training=True) - discriminator(other, training=True))[0, 0]
+    training = kind != "spectral"  # in training, each call brings the spectral norms nearer to their limit
+    difference = np.abs(discriminator(batch, training=training) - discriminator(other, training=training))[0, 0]
     assert difference > 1e-5 if mixes else difference < 1e-7
     num_norms = sum(part is not None for part in discriminator.norms)
-    assert num_norms == (0 if kind is None else {"upsampling": 2, "transposed": 4}[name])
+    assert num_norms == ({"upsampling": 2, "transposed": 4}[name] if kind in ("batch", "layer") else 0)
 
 
 @pytest.mark.parametrize("name, kind", [(name, kind) for name in GENERATORS for kind in ("generator", "discriminator")])
@@ -254,9 +259,13 @@ def test_transposed_discriminator_drops_input_pixels_at_two_fifths_of_its_rate()
 
 # Labels.
 
-def test_labels_change_the_image_and_the_logit():
-    generator, discriminator = GENERATORS["conditional"]((28, 28, 1)), DISCRIMINATORS["conditional"]((28, 28, 1))
+@pytest.mark.parametrize("name", ["conditional", "conditional-normalization"])
+def test_labels_change_the_image_and_the_logit(name):
+    generator, discriminator = GENERATORS[name]((28, 28, 1)), DISCRIMINATORS[name]((28, 28, 1))
     z, picture = noise(1, LATENTS), noise(1, 28, 28, 1)
+    generator(z, np.array([0]))
+    for norm in generator.norms if name == "conditional-normalization" else ():
+        norm.offsets.assign(noise(*norm.offsets.shape))  # at first those of all classes are 0
     for network, inputs in ((generator, z), (discriminator, picture)):
         outputs = [network(inputs, np.array([label])).numpy() for label in range(CLASSES)]
         for i in range(CLASSES):
@@ -283,3 +292,29 @@ def test_a_label_multiplies_the_latents_and_is_a_plane_beside_the_image():
     discriminator.embedding.embeddings.assign(
         tf.tensor_scatter_nd_update(tf.zeros([CLASSES, 64]), label[:CLASSES, None], pixels))
     np.testing.assert_allclose(discriminator(plane[:CLASSES], label[:CLASSES]), logits[:CLASSES], atol=1e-6)
+
+
+@pytest.mark.parametrize("normalization", [None, "spectral"])
+def test_a_projection_is_a_product_with_the_embedding(normalization):
+    projection, features, label = Projection(CLASSES, normalization), noise(4, 6), np.array([2, 0, 2, 1])
+    projection(features, label)
+    table = projection.embeddings.numpy()
+    if normalization is not None:
+        for _ in range(200):
+            projection(features, label, training=True)
+        table = table / np.linalg.svd(table, compute_uv=False)[0]
+    expected = (features * table[label]).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(projection(features, label), expected, atol=1e-5)
+
+
+def test_a_projection_is_added_to_the_logit():
+    discriminator, inputs = DISCRIMINATORS["conditional-normalization"]((8, 8, 1)), images("conditional", 4, 8, 1)
+    logits = discriminator(*inputs).numpy()
+    features, judged = [], discriminator.projection.call
+    discriminator.projection.call = lambda x, labels, **kw: features.append(x) or judged(x, labels, **kw)
+    discriminator(*inputs)
+    table = discriminator.projection
+    table.embeddings.assign_add(tf.ones_like(table.embeddings))
+    expected = discriminator.to_logit(features[0]) + table(features[0], inputs[1])
+    np.testing.assert_allclose(discriminator(*inputs), expected, atol=1e-5)
+    assert np.abs(discriminator(*inputs) - logits).max() > 1e-3

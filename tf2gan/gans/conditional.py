@@ -27,12 +27,14 @@ class CGAN(LatentGAN):
     def make_generator(self, name):
         config = self.config
         return ConditionalGenerator(self.image_shape, config.latent_size, config.num_classes,
-                                    config.generator_filters, config.generator_dropout, name)
+                                    config.generator_filters, config.generator_dropout, name,
+                                    config.generator_condition)
 
     def make_discriminator(self):
         config = self.config
         return ConditionalDiscriminator(self.image_shape, config.num_classes, config.discriminator_filters,
-                                        config.discriminator_dropout, config.discriminator_normalization)
+                                        config.discriminator_dropout, config.discriminator_normalization,
+                                        condition=config.discriminator_condition)
 
     def example_condition(self):
         return (tf.zeros([1], tf.int64),)

@@ -4,7 +4,8 @@ import math
 import tensorflow as tf
 
 from tf2gan.core.seeds import fold
-from tf2gan.networks.layers import Conv2D, Dense, Dropout, WeightNormalized, batch_normalization, layer_normalization
+from tf2gan.networks.layers import (
+    Conv2D, Dense, Dropout, SpectralNormalized, WeightNormalized, batch_normalization, layer_normalization)
 from tf2gan.networks.upsampling import UpsamplingConv2D
 
 MOMENTUM = 0.8  # of the moving statistics of batch normalization
@@ -22,13 +23,18 @@ def num_doublings(size, start, least):
 
 
 def convolution(kind):
-    """The class of convolutions to use: with weight normalization if `kind` is "weight"."""
-    return WeightNormalized if kind == "weight" else Conv2D
+    """The class of convolutions to use: with normalized weights if `kind` is "weight" or "spectral"."""
+    return {"weight": WeightNormalized, "spectral": SpectralNormalized}.get(kind, Conv2D)
+
+
+def dense(kind):
+    """The class of the dense layer that ends a discriminator: with normalized weights if `kind` is "spectral"."""
+    return SpectralNormalized if kind == "spectral" else Dense
 
 
 def norm_layers(kind, momentum, positions):
     """Normalization layers, one for each of `positions`, if `kind` is "batch" or "layer"; else an empty list."""
-    if kind in (None, "weight"):
+    if kind in (None, "weight", "spectral"):
         return []
     return [batch_normalization(momentum, f"norm_{i}") if kind == "batch" else layer_normalization(f"norm_{i}")
             for i in positions]
@@ -72,7 +78,7 @@ class StridedDiscriminator(tf.keras.Model):
     """Images [batch, height, width, channels] in [-1, 1] to logits [batch, 1].
 
     `filters`: channels of the first of four convolutions; each of the others has twice as many as the one before.
-    `normalization`: "batch", "layer" or None, after the second and third.
+    `normalization`: "batch" or "layer", after the second and third; "spectral", of all weights; or None.
     """
 
     normalized = (1, 2)  # indices of the normalized convolutions
@@ -80,13 +86,13 @@ class StridedDiscriminator(tf.keras.Model):
     def __init__(self, filters=32, slope=0.2, dropout=0.25, normalization="batch", name="discriminator"):
         super().__init__(name=name, dtype="float32")
         self.convolutions = [
-            Conv2D(filters * 2 ** i, 3, stride, padding="same", name=f"conv_{i}")
+            convolution(normalization)(filters * 2 ** i, 3, stride, padding="same", name=f"conv_{i}")
             for i, stride in enumerate((2, 2, 2, 1))]
         self.leaky_relu = tf.keras.layers.LeakyReLU(slope, dtype="float32", name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")
         self.norms = norm_layers(normalization, MOMENTUM, self.normalized)
         self.flatten = tf.keras.layers.Flatten(name="flatten")
-        self.to_logit = Dense(1, dtype="float32", name="to_logit")
+        self.to_logit = dense(normalization)(1, dtype="float32", name="to_logit")
 
     def call(self, images, training=False, seed=None):
         """`seed` (int tensor [2]) is needed only for dropout in training."""

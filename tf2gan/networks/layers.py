@@ -13,6 +13,10 @@ with warnings.catch_warnings():
     except ImportError:  # tensorflow-addons does not exist for TensorFlow 2.16 and newer, with Keras 3
         _InstanceNormalization = None
 
+# For a variable that all replicas set to the same value; Keras 2 and Keras 3 have names of their own.
+_ONLY_FIRST_REPLICA = ("only_first_replica" if hasattr(tf.keras, "ops")
+                       else tf.VariableAggregation.ONLY_FIRST_REPLICA)
+
 
 def instance_normalization(name=None):
     """Instance normalization (Ulyanov et al. 2016, arXiv 1607.08022) with a scale and an offset for each channel.
@@ -46,6 +50,31 @@ class BatchNormalization(tf.keras.layers.BatchNormalization):
         return super().add_weight(*args, **kwargs)
 
 
+class ConditionalBatchNormalization(tf.keras.layers.Layer):
+    """Batch normalization whose scale and offset of each channel belong to the label (de Vries et al. 2017, sec. 3).
+
+    Images [batch, height, width, channels] and labels, int [batch] below `num_classes`, to such images. All classes
+    start with scale 1 and offset 0 (Miyato and Koyama 2018, arXiv 1802.05637, use it in their generator).
+    """
+
+    def __init__(self, num_classes, momentum=0.99, name=None):
+        super().__init__(name=name, dtype="float32")
+        self.num_classes = num_classes
+        self.norm = BatchNormalization(momentum=momentum, synchronized=True, center=False, scale=False,
+                                       dtype="float32", name="norm")
+
+    def build(self, input_shape):
+        shape = [self.num_classes, input_shape[-1]]
+        self.scales = self.add_weight(name="scales", shape=shape, initializer="ones")
+        self.offsets = self.add_weight(name="offsets", shape=shape, initializer="zeros")
+        super().build(input_shape)
+
+    def call(self, inputs, labels, training=False):
+        scales, offsets = (tf.gather(tf.convert_to_tensor(table), labels)[:, None, None]
+                           for table in (self.scales, self.offsets))
+        return self.norm(inputs, training=training) * scales + offsets
+
+
 def layer_normalization(name=None):
     """Layer normalization over height, width and channels, with a scale and an offset for each channel.
 
@@ -77,8 +106,15 @@ def shifted(images, most, offsets):
     """
     height, width = tf.unstack(tf.shape(images)[1:3])
     padded = tf.pad(images, [[0, 0], [most, most], [most, most], [0, 0]], mode="SYMMETRIC")
-    rows = tf.gather(padded, offsets[0][:, None] + tf.range(height), axis=1, batch_dims=1)
-    return tf.ensure_shape(tf.gather(rows, offsets[1][:, None] + tf.range(width), axis=2, batch_dims=1), images.shape)
+    return tf.ensure_shape(cropped(padded, height, width, offsets), images.shape)
+
+
+def cropped(images, height, width, offsets):
+    """A part [n, height, width, channels] of each of the larger `images`; `offsets`: int32 [2, n], its first row and
+    column.
+    """
+    rows = tf.gather(images, offsets[0][:, None] + tf.range(height), axis=1, batch_dims=1)
+    return tf.gather(rows, offsets[1][:, None] + tf.range(width), axis=2, batch_dims=1)
 
 
 # Keras's layers with another way to add the bias. On a CPU, the bias gradient of Keras's op is summed in bfloat16 if
@@ -177,7 +213,10 @@ class _ExactLinear(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs):
-        inputs, kernel, bias = (tf.cast(x, self.arithmetic) for x in (inputs, self._kernel(), self.bias))
+        return self._applied(self._kernel(), inputs)
+
+    def _applied(self, kernel, inputs):
+        inputs, kernel, bias = (tf.cast(x, self.arithmetic) for x in (inputs, kernel, self.bias))
         if self.size is None:
             return tf.matmul(inputs, kernel) + bias
         return tf.nn.conv2d(inputs, kernel, self.stride, self.padding.upper()) + bias
@@ -216,6 +255,52 @@ class WeightNormalized(_ExactLinear):
         direction = tf.convert_to_tensor(self.direction)
         squares = tf.reduce_sum(tf.square(direction), axis=range(len(direction.shape) - 1))
         return direction * (self.length * tf.math.rsqrt(squares + 1e-12))
+
+
+class SpectralNormalized(_ExactLinear):
+    """A linear layer whose kernel is divided by its spectral norm: it lengthens no change of its inputs.
+
+    Miyato et al. 2018 (arXiv 1802.05957), sec. 2.1: W / (u^T W v), and u and v come from one power iteration for each
+    call in training. Of a convolution, W is the kernel as a matrix of [height * width * channels, num_outputs]. Without
+    `size`, a dense layer; with it, a convolution with the arguments of Keras's.
+    """
+
+    def __init__(self, num_outputs, size=None, stride=1, padding="valid", name=None, dtype=None):
+        super().__init__(num_outputs, size, stride, padding, name, dtype)
+
+    def _add_kernel(self, shape, fan_in):
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer="glorot_uniform")
+        self.u = add_singular_vector(self, shape[-1])
+
+    def call(self, inputs, training=False):
+        return self._applied(self._kernel(training), inputs)
+
+    def _kernel(self, training=False):
+        kernel = tf.convert_to_tensor(self.kernel)
+        matrix = tf.reshape(kernel, [-1, self.num_outputs])
+        return tf.reshape(spectrally_normalized(matrix, self.u, training), kernel.shape)
+
+
+def add_singular_vector(layer, num):
+    """The variable u [1, num] of `layer` for `spectrally_normalized`, random at first."""
+    return layer.add_weight(name="u", shape=[1, num], trainable=False, aggregation=_ONLY_FIRST_REPLICA,
+                            initializer=tf.keras.initializers.RandomNormal(stddev=1.0))
+
+
+def spectrally_normalized(matrix, variable, training):
+    """W / (u^T W v) for a matrix W, float32 [n, num]; in training, `variable` becomes the next u.
+
+    All replicas compute the same u: they have the same weights, and images have no part in it.
+    """
+    with tf.name_scope("spectral_norm"):
+        fixed, u = tf.stop_gradient(matrix), tf.convert_to_tensor(variable)
+        v = tf.math.l2_normalize(tf.matmul(u, fixed, transpose_b=True), epsilon=1e-12)
+        if training:
+            u = tf.math.l2_normalize(tf.matmul(v, fixed), epsilon=1e-12)
+            variable.assign(u)
+        else:
+            u = tf.math.l2_normalize(u, epsilon=1e-12)
+        return matrix / tf.matmul(tf.matmul(v, matrix), u, transpose_b=True)
 
 
 class Equalized(_ExactLinear):

@@ -15,7 +15,9 @@ class Config(latent.Config):
     num_classes: Optional[int] = None  # number of classes; none: as in the data
     generator_filters: int = 64  # generator channels before the image
     discriminator_filters: int = 64  # channels of the discriminator's first convolution
-    discriminator_normalization: Optional[Literal["batch", "layer"]] = "batch"  # do not use batch with a penalty
+    generator_condition: Literal["product", "normalization"] = "product"  # how labels enter the generator
+    discriminator_condition: Literal["plane", "projection"] = "plane"  # how labels enter the discriminator
+    discriminator_normalization: Optional[Literal["batch", "layer", "spectral"]] = "batch"  # no batch with a penalty
     discriminator_loss_weight: float = 0.5  # 1: sum of the losses on real and on generated images; 0.5: their mean
     generator_learning_rate: float = 1e-3  # learning rate of the generator
     discriminator_learning_rate: float = 1e-3  # learning rate of the discriminator

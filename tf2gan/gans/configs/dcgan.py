@@ -14,7 +14,7 @@ class Config(latent.Config):
     networks: Literal["upsampling", "transposed"] = "upsampling"  # how the generator enlarges its feature maps
     generator_filters: Optional[int] = None  # channels before the image; none: 64, or 128 for transposed
     discriminator_filters: Optional[int] = None  # channels of its first convolution; none: 32, or 64 for transposed
-    discriminator_normalization: Optional[Literal["batch", "layer"]] = "batch"  # do not use batch with a penalty
+    discriminator_normalization: Optional[Literal["batch", "layer", "spectral"]] = "batch"  # no batch with a penalty
     discriminator_dropout: float = 0.25  # dropout rate in the discriminator's hidden layers
     discriminator_loss_weight: float = 0.5  # 1: sum of the losses on real and on generated images; 0.5: their mean
     beta_1: float = 0.5  # beta_1 of Adam
