@@ -1,4 +1,5 @@
 """What several test files share. Imported before any of them, so before TensorFlow has used a device."""
+import dataclasses
 import os
 import pathlib
 
@@ -37,11 +38,11 @@ def root():
 
 @pytest.fixture(scope="session")
 def tiny_config():
-    """Function that makes the config of a CycleGAN of a few thousand weights; keyword arguments change fields."""
+    """Function that makes the config of a CycleGAN of a few thousand weights, by the book; keywords change fields."""
     def make(**changes):
         values = {"image_size": "32", "batch_size": 2, "pool_size": 4,
                   "generator_filters": 2, "discriminator_filters": 2}
-        return cyclegan.Config(**{**values, **changes})
+        return dataclasses.replace(cyclegan.CycleGAN.presets["book"], **{**values, **changes})
 
     return make
 

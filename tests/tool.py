@@ -25,7 +25,8 @@ from tf2gan.runs import run_folder
 from tf2gan.training.reporter import Reporter
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-SMALL = ("--model", "cyclegan", "--image-size", "32", "--generator-filters", "4", "--discriminator-filters", "4")
+SMALL = ("--model", "cyclegan", "--preset", "book", "--image-size", "32", "--generator-filters", "4",
+         "--discriminator-filters", "4")
 # All that has a state or throws dice: dropout, a history small enough for swaps, a learning rate that falls.
 EVERYTHING = (*SMALL, "--deterministic", "--batch-size", "2", "--dropout", "0.5", "--pool-size", "3",
               "--learning-rate-decay")

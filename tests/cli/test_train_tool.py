@@ -65,8 +65,8 @@ def test_stderr_is_plain_progress_lines_and_nothing_else(trained):
 def test_config_json_tells_all_that_the_numbers_depend_on(trained, data):
     folder, _ = trained
     record = json.loads((folder / "config.json").read_text())
-    assert record["model"] == "cyclegan" and record["preset"] == "default"
-    assert record["config"] == {**dataclasses.asdict(cyclegan.Config()), "dataset": str(data), "image_size": "32",
+    assert record["model"] == "cyclegan" and record["preset"] == "book"
+    assert record["config"] == {**dataclasses.asdict(cyclegan.CycleGAN.presets["book"]), "dataset": str(data), "image_size": "32",
                                 "batch_size": 2, "generator_filters": 4, "discriminator_filters": 4, "dropout": 0.5,
                                 "pool_size": 3, "learning_rate_decay": True, "steps": tool.STEPS, "epochs": None}
     assert record["options"] == {**dataclasses.asdict(Options()), "run_dir": str(folder),
@@ -189,7 +189,7 @@ def test_tensorboard_reads_scalars_and_samples(trained):
 def test_list_names_methods_presets_and_built_in_data():
     process = tool.run("--list")
     assert process.returncode == 0 and process.stderr == ""
-    for word in ("cyclegan", "default", "paper", "synthetic_apple2orange", "trainA"):
+    for word in ("cyclegan", "default", "book", "paper", "synthetic_apple2orange", "trainA"):
         assert word in process.stdout
     assert tool.run_here("--list", "--model", "cyclegan").stdout == process.stdout
 

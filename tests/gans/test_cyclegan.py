@@ -372,8 +372,12 @@ def test_infinite_values_are_refused(name, value):
 def test_bad_combinations():
     with pytest.raises(UserError, match=r"--pool-size 3: .* at least --batch-size 4"):
         Config(pool_size=3, batch_size=4).check()
-    with pytest.raises(UserError, match="--cycle-weight, --identity-weight and --adversarial-weight are all 0"):
-        Config(cycle_weight=0.0, identity_weight=0.0, adversarial_weight=0.0).check()
+    zero = {"cycle_weight": 0.0, "identity_weight": 0.0, "adversarial_weight": 0.0, "projected_weight": 0.0}
+    with pytest.raises(UserError, match="--adversarial-weight, --projected-weight are all 0: nothing to train"):
+        Config(**zero).check()
+    Config(**{**zero, "projected_weight": 0.1}).check()
+    with pytest.raises(UserError, match="--dropout 0.5: the generator resunet has none; possible: 0, or --generator "):
+        Config(dropout=0.5).check()
 
 
 @pytest.mark.parametrize("changes", [
@@ -387,12 +391,107 @@ def test_good_values(changes):
 def test_presets():
     for preset in CycleGAN.presets.values():
         preset.check()
-    default, paper = CycleGAN.presets["default"], CycleGAN.presets["paper"]
+    default, book, paper = (CycleGAN.presets[name] for name in ("default", "book", "paper"))
     assert next(iter(CycleGAN.presets)) == "default"
-    assert (default.dataset, default.image_size, default.batch_size) == ("cycle_gan/apple2orange", "128", 1)
-    assert (default.generator, default.cycle_weight, default.identity_weight) == ("unet", 10.0, 9.0)
-    assert (default.learning_rate, default.beta_1, default.pool_size) == (2e-4, 0.5, 50)
-    assert (paper.generator, paper.identity_weight, paper.learning_rate_decay) == ("resnet", 5.0, True)
+    for preset in (default, book):
+        assert (preset.dataset, preset.image_size, preset.batch_size) == ("cycle_gan/apple2orange", "128", 1)
+        assert (preset.cycle_weight, preset.learning_rate, preset.beta_1, preset.pool_size) == (10.0, 2e-4, 0.5, 50)
+    assert (book.generator, book.discriminator, book.projected_weight) == ("unet", "patchgan", 0.0)
+    assert (book.identity_weight, book.learning_rate_decay) == (9.0, False)
+    assert (paper.generator, paper.discriminator, paper.projected_weight) == ("resnet", "patchgan-70", 0.0)
+    assert (paper.image_size, paper.identity_weight, paper.learning_rate_decay) == ("256", 5.0, True)
+
+
+# The projected discriminators.
+
+PROJECTED = ["projected_x", "projected_y"]
+TINY = {"generator": "resunet", "discriminator": "two-scale", "projected_weight": 3.0, "num_blocks": 1}
+
+
+class Maps:
+    """Stands in for the frozen network: keeps what it is shown, and returns it as two maps, one of half the size."""
+
+    def __init__(self):
+        self.shown = []
+
+    def maps(self, images):
+        self.shown.append(images)
+        return [images, images[:, ::2, ::2]]
+
+
+def see_through(gan):
+    """Known functions in place of the frozen network and of what is projected: D_X(m) = m / 255, D_Y(m) = m / 51."""
+    gan.frozen = Maps()
+    gan.projected_x = lambda maps, training: [each / 255 for each in maps]
+    gan.projected_y = lambda maps, training: [each / 51 for each in maps]
+
+
+def test_projected_losses_in_closed_form(make):
+    """Hinges for the discriminators, minus the mean logit for the generators; images are seen as 0 to 255."""
+    gan = make(projected_weight=3.0)
+    use_stand_ins(gan), see_through(gan)
+    loss, (logs, _, _) = gan.generators_loss(constant(0.6), constant(-0.2))
+    # G(x) = 0.3, F(y) = 0.05 are seen as 0.65 * 255 and 0.525 * 255
+    found = [float(logs[name]) for name in ("projected_xy", "projected_yx")]
+    assert found == pytest.approx([-5 * 0.65, -0.525])
+    gan.config = dataclasses.replace(gan.config, projected_weight=0.0)
+    less, _ = gan.generators_loss(constant(0.6), constant(-0.2))
+    assert float(loss - less) == pytest.approx(3 * (-5 * 0.65 - 0.525), rel=1e-4)
+    _, logs = make().discriminators_loss(*[constant(0.0)] * 4)
+    assert not [name for name in logs if name.startswith("projected")]
+    gan.config = dataclasses.replace(gan.config, projected_weight=3.0)
+    loss, logs = gan.discriminators_loss(constant(0.6), constant(0.2), constant(-0.9), constant(-0.8))
+    # D_X: real 0.8, generated 0.6; D_Y: real 0.25, generated 0.5
+    assert float(logs["projected_loss_x"]) == pytest.approx(1 - 0.8 + 1 + 0.6, rel=1e-5)
+    assert float(logs["projected_loss_y"]) == pytest.approx(1 - 0.25 + 1 + 0.5, rel=1e-5)
+
+
+def test_the_frozen_network_sees_random_parts_of_seven_eighths(make):
+    gan = make(image_size="64x32", projected_weight=1.0)
+    see_through(gan)
+    rows = tf.range(64, dtype=tf.float32)[:, None] / 127.5 - 1  # seen as 0, 1, 2 ...
+    columns = tf.range(32, dtype=tf.float32)[None] / 127.5 - 1
+    images = tf.stack([rows + 0 * columns, columns + 0 * rows, 0 * rows * columns], axis=-1)
+    first = set()
+    for clock in range(40):
+        gan.images_seen.assign(2 * clock)
+        gan.projected_logits([tf.stack([images] * 2)], [tf.stack([images] * 2)], "part")
+        shown = gan.frozen.shown[-1]
+        assert shown.shape == [4, 56, 28, 3]
+        for part in shown.numpy():
+            np.testing.assert_allclose(part[..., 0], part[0, 0, 0] + np.arange(56)[:, None] + np.zeros(28), atol=1e-3)
+            np.testing.assert_allclose(part[..., 1], part[0, 0, 1] + np.arange(28)[None] + np.zeros([56, 1]), atol=1e-3)
+            first.add((round(float(part[0, 0, 0])), round(float(part[0, 0, 1]))))
+    assert {row for row, _ in first} == set(range(9)) and {column for _, column in first} == set(range(5))
+
+
+def test_a_step_moves_the_projected_discriminators_but_what_is_fixed_in_them(make):
+    gan = make(optimizer="sgd", learning_rate=0.1, **TINY)
+    before = {name: copies(getattr(gan, name)) for name in PROJECTED}
+    logs = gan.train_step(BATCH)
+    assert all(np.isfinite(value) for value in logs.values())
+    for name in PROJECTED:
+        # Biases may stay: where no hinge is passed, what real images add generated ones take away.
+        still = [tuple(variable.shape) for variable, old in before[name]
+                 if (variable.numpy() == old).all() and len(variable.shape) == 4]
+        network = getattr(gan, name)
+        fixed = [tuple(layer.kernel.shape) for layer in (*network.mixtures, *network.from_smaller)]
+        assert sorted(still) == sorted(fixed) and len(fixed) == 7
+
+
+def copies(network):
+    return [(variable, variable.numpy().copy()) for variable in network.variables]
+
+
+def test_a_checkpoint_holds_what_is_fixed_at_random(make, tmp_path):
+    gan = make(**TINY)
+    tf.keras.utils.set_random_seed(1)
+    other = CycleGAN(gan.config)
+    path = tf.train.Checkpoint(gan=gan).write(str(tmp_path / "checkpoint"))
+    kernel = other.projected_y.mixtures[3].kernel
+    assert (kernel.numpy() != gan.projected_y.mixtures[3].kernel.numpy()).any()
+    tf.train.Checkpoint(gan=other).read(path).assert_consumed()
+    np.testing.assert_array_equal(kernel, gan.projected_y.mixtures[3].kernel)
 
 
 @pytest.mark.parametrize("size, num_blocks, expected", [("32", None, 6), ("256", None, 9), ("32", 2, 2)])

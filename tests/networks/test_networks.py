@@ -3,12 +3,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan.networks.patchgan import PatchGAN
+from tf2gan.gans.cyclegan import DISCRIMINATORS
+from tf2gan.networks.patchgan import PatchGAN, TwoScalePatchGAN
+from tf2gan.networks.projected import ProjectedDiscriminator, example_maps
 from tf2gan.networks.resnet import ResNet
+from tf2gan.networks.resunet import ResUNet
 from tf2gan.networks.unet import UNet
 
-GENERATORS = [lambda: UNet(filters=4), lambda: ResNet(filters=4, num_blocks=2)]
-NETWORKS = GENERATORS + [lambda: PatchGAN(filters=4)]
+GENERATORS = [lambda: UNet(filters=4), lambda: ResNet(filters=4, num_blocks=2),
+              lambda: ResUNet(filters=4, num_blocks=2)]
+NETWORKS = GENERATORS + [lambda: PatchGAN(filters=4), lambda: PatchGAN(4, (2, 2, 1), norm_first=True),
+                         lambda: TwoScalePatchGAN(filters=4)]
 
 
 def noise(*shape, seed=0):
@@ -47,6 +52,43 @@ def test_patchgan_parameters():
                 + conv(4, 512, 1))
     assert expected == 2_766_529
     assert built(PatchGAN()).count_params() == expected
+
+
+def test_patchgan_70_parameters():
+    """Of the paper: the same weights, since only a stride and an order differ."""
+    assert built(DISCRIMINATORS["patchgan-70"]()).count_params() == 2_766_529
+
+
+def test_two_scale_parameters():
+    scale = conv(4, 3, 64) + conv(4, 64, 128) + norm(128) + conv(4, 128, 256) + norm(256) + conv(4, 256, 1)
+    assert built(TwoScalePatchGAN()).count_params() == 2 * scale
+
+
+def test_resunet_parameters():
+    def unbiased(*args):
+        return conv(*args, bias=False)
+
+    def block(filters):
+        return 2 * (unbiased(3, filters, filters) + norm(filters))
+
+    down = conv(4, 3, 32) + unbiased(4, 32, 64) + norm(64) + unbiased(4, 64, 128) + norm(128)
+    up = (unbiased(3, 128, 64) + norm(64) + unbiased(1, 64 + 64, 64) + norm(64) + block(64)  # the skip is beside it
+          + unbiased(3, 64, 32) + norm(32) + unbiased(3, 32 + 32, 32) + norm(32)
+          + conv(3, 32, 16) + conv(5, 16 + 3, 3))
+    assert built(ResUNet()).count_params() == down + 4 * block(128) + up
+
+
+def test_projected_parameters():
+    channels, widths = (24, 40, 112, 320), (32, 64, 128, 256)
+    fixed = (sum(conv(1, inputs, width, bias=False) for inputs, width in zip(channels, widths))
+             + sum(conv(1, widths[i + 1], widths[i], bias=False) for i in range(3)))
+    trained = (conv(4, 32, 64) + conv(4, 64, 64) + conv(3, 128, 128) + conv(3, 256, 128)
+               + 2 * conv(3, 64, 1) + 2 * conv(3, 128, 1))
+    network = ProjectedDiscriminator()
+    network(example_maps(64, 64))
+    assert sum(np.prod(v.shape) for v in network.trainable_variables) == trained
+    singular_vectors = 2 * 64 + 2 * 128 + 4
+    assert network.count_params() == fixed + trained + singular_vectors
 
 
 @pytest.mark.parametrize("num_blocks", [6, 9])
@@ -101,6 +143,85 @@ def test_patchgan_has_one_logit_for_16_pixels_squared(height, width):
     assert logits.shape[1:3] == [8, 8] or height != 128
 
 
+@pytest.mark.parametrize("height, width", [(128, 128), (32, 32), (64, 96)])
+def test_two_scales_have_two_logits_for_8_pixels_squared(height, width):
+    """Those of the half size are repeated: four of the finer map have the same."""
+    network, images = built(TwoScalePatchGAN(filters=4)), noise(2, height, width)
+    logits = network(images).numpy()
+    assert logits.shape == (2, height // 8, width // 8, 2)
+    np.testing.assert_allclose(logits[..., 0], network.scales[0](images)[..., 0], atol=1e-6)
+    small = images.reshape([2, height // 2, 2, width // 2, 2, 3]).mean(axis=(2, 4))
+    coarse = network.scales[1](small)[..., 0].numpy()
+    np.testing.assert_allclose(logits[..., 1], coarse.repeat(2, axis=1).repeat(2, axis=2), atol=1e-5)
+
+
+@pytest.mark.parametrize("make, size", [
+    (lambda: PatchGAN(2), 94), (lambda: DISCRIMINATORS["patchgan-70"](2), 70),
+    (lambda: TwoScalePatchGAN(2).scales[0], 46)])
+def test_the_patch_that_a_logit_sees(make, size):
+    """Without normalization, which sees all: the pixels on which a logit in the middle of a large image depends."""
+    network = built(make(), 192)
+    network.norms = [lambda x: x for _ in network.norms]
+    images = tf.constant(noise(1, 192, 192))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        logits = network(images)
+        logit = logits[0, logits.shape[1] // 2, logits.shape[2] // 2, 0]
+    seen = np.abs(tape.gradient(logit, images)[0]).sum(axis=-1) > 0
+    assert seen.any(axis=0).sum() == seen.any(axis=1).sum() == size
+
+
+def test_a_large_part_of_the_default_generator_leaves_the_image_alone():
+    """With the last layer's weights at 0 but one for each colour, the skip of the image alone is left."""
+    network, images = built(ResUNet(filters=4)), noise(2, 32, 48)
+    kernel = np.zeros(network.to_image.kernel.shape, np.float32)
+    kernel[2, 2, -3:] = np.eye(3)
+    network.to_image.kernel.assign(kernel)
+    np.testing.assert_allclose(network(images), np.tanh(images), atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [0, 1])
+def test_each_skip_of_the_default_generator_carries_the_image(scale):
+    """With no small maps, and the image's own skip cut, the output depends on the image until this skip is cut too."""
+    network = built(ResUNet(filters=4))
+
+    def cut(kernel, part):
+        values = kernel.numpy()
+        values[:, :, part] = 0
+        kernel.assign(values)
+
+    def change():
+        return np.abs(network(noise(1, 64, 64)) - network(noise(1, 64, 64, seed=1))).max()
+
+    cut(network.to_image.kernel, slice(-3, None))
+    for norm in (network.up_norms if scale == 1 else network.up_norms[:1]):
+        for variable in norm.trainable_variables:
+            variable.assign(tf.zeros_like(variable))  # nothing comes from smaller maps
+    join = network.joins[scale].kernel
+    if scale == 0:
+        cut(network.joins[1].kernel, slice(join.shape[-1] // 2, None))  # what is left is from the larger of the two
+    assert change() > 1e-6
+    cut(join, slice(join.shape[2] // 2, None))
+    assert change() == 0
+
+
+def test_projected_maps_are_mixed_from_the_smallest_up():
+    """By the definition, with numpy: a map's channels mixed, plus what lies below, enlarged; both of one weight."""
+    network = ProjectedDiscriminator(2, (3, 4, 5, 6))
+    maps = [noise(2, size, size, seed=size)[..., :1] * np.linspace(-1, 1, channels, dtype=np.float32)
+            for size, channels in zip((16, 8, 4, 2), (24, 40, 112, 320))]
+    logits = network(maps)
+    assert [tuple(each.shape) for each in logits] == [(2, 8, 8, 1), (2, 4, 4, 1), (2, 4, 4, 1), (2, 2, 2, 1)]
+    below = None
+    for i in (3, 2, 1, 0):
+        mixed = maps[i] @ network.mixtures[i].kernel[0, 0].numpy()
+        if below is not None:
+            lower = tf.image.resize(below @ network.from_smaller[i].kernel[0, 0].numpy(), mixed.shape[1:3], "bilinear")
+            mixed = (mixed + lower.numpy()) / np.sqrt(2)
+        np.testing.assert_allclose(network._mixed(maps)[i], mixed, atol=1e-5)
+        below = mixed
+
+
 def test_patchgan_puts_out_logits():
     """No sigmoid: the last layer's weights, times a thousand, are the output's, and both signs occur."""
     network = built(PatchGAN(filters=4))
@@ -135,7 +256,7 @@ def test_initial_weights_are_a_function_of_the_seed(make):
     assert (weights(0) != weights(1)).mean() > 0.9  # all kernels; scales and offsets start equal
 
 
-@pytest.mark.parametrize("make", [UNet, lambda: ResNet(num_blocks=1), PatchGAN])
+@pytest.mark.parametrize("make", [UNet, ResUNet, lambda: ResNet(num_blocks=1), PatchGAN, TwoScalePatchGAN])
 def test_initial_weights(make):
     """N(0, 0.02) for every kernel, 1 for every scale, 0 for every bias and offset."""
     for weights in built(make()).get_weights():

@@ -178,11 +178,23 @@ def test_dcgan_transpose_parameters():
     assert networks_of(dcgan.DCGAN, "dcgan-transpose", **COLOUR) == (generator, discriminator)
 
 
-def test_cgan_parameters():
+def test_cgan_book_parameters():
     generator = (10 * 100 + dense(100, 256 * 7 * 7) + conv(3, 256, 128) + norm(128) + conv(3, 128, 64) + norm(64)
                  + conv(3, 64, 1))
     discriminator = (10 * 784 + conv(3, 2, 64) + conv(3, 64, 64) + norm(64) + conv(3, 64, 128) + norm(128)
                      + dense(128 * 4 * 4, 1))
+    assert networks_of(conditional.CGAN, "book", num_classes=10, **MNIST) == (generator, discriminator)
+
+
+def test_cgan_parameters():
+    def conditional_norm(channels):
+        return 2 * channels + 2 * 10 * channels  # moving statistics; a scale and an offset for each class
+
+    generator = (dense(100, 256 * 7 * 7) + conv(3, 256, 128) + conditional_norm(128) + conv(3, 128, 64)
+                 + conditional_norm(64) + conv(3, 64, 1))
+    singular_vectors = 64 + 64 + 128 + 1 + 128 * 4 * 4
+    discriminator = (conv(3, 1, 64) + conv(3, 64, 64) + conv(3, 64, 128) + dense(128 * 4 * 4, 1) + 10 * 128 * 4 * 4
+                     + singular_vectors)
     assert networks_of(conditional.CGAN, "cgan", num_classes=10, **MNIST) == (generator, discriminator)
 
 
@@ -264,8 +276,8 @@ def test_labels_change_the_image_and_the_logit(name):
     generator, discriminator = GENERATORS[name]((28, 28, 1)), DISCRIMINATORS[name]((28, 28, 1))
     z, picture = noise(1, LATENTS), noise(1, 28, 28, 1)
     generator(z, np.array([0]))
-    for norm in generator.norms if name == "conditional-normalization" else ():
-        norm.offsets.assign(noise(*norm.offsets.shape))  # at first those of all classes are 0
+    for layer in generator.norms if name == "conditional-normalization" else ():
+        layer.offsets.assign(noise(*layer.offsets.shape))  # at first those of all classes are 0
     for network, inputs in ((generator, z), (discriminator, picture)):
         outputs = [network(inputs, np.array([label])).numpy() for label in range(CLASSES)]
         for i in range(CLASSES):

@@ -20,7 +20,7 @@ CHOICES = {
     "gan-deep": "--label-flips 0.3 --penalty dragan --instance-noise 0.1 --mirror",
     "dcgan": "--generator-dropout 0.3 --instance-noise 0.3 --label-flips 0.2 --pretrain-images 10",
     "dcgan-transpose": "--soft-labels --n-critic 2 --loss least-squares --generator-optimizer rmsprop",
-    "cgan": "--n-critic 2 --generator-dropout 0.3 --discriminator-dropout 0.3 --loss hinge --instance-noise 0.2 "
+    "cgan": "--n-critic 2 --generator-dropout 0.3 --discriminator-dropout 0.3 --loss minimax --instance-noise 0.2 "
             "--batches joint",
     "wgan": "--n-critic 2 --pretrain-images 40 --learning-rate-decay",
     "wgan-gp": "--n-critic 2 --discriminator-dropout 0.3 --mirror --penalty wgan-gp-one-sided",

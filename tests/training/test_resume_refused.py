@@ -40,7 +40,7 @@ def gan(straight):
 # Nothing to do.
 
 @pytest.mark.parametrize("more", [
-    [], ["--steps", "15"], ["--steps", "4"], ["--images=30"], ["--model", "cyclegan"], ["--preset", "default"],
+    [], ["--steps", "15"], ["--steps", "4"], ["--images=30"], ["--model", "cyclegan"], ["--preset", "book"],
     ["--seed", "0"], ["--batch-size", "2"], ["--cycle-weight", "10"], ["--generator", "unet"], ["--mirror"]])
 def test_a_total_already_reached_and_flags_of_the_run_change_nothing(finished, more):
     before = tool.contents(finished)

@@ -73,6 +73,10 @@ class EfficientNetLite0:
 
         `images`: float32 [n, height, width, 3] in [0, 255], such as 224x224; differentiable.
         """
+        with tf.name_scope("frozen"):
+            return self._maps(images)
+
+    def _maps(self, images):
         x = _relu6(_convolved((images - 127.0) / 128.0, self._stem, 2))
         found = []
         for number, (expand, depthwise, project, stride) in enumerate(self._blocks, start=1):

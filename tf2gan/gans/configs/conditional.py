@@ -10,17 +10,16 @@ from tf2gan.gans.configs import latent
 class Config(latent.Config):
     """Options of the conditional GAN."""
 
-    batch_size: int = 32  # generated images per generator update, over all replicas together
     steps: Optional[int] = 12_000  # length of the whole training in steps; give one of steps, images, epochs
     num_classes: Optional[int] = None  # number of classes; none: as in the data
+    loss: latent.Loss = "hinge"  # adversarial loss of generator and discriminator
+    generator_condition: Literal["normalization", "product"] = "normalization"  # how labels enter the generator
     generator_filters: int = 64  # generator channels before the image
+    discriminator_condition: Literal["projection", "plane"] = "projection"  # how labels enter the discriminator
     discriminator_filters: int = 64  # channels of the discriminator's first convolution
-    generator_condition: Literal["product", "normalization"] = "product"  # how labels enter the generator
-    discriminator_condition: Literal["plane", "projection"] = "plane"  # how labels enter the discriminator
-    discriminator_normalization: Optional[Literal["batch", "layer", "spectral"]] = "batch"  # no batch with a penalty
-    discriminator_loss_weight: float = 0.5  # 1: sum of the losses on real and on generated images; 0.5: their mean
-    generator_learning_rate: float = 1e-3  # learning rate of the generator
-    discriminator_learning_rate: float = 1e-3  # learning rate of the discriminator
+    discriminator_normalization: Optional[Literal["spectral", "batch", "layer"]] = "spectral"  # no batch with a penalty
+    discriminator_learning_rate: float = 4e-4  # learning rate of the discriminator
+    beta_1: float = 0.0  # beta_1 of Adam
 
     @property
     def size_rule(self):
@@ -41,6 +40,14 @@ class Config(latent.Config):
             self.check_range(name, 1)
 
 
-PRESETS = {"cgan": Config()}
+PRESETS = {
+    # Projection, normalization by class, spectral norms and hinges: Miyato and Koyama 2018; two learning rates: Heusel
+    # et al. 2017.
+    "cgan": Config(),
+    # Mirza and Osindero 2014 with convolutions, as GAN books have it.
+    "book": Config(batch_size=32, loss="non-saturating", generator_condition="product", discriminator_condition="plane",
+                   discriminator_normalization="batch", discriminator_loss_weight=0.5, generator_learning_rate=1e-3,
+                   discriminator_learning_rate=1e-3, beta_1=0.9),
+}
 
-PRESET_OPTIONS = {"cgan": {"sample_every": 500, "num_samples": 10}}
+PRESET_OPTIONS = {name: {"sample_every": 500, "num_samples": 10} for name in PRESETS}

@@ -2,7 +2,7 @@
 import dataclasses
 from typing import Literal, Optional
 
-from tf2gan.core.errors import UserError
+from tf2gan.core.errors import UserError, flag
 from tf2gan.gans.configs import base
 from tf2gan.gans.configs.base import OptimizerName
 
@@ -12,18 +12,20 @@ class Config(base.Config):
     """Options of CycleGAN."""
 
     dataset: str = "cycle_gan/apple2orange"  # a tensorflow-datasets name, or a folder with trainA trainB testA testB
-    epochs: Optional[int] = 200  # length of the whole training in passes over the larger of the two domains
-    generator: Literal["unet", "resnet"] = "unet"  # generator network; resnet is the paper's, and several times slower
-    generator_filters: Optional[int] = None  # channels of its first convolution; none: 32 for unet, 64 for resnet
-    num_blocks: Optional[int] = None  # residual blocks of resnet; none: 6 below 256 pixels, 9 from 256 on
+    epochs: Optional[int] = 60  # length of the whole training in passes over the larger of the two domains
+    generator: Literal["resunet", "unet", "resnet"] = "resunet"  # generator; resnet is the paper's, and much slower
+    generator_filters: Optional[int] = None  # channels of its first convolution; none: 32, or 64 for resnet
+    num_blocks: Optional[int] = None  # residual blocks; none: 4 for resunet, 6 for resnet, 9 from 256 pixels on
     dropout: float = 0.0  # dropout rate in the decoder of unet
+    discriminator: Literal["two-scale", "patchgan", "patchgan-70"] = "two-scale"  # patchgan-70 is the paper's
     discriminator_filters: int = 64  # channels of the discriminators' first convolution
     cycle_weight: float = 10.0  # weight of each of the two cycle consistency losses (the paper's lambda)
-    identity_weight: float = 9.0  # weight of the identity loss; 0 saves its computation
+    identity_weight: float = 2.0  # weight of the identity loss; 0 saves its computation
     adversarial_weight: float = 1.0  # weight of the generators' least-squares loss
+    projected_weight: float = 1.0  # weight of a second loss, by discriminators on a frozen network; 0: have none
     learning_rate: float = 2e-4  # learning rate of generators and discriminators
     beta_1: float = 0.5  # beta_1 of Adam
-    learning_rate_decay: bool = False  # decay the learning rate linearly to 0 over the second half of training
+    learning_rate_decay: bool = True  # decay the learning rate linearly to 0 over the second half of training
     optimizer: OptimizerName = "adam"  # optimizer of generators and discriminators
     pool_size: int = 50  # earlier generated images kept to show to each discriminator; 0 is off
     load_scale: float = 286 / 256  # training images are resized to this times image_size, then cropped at random
@@ -41,22 +43,30 @@ class Config(base.Config):
             raise UserError(f"--image-size {self.image_size}: height and width must be multiples of {multiple} and at "
                             f"least {minimum} for cyclegan")
         for name, low, high in (("dropout", 0, 0.99), ("cycle_weight", 0, None), ("identity_weight", 0, None),
-                                ("adversarial_weight", 0, None), ("learning_rate", 0, None), ("beta_1", 0, 0.9999),
-                                ("load_scale", 1, None), ("pool_size", 0, None), ("discriminator_filters", 1, None)):
+                                ("adversarial_weight", 0, None), ("projected_weight", 0, None),
+                                ("learning_rate", 0, None), ("beta_1", 0, 0.9999), ("load_scale", 1, None), ("pool_size", 0, None), ("discriminator_filters", 1, None)):
             self.check_range(name, low, high)
         for name in ("generator_filters", "num_blocks"):
             if getattr(self, name) is not None:
                 self.check_range(name, 1)
+        if self.dropout and self.generator != "unet":
+            raise UserError(f"--dropout {self.dropout}: the generator {self.generator} has none; possible: 0, or "
+                            "--generator unet")
         if 0 < self.pool_size < self.batch_size:
             raise UserError(f"--pool-size {self.pool_size}: must be 0 or at least --batch-size {self.batch_size}")
-        if not (self.cycle_weight or self.identity_weight or self.adversarial_weight):
-            raise UserError("--cycle-weight, --identity-weight and --adversarial-weight are all 0: nothing to train")
+        weights = ("cycle_weight", "identity_weight", "adversarial_weight", "projected_weight")
+        if not any(getattr(self, name) for name in weights):
+            raise UserError(f"{', '.join(map(flag, weights))} are all 0: nothing to train")
 
 
 PRESETS = {
     "default": Config(),
+    # A U-Net, activations before normalizations, and a strong identity loss, as GAN books have it.
+    "book": Config(generator="unet", discriminator="patchgan", projected_weight=0.0, identity_weight=9.0, epochs=200,
+                   learning_rate_decay=False),
     # Sec. 7.1 and 7.2, and the identity weight of the paper's public code: half the cycle weight.
-    "paper": Config(generator="resnet", image_size="256", identity_weight=5.0, learning_rate_decay=True),
+    "paper": Config(generator="resnet", discriminator="patchgan-70", projected_weight=0.0, image_size="256",
+                    identity_weight=5.0, epochs=200),
 }
 
 PRESET_OPTIONS = {}

@@ -1,0 +1,57 @@
+"""A discriminator that looks through a frozen network (Sauer et al. 2021, arXiv 2111.01007)."""
+import tensorflow as tf
+
+from tf2gan.networks.efficientnet import MAP_CHANNELS
+from tf2gan.networks.layers import SpectralNormalized
+
+
+class ProjectedDiscriminator(tf.keras.Model):
+    """Fixed random mixtures of the maps of an EfficientNet-Lite0, and a small trained network on each.
+
+    Maps as `efficientnet.EfficientNetLite0.maps` returns them -> a list of as many float32 maps of logits
+    [batch, height', width', 1]. `filters`: channels of the hidden convolution on the two larger maps; the smaller ones
+    have twice as many. `widths`: channels of the mixtures; the paper has 64, 128, 256, 512.
+
+    Mixing within a map and from smaller to larger maps (sec. 3.2) is random and never trained, so that the
+    discriminator cannot choose to look at a few features only. The weights are in the network's variables, as part of
+    every checkpoint.
+    """
+
+    def __init__(self, filters=64, widths=(32, 64, 128, 256), name="projected"):
+        super().__init__(name=name, dtype="float32")
+        self.mixtures = [_frozen(width, f"mixture_{i}") for i, width in enumerate(widths)]
+        self.from_smaller = [_frozen(width, f"from_smaller_{i}") for i, width in enumerate(widths[:-1])]
+        # The two larger maps are halved: the logits of all four have a similar number of pixels.
+        shapes = ((filters, 4, 2), (filters, 4, 2), (2 * filters, 3, 1), (2 * filters, 3, 1))
+        self.hidden = [SpectralNormalized(*shape, padding="same", name=f"hidden_{i}") for i, shape in enumerate(shapes)]
+        self.to_logits = [SpectralNormalized(1, 3, padding="same", dtype="float32", name=f"to_logits_{i}")
+                          for i in range(len(shapes))]
+        self.leaky_relu = tf.keras.layers.LeakyReLU(0.2, dtype="float32", name="leaky_relu")
+
+    def call(self, maps, training=False):
+        """`training`: whether the spectral norms are followed by one more power iteration."""
+        mixed = self._mixed(maps)
+        return [last(self.leaky_relu(hidden(x, training=training)), training=training)
+                for x, hidden, last in zip(mixed, self.hidden, self.to_logits)]
+
+    def _mixed(self, maps):
+        """From the smallest map up: its own channels mixed, plus those of the map below, brought to its size."""
+        mixed = [None] * len(maps)
+        for i in reversed(range(len(maps))):
+            mixed[i] = self.mixtures[i](maps[i])
+            if i + 1 < len(maps):
+                below = tf.image.resize(self.from_smaller[i](mixed[i + 1]), tf.shape(mixed[i])[1:3], "bilinear")
+                mixed[i] = (mixed[i] + tf.cast(below, mixed[i].dtype)) / 2.0 ** 0.5
+        return mixed
+
+
+def _frozen(width, name):
+    # Of variance 1 / fan_in: no activation follows that would halve it.
+    return tf.keras.layers.Conv2D(width, 1, use_bias=False, kernel_initializer="lecun_normal", trainable=False,
+                                  name=name)
+
+
+def example_maps(height, width) -> list:
+    """Maps of zeros as of one image [1, height, width, 3], to build the network with."""
+    return [tf.zeros([1, -(-height // n), -(-width // n), channels])
+            for n, channels in zip((4, 8, 16, 32), MAP_CHANNELS)]
