@@ -224,9 +224,9 @@ def test_watching(trained, data):
 
 
 def test_the_names_of_figures_that_can_be_watched():
-    assert during_training.check(SGAN, options()) == ("accuracy",)
-    assert during_training.check(SGAN, options(evaluate_metrics="fid,accuracy")) == ("accuracy", "fid")
-    assert during_training.check(SGAN, options(evaluate_metrics="fid")) == ("fid",)
+    assert during_training.check(SGAN, SGAN.Config(), options()) == ("accuracy",)
+    assert during_training.check(SGAN, SGAN.Config(), options(evaluate_metrics="fid,accuracy")) == ("accuracy", "fid")
+    assert during_training.check(SGAN, SGAN.Config(), options(evaluate_metrics="fid")) == ("fid",)
 
 
 def test_a_training_that_watches_its_accuracy_keeps_the_best(data, tmp_path):

@@ -109,7 +109,8 @@ def test_both_directions_and_their_mean(readers, tmp_path_factory):
                                         "density_b2a", "coverage_a2b", "coverage_b2a")),
     (GAN, "swd", "savedmodel:/nowhere", ("swd",))])
 def test_the_names_of_figures(gan_class, metrics, extractor, expected):
-    assert during_training.check(gan_class, options(evaluate_metrics=metrics, extractor=extractor)) == expected
+    assert during_training.check(gan_class, gan_class.Config(), options(evaluate_metrics=metrics, extractor=extractor)) == (
+        expected)
 
 
 @pytest.mark.parametrize("gan_class, changes, words", [
@@ -119,7 +120,7 @@ def test_the_names_of_figures(gan_class, metrics, extractor, expected):
     (CycleGAN, {"extractor": "clasifier"}, "unknown extractor 'clasifier'")])
 def test_what_cannot_be_measured_is_refused_before_any_data(gan_class, changes, words):
     with pytest.raises(UserError, match=words):
-        during_training.check(gan_class, options(**changes))
+        during_training.check(gan_class, gan_class.Config(), options(**changes))
 
 
 @pytest.mark.parametrize("changes, words", [

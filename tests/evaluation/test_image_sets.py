@@ -205,7 +205,7 @@ def test_generated_images_are_those_of_the_seed(model, tmp_path_factory, monkeyp
 
 
 def test_translated_images(tmp_path_factory):
-    data = translated.load_unpaired(str(shades.shared_domains(tmp_path_factory)), (32, 32))
+    data = translated.load_data(str(shades.shared_domains(tmp_path_factory)), (32, 32), {"model": "cyclegan"})
     source = data.images("testA", 4)
     made = image_sets.translated(lambda images: {"images": 1 - images[:, ::-1]}, source, "upside down")
     found, labels = taken(made)

@@ -421,9 +421,9 @@ class Maps:
 
 def see_through(gan):
     """Known functions in place of the frozen network and of what is projected: D_X(m) = m / 255, D_Y(m) = m / 51."""
-    gan.frozen = Maps()
-    gan.projected_x = lambda maps, training: [each / 255 for each in maps]
-    gan.projected_y = lambda maps, training: [each / 51 for each in maps]
+    gan.projected.frozen = Maps()
+    gan.projected.discriminators = {"projected_x": lambda maps, training: [each / 255 for each in maps],
+                                    "projected_y": lambda maps, training: [each / 51 for each in maps]}
 
 
 def test_projected_losses_in_closed_form(make):
@@ -455,8 +455,8 @@ def test_the_frozen_network_sees_random_parts_of_seven_eighths(make):
     first = set()
     for clock in range(40):
         gan.images_seen.assign(2 * clock)
-        gan.projected_logits([tf.stack([images] * 2)], [tf.stack([images] * 2)], "part")
-        shown = gan.frozen.shown[-1]
+        gan.projected.logits({name: [tf.stack([images] * 2)] for name in PROJECTED}, gan.draw, "part")
+        shown = gan.projected.frozen.shown[-1]
         assert shown.shape == [4, 56, 28, 3]
         for part in shown.numpy():
             np.testing.assert_allclose(part[..., 0], part[0, 0, 0] + np.arange(56)[:, None] + np.zeros(28), atol=1e-3)
@@ -467,14 +467,14 @@ def test_the_frozen_network_sees_random_parts_of_seven_eighths(make):
 
 def test_a_step_moves_the_projected_discriminators_but_what_is_fixed_in_them(make):
     gan = make(optimizer="sgd", learning_rate=0.1, **TINY)
-    before = {name: copies(getattr(gan, name)) for name in PROJECTED}
+    before = {name: copies(gan.projected.discriminators[name]) for name in PROJECTED}
     logs = gan.train_step(BATCH)
     assert all(np.isfinite(value) for value in logs.values())
     for name in PROJECTED:
         # Biases may stay: where no hinge is passed, what real images add generated ones take away.
         still = [tuple(variable.shape) for variable, old in before[name]
                  if (variable.numpy() == old).all() and len(variable.shape) == 4]
-        network = getattr(gan, name)
+        network = gan.projected.discriminators[name]
         fixed = [tuple(layer.kernel.shape) for layer in (*network.mixtures, *network.from_smaller)]
         assert sorted(still) == sorted(fixed) and len(fixed) == 7
 
@@ -488,10 +488,10 @@ def test_a_checkpoint_holds_what_is_fixed_at_random(make, tmp_path):
     tf.keras.utils.set_random_seed(1)
     other = CycleGAN(gan.config)
     path = tf.train.Checkpoint(gan=gan).write(str(tmp_path / "checkpoint"))
-    kernel = other.projected_y.mixtures[3].kernel
-    assert (kernel.numpy() != gan.projected_y.mixtures[3].kernel.numpy()).any()
+    fixed, kernel = (each.projected.discriminators["projected_y"].mixtures[3].kernel for each in (gan, other))
+    assert (kernel.numpy() != fixed.numpy()).any()
     tf.train.Checkpoint(gan=other).read(path).assert_consumed()
-    np.testing.assert_array_equal(kernel, gan.projected_y.mixtures[3].kernel)
+    np.testing.assert_array_equal(kernel, fixed)
 
 
 @pytest.mark.parametrize("size, num_blocks, expected", [("32", None, 6), ("256", None, 9), ("32", 2, 2)])

@@ -3,15 +3,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan.gans.cyclegan import DISCRIMINATORS
-from tf2gan.networks.patchgan import PatchGAN, TwoScalePatchGAN
+from tf2gan.networks.patchgan import DISCRIMINATORS, PatchGAN, TwoScalePatchGAN
+from tf2gan.networks.patches import PatchVectors
+from tf2gan.networks.pix2pix import DeepUNet
 from tf2gan.networks.projected import ProjectedDiscriminator, example_maps
 from tf2gan.networks.resnet import ResNet
 from tf2gan.networks.resunet import ResUNet
 from tf2gan.networks.unet import UNet
 
 GENERATORS = [lambda: UNet(filters=4), lambda: ResNet(filters=4, num_blocks=2),
-              lambda: ResUNet(filters=4, num_blocks=2)]
+              lambda: ResUNet(filters=4, num_blocks=2), lambda: DeepUNet(16, filters=4, dropout=0.0)]
 NETWORKS = GENERATORS + [lambda: PatchGAN(filters=4), lambda: PatchGAN(4, (2, 2, 1), norm_first=True),
                          lambda: TwoScalePatchGAN(filters=4)]
 
@@ -76,6 +77,54 @@ def test_resunet_parameters():
           + unbiased(3, 64, 32) + norm(32) + unbiased(3, 32 + 32, 32) + norm(32)
           + conv(3, 32, 16) + conv(5, 16 + 3, 3))
     assert built(ResUNet()).count_params() == down + 4 * block(128) + up
+
+
+@pytest.mark.parametrize("size, halvings", [(64, 6), (128, 7), (256, 8)])
+def test_deep_unet_parameters(size, halvings):
+    """The paper's 64, 128, 256, 512, 512 ..., down to one pixel; biases where no normalization follows."""
+    widths = [64, 128, 256, 512, 512, 512, 512, 512][:halvings]
+    expected = conv(4, 3, 64) + conv(4, widths[-2], widths[-1])
+    expected += sum(conv(4, *pair, bias=False) + norm(pair[1]) for pair in zip(widths[:-2], widths[1:-1]))
+    inputs = widths[-1]
+    for width in widths[-2::-1]:
+        expected += conv(4, inputs, width, bias=False) + norm(width)
+        inputs = 2 * width  # the skip is beside it
+    assert built(DeepUNet(size), size).count_params() == expected + conv(4, inputs, 3)
+
+
+def test_the_deep_unet_has_one_pixel_in_its_middle():
+    """And of an image of twice the size, two: any multiple of the size will do."""
+    network = built(DeepUNet(32, filters=2))
+    sizes = []
+    inner = network.down_convolutions[-1].call
+    network.down_convolutions[-1].call = lambda x: sizes.append(inner(x).shape[1:3]) or inner(x)
+    for height, width in ((32, 32), (32, 64), (96, 32)):
+        assert network(noise(1, height, width)).shape == [1, height, width, 3]
+    assert [tuple(size) for size in sizes] == [(1, 1), (1, 2), (3, 1)]
+
+
+def test_dropout_of_the_deep_unet():
+    network, images = DeepUNet(32, filters=4, dropout=0.5), noise(1, 32, 32)
+    np.testing.assert_array_equal(network(images, seed=tf.constant([0, 1])), network(images))
+    masks, inner = [], network.dropout.call
+    network.dropout.call = lambda x, **kw: masks.append(inner(tf.ones_like(x), **kw).numpy() > 0) or x
+    network(images, training=True, seed=tf.constant([0, 1]))
+    assert [mask.shape[1] for mask in masks] == [2, 4, 8], "the first three of the decoder"
+    assert all(0.3 < mask.mean() < 0.7 for mask in masks)
+
+
+def test_patch_vectors():
+    """Of the chosen pixels alone, row by row, by two dense layers of their own for each map; of length 1."""
+    network, maps = PatchVectors(2, size=5), [noise(2, 4, 6), noise(2, 3, 3, seed=1)]
+    places = [np.array([0, 7, 23]), np.array([4])]
+    vectors = network(maps, places)
+    assert [tuple(each.shape) for each in vectors] == [(2, 3, 5), (2, 1, 5)]
+    for i, (each, where) in enumerate(zip(maps, places)):
+        pixels = each.reshape([2, -1, 3])[:, where]
+        hidden, last = network.hidden[i], network.to_vectors[i]
+        expected = np.maximum(pixels @ hidden.kernel.numpy() + hidden.bias.numpy(), 0) @ last.kernel.numpy()
+        expected = (expected + last.bias.numpy()) / np.linalg.norm(expected, axis=-1, keepdims=True)
+        np.testing.assert_allclose(vectors[i], expected, atol=1e-5)
 
 
 def test_projected_parameters():

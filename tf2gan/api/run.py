@@ -145,7 +145,7 @@ class Run:
                     for role, given in (("generator", generator), ("discriminator", discriminator))}
         folder = RunFolder(self.path)
         if data is not None:
-            name = dataset_name(data, "trainA" in GANS[folder.record["model"]].splits)
+            name = dataset_name(data, folder.record["model"], folder.record["config"])
             if name != folder.record["config"]["dataset"]:
                 raise UserError(f"{self.path}: the data have changed: the run began with "
                                 f"{folder.record['config']['dataset']}, these are {name}")

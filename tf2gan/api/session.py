@@ -6,6 +6,7 @@ import signal
 from tf2gan.core import terminal
 from tf2gan.data import memory
 from tf2gan.evaluation import during_training
+from tf2gan.gans import GANS
 from tf2gan.networks import own
 from tf2gan.training import job
 
@@ -16,11 +17,19 @@ def networks_given(generator=None, discriminator=None) -> dict:
     return {role: own.builder(network, role) for role, network in given.items() if network is not None}
 
 
-def dataset_name(data, unpaired=False) -> str:
-    """The name of a data set: a given name or folder path, or a new name for images in memory. Raises UserError."""
+def dataset_name(data, method=None, options=None) -> str:
+    """The name of a data set: a given name or folder path, or a new name for images in memory. Raises UserError.
+
+    `method`: the name of the method that is to learn from them; None: images of one kind. `options`: {name: value} of
+    the training, as far as given.
+    """
     if isinstance(data, (str, os.PathLike)):
         return os.fspath(data)
-    return memory.keep(data, unpaired)
+    kind = "images"
+    made = (options or {}).get("input_from")  # pairs are made of single images
+    if method is not None and "trainA" in GANS[method].splits and not made:
+        kind = "paired" if GANS.numbers(method).Config.paired else "unpaired"
+    return memory.keep(data, kind)
 
 
 def started(request, networks, command, callbacks) -> job.Outcome:

@@ -20,7 +20,8 @@ def train(model, data=None, preset=None, generator=None, discriminator=None, cal
         data: a data set by name ("mnist", "synthetic_digits"), a folder of images, or images in memory: a numpy array
             [n, height, width, 1 or 3], uint8 or floats from 0 to 1; (images, labels); a finite tf.data.Dataset of
             either; {"train": ..., "test": ...} of any of these; for a method that translates, (images of A, images of
-            B) or {"trainA", "trainB", "testA", "testB"}. None: the preset's data set.
+            B) or {"trainA", "trainB", "testA", "testB"}, which pix2pix takes as pairs; it also takes a
+            tf.data.Dataset of pairs. None: the preset's data set.
         preset: a named set of defaults of the method; None: its first.
         generator, discriminator: own networks in place of the method's, if it takes any (`takes_networks`): a
             tf.keras.Model, or a function that makes one. A generator maps latents [n, latent_size] (and labels [n]) to
@@ -59,7 +60,7 @@ def _requested(model, data, preset, generator, discriminator, options):
     if len(given) > 1:
         raise UserError(f"give only one of {', '.join(map(flag, given))}")
     if data is not None:
-        values["dataset"] = dataset_name(data, "trainA" in GANS[method].splits)
+        values["dataset"] = dataset_name(data, method, values)
     config, run_options = request.defaults(method, preset, values)
     return request.made(method, preset, config, run_options, None, given), networks
 

@@ -160,7 +160,7 @@ def listing() -> str:
                   f"  {'':12} presets: {', '.join(GANS.numbers(name).presets)}"]
     lines += ["built-in data sets (no download):", *(f"  {name}" for name in load.BUILT_IN),
               "any data set of tensorflow-datasets, and any folder of images, with a sub folder for each class or",
-              "without; for cyclegan a folder with trainA trainB testA testB"]
+              "without; for cyclegan and cut a folder with trainA trainB testA testB; for pix2pix a folder of pairs"]
     return "\n".join(lines)
 
 

@@ -284,6 +284,22 @@ def check(splits, skip_unreadable=False, progress=None):
     Without `skip_unreadable`, raises UserError if a file cannot be read: a line that sums up, then one line per such
     file. Raises UserError if a split has no images left.
     """
+    shape_of, skipped = shapes(splits, skip_unreadable, progress)
+    readable = {name: [path for path in split if path in shape_of] for name, split in splits.items()}
+    for name, split in readable.items():
+        if not split:
+            raise UserError(f"{name} has no images left: none of its {len(splits[name])} can be read")
+    found = {name: [shape_of[path] for path in split] for name, split in readable.items()}
+    sizes = {name: tuple(tuple(function(shape[axis] for shape in each) for axis in (0, 1)) for function in (min, max))
+             for name, each in found.items()}
+    return readable, skipped, {name: _common_shape(each) for name, each in found.items()}, sizes
+
+
+def shapes(splits, skip_unreadable=False, progress=None):
+    """Decodes all images of `splits`, {name: paths}: ({path: shape as from `inspect`}, [(path, reason it is left out)]).
+
+    Raises UserError as `check` does for files that cannot be read, without `skip_unreadable`.
+    """
     paths = [path for split in splits.values() for path in split]
     inspected = dict(zip(paths, inspect(paths, progress)))
     failed = [(path, inspected[path][1]) for path in paths if inspected[path][0] is None]
@@ -292,14 +308,7 @@ def check(splits, skip_unreadable=False, progress=None):
         summary = (f"{len(failed)} unreadable of {len(paths)} images, first: {names[0]}; --skip-unreadable goes on "
                    "without them")
         raise UserError("\n  ".join([summary] + names))
-    readable = {name: [path for path in split if inspected[path][0] is not None] for name, split in splits.items()}
-    for name, split in readable.items():
-        if not split:
-            raise UserError(f"{name} has no images left: none of its {len(splits[name])} can be read")
-    found = {name: [inspected[path][0] for path in split] for name, split in readable.items()}
-    sizes = {name: tuple(tuple(function(shape[axis] for shape in shapes) for axis in (0, 1)) for function in (min, max))
-             for name, shapes in found.items()}
-    return readable, failed, {name: _common_shape(shapes) for name, shapes in found.items()}, sizes
+    return {path: shape for path, (shape, _) in inspected.items() if shape is not None}, failed
 
 
 def _common_shape(shapes):

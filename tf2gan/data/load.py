@@ -20,8 +20,9 @@ from tf2gan.data import folders, memory, padding, synthetic
 from tf2gan.data.split import NO_LABEL, Split
 
 # {name: builder}; `synthetic_apple2orange/64` is that set at 64 pixels.
-BUILT_IN = {builder.name: builder for builder in (synthetic.SyntheticApple2orange, synthetic.SyntheticDigits,
-                                                  synthetic.SyntheticHouseNumbers, synthetic.SyntheticObjects)}
+BUILT_IN = {builder.name: builder for builder in (
+    synthetic.SyntheticApple2orange, synthetic.SyntheticFacades, synthetic.SyntheticDigits,
+    synthetic.SyntheticHouseNumbers, synthetic.SyntheticObjects)}
 _MOST_CLASSES = 12  # named with their number of images
 
 
@@ -48,12 +49,12 @@ def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=Fal
         raise UserError("--dataset: is empty; needed: a data set's name, or the path of a folder of images")
     if memory.is_name(dataset) and "@" not in dataset:
         return memory.splits(dataset, splits, optional, unlabelled)
-    if _is_path(dataset):
+    if is_path(dataset):
         there = [name for name in optional if (pathlib.Path(dataset).expanduser() / name).is_dir()]
         return _load_folder(dataset, (*splits, *there), skip_unreadable, unlabelled)
     name, size = padding.parted(dataset)
     if size is not None:
-        if _is_path(name):  # runs store a folder's full path, which this is not
+        if is_path(name):  # runs store a folder's full path, which this is not
             raise UserError(f"dataset {dataset!r}: only data sets by name are padded; of a folder, images are resized")
         found = load(name, splits, data_dir, skip_unreadable, optional, unlabelled)
         return {split: padding.padded(found[split], size, dataset) for split in found}
@@ -72,6 +73,20 @@ def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=Fal
             for split in (*splits, *(name for name in optional if name in builder.info.splits))}
 
 
+def load_features(dataset: str, features: Sequence[str], split: str, optional=(), data_dir=None) -> list:
+    """[{split: Split}] for each of the `features` of a tensorflow-datasets name, images all. Raises UserError.
+
+    `split` is needed; those of `optional` that exist come with it. Example i of each is of the same record.
+    """
+    builder = _builder(dataset, data_dir)
+    for feature in features:
+        _check_images(builder, dataset, feature)
+    _prepare(builder, dataset, [])
+    _check_splits(dataset, [split], list(builder.info.splits))
+    return [{name: _tfds_split(builder, name, feature)
+             for name in (split, *(each for each in optional if each in builder.info.splits))} for feature in features]
+
+
 def load_flat(folder: str, skip_unreadable=False) -> Split:
     """All images in a folder, at any depth, or the "train" images in memory, as one split. Raises UserError."""
     if memory.is_name(folder):
@@ -86,7 +101,8 @@ def _check_splits(dataset, needed, there):
         raise UserError(f"dataset {dataset!r} lacks the splits {', '.join(lacking)}; it has {', '.join(there)}")
 
 
-def _is_path(dataset):
+def is_path(dataset) -> bool:
+    """Whether this is the path of a folder rather than a name."""
     return dataset.startswith((".", "/", "~")) or dataset.endswith("/") or os.path.isdir(dataset)
 
 
@@ -119,20 +135,26 @@ def _checked_splits(root, paths, class_names, labels, skip_unreadable):
         return {"image": image} if class_names is None else {"image": image, "label": record["label"]}
 
     def split(name):
-        records = {"path": [os.fsencode(path) for path in paths[name]]}
-        if class_names is not None:
-            records["label"] = np.array([labels.get(path, NO_LABEL) for path in paths[name]], np.int64)
         of_label = collections.Counter(labels.get(path) for path in paths[name])
         counts = [f"{class_name} {of_label[number]}" for number, class_name in enumerate(class_names or ())]
-        files = [(str(path.relative_to(root)), path.stat()) for path in paths[name]]
-        return Split(name, len(paths[name]), tf.data.Dataset.from_tensor_slices(records), decode, 200,
-                     _digest([(path, stat.st_size) for path, stat in files]), (*shapes[name][:2], channels),
-                     class_names, _digest([(path, stat.st_size, stat.st_mtime_ns) for path, stat in files]),
-                     tuple(str(path.relative_to(root / name).with_suffix("")) for path in paths[name])
-                     if "trainA" in paths else (),
-                     _summary(len(paths[name]), sizes[name], channels, counts))
+        names = (tuple(str(path.relative_to(root / name).with_suffix("")) for path in paths[name])
+                 if "trainA" in paths else ())
+        records = {} if class_names is None else {
+            "label": np.array([labels.get(path, NO_LABEL) for path in paths[name]], np.int64)}
+        return dataclasses.replace(
+            of_files(name, root, paths[name], decode, (*shapes[name][:2], channels), names, records),
+            class_names=class_names, summary=_summary(len(paths[name]), sizes[name], channels, counts))
 
     return {name: split(name) for name in paths}
+
+
+def of_files(name, root, paths, decode, image_shape, names=(), more=None) -> Split:
+    """A Split of files below `root`: a record has "path", and of `more`, {key: array}, its row; else as in Split."""
+    records = {"path": [os.fsencode(path) for path in paths], **(more or {})}
+    files = [(str(path.relative_to(root)), path.stat()) for path in paths]
+    return Split(name, len(paths), tf.data.Dataset.from_tensor_slices(records), decode, 200,
+                 _digest([(path, stat.st_size) for path, stat in files]), image_shape,
+                 version=_digest([(path, stat.st_size, stat.st_mtime_ns) for path, stat in files]), names=names)
 
 
 def _summary(num, sizes, channels, counts):
@@ -230,34 +252,35 @@ def _first_url(builder):
     return next((url for url in urls if urllib.parse.urlparse(url).hostname), None)
 
 
-def _tfds_split(builder, name):
+def _tfds_split(builder, name, image="image"):
+    """`image`: the feature that is the image."""
     info, features = builder.info.splits[name], builder.info.features
     read = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)  # one file at a time, for a fixed order
     with _hushed():
         records = builder.as_dataset(split=name, shuffle_files=False, read_config=read,
-                                     decoders={"image": tfds.decode.SkipDecoding()})
+                                     decoders={image: tfds.decode.SkipDecoding()})
 
     label = features["label"] if "label" in features else None
     class_names = tuple(label.names) if isinstance(label, tfds.features.ClassLabel) and label.num_classes else None
-    keys = ("image",) if class_names is None else ("image", "label")
-    records = records.map(lambda record: {key: record[key] for key in keys})
+    keys = {"image": image} if class_names is None else {"image": image, "label": "label"}
+    records = records.map(lambda record: {key: record[feature] for key, feature in keys.items()})
 
     def decode(record):
-        return {**record, "image": features["image"].decode_example(record["image"])}
+        return {**record, "image": features[image].decode_example(record["image"])}
 
-    fingerprint = f"{builder.info.full_name} {info.num_bytes} bytes"
+    fingerprint = f"{builder.info.full_name} {info.num_bytes} bytes{'' if image == 'image' else f' {image}'}"
     return Split(name, info.num_examples, records, decode, max(1, info.num_bytes // max(1, info.num_examples)),
-                 fingerprint, features["image"].shape, class_names, fingerprint)
+                 fingerprint, features[image].shape, class_names, fingerprint)
 
 
-def _check_images(builder, dataset):
-    """Raises UserError unless the examples are images; needs no download."""
+def _check_images(builder, dataset, name="image"):
+    """Raises UserError unless the feature of this name is an image; needs no download."""
     features = builder.info.features if isinstance(builder.info.features, tfds.features.FeaturesDict) else {}
-    if "image" not in features:
-        raise UserError(f"dataset {dataset!r} has no \"image\"; it has {', '.join(features) or 'none'}")
-    image = features["image"]
+    if name not in features:
+        raise UserError(f"dataset {dataset!r} has no \"{name}\"; it has {', '.join(features) or 'none'}")
+    image = features[name]
     if not isinstance(image, tfds.features.Image) or image.shape[-1] not in (1, 3) or image.tf_dtype != tf.uint8:
-        raise UserError(f"dataset {dataset!r}: \"image\" is {image}; possible: uint8 images of 1 or 3 channels")
+        raise UserError(f"dataset {dataset!r}: \"{name}\" is {image}; possible: uint8 images of 1 or 3 channels")
 
 
 @contextlib.contextmanager

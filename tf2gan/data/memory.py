@@ -22,7 +22,7 @@ def is_name(dataset) -> bool:
     return dataset.startswith(PREFIX)
 
 
-def keep(data, unpaired=False) -> str:
+def keep(data, kind="images") -> str:
     """Keeps `data` and returns the name under which `load.load` finds them.
 
     Args:
@@ -30,23 +30,30 @@ def keep(data, unpaired=False) -> str:
             width, 1 or 3], a list of arrays [height, width, 1 or 3] of any sizes, or a finite tf.data.Dataset of single
             images or batches. They are uint8, or floats from 0 to 1, which are rounded to 256 levels. With labels: a
             pair (images, labels) or a tf.data.Dataset of such pairs; labels are ints from 0 on (-1: none) or strings.
-        unpaired: `data` is a pair (images of A, images of B), or a dict with trainA, trainB, testA and testB. Of a
-            pair, the last tenth of A and of B, at least 1 and at most 100 images, is held out for the sample grids.
+        kind: "images"; "unpaired": `data` is a pair (images of A, images of B), or a dict with trainA, trainB, testA
+            and testB; "paired": the same, or a tf.data.Dataset of pairs (image of A, image of B), and image i of A and
+            of B belong together and have one size. Of a pair, the last tenth of A and of B, at least 1 and at most 100
+            images, is held out for the sample grids.
 
     Raises a one-line UserError for anything else.
     """
-    if unpaired and not isinstance(data, dict):
+    two = kind != "images"
+    if kind == "paired" and isinstance(data, tf.data.Dataset):
+        data = tuple(data.map(lambda *pair, which=which: _of_pair(pair)[which]) for which in range(2))
+    if two and not isinstance(data, dict):
         if not isinstance(data, (tuple, list)) or len(data) != 2:
             raise UserError("data: needed: (images of A, images of B), or a dict with "
                             f"{', '.join(UNPAIRED)}; this is {_kind(data)}")
         data = _held_out(*(_images_and_labels(part, f"data of {domain}")[0] for part, domain in zip(data, "AB")))
     parts = data if isinstance(data, dict) else {"train": data}
-    lacking = [name for name in (UNPAIRED if unpaired else ("train",)) if name not in parts]
+    lacking = [name for name in (UNPAIRED if two else ("train",)) if name not in parts]
     if lacking:
         raise UserError(f"data: lacks {', '.join(lacking)}; there: {', '.join(map(str, parts)) or 'nothing'}")
     found = {str(name): _images_and_labels(part, f"data of {name}") for name, part in parts.items()}
-    class_names = None if unpaired else _class_names(found)
-    splits = {name: _split(name, images, _numbers(labels, class_names, name), class_names)
+    if kind == "paired":
+        _check_pairs(found)
+    class_names = None if two else _class_names(found)
+    splits = {name: _split(name, images, _numbers(labels, class_names, name), class_names, kind == "paired")
               for name, (images, labels) in found.items()}
     digest = hashlib.sha256(repr([(name, split.fingerprint) for name, split in sorted(splits.items())]).encode())
     name = f"{PREFIX}{digest.hexdigest()[:12]}"
@@ -65,6 +72,25 @@ def splits(dataset, needed, optional=(), unlabelled=()) -> dict:
         raise UserError(f"{dataset}: lacks {', '.join(lacking)}; it has {', '.join(there)}; give a dict of all that "
                         "are needed")
     return {name: there[name] for name in (*needed, *unlabelled, *(each for each in optional if each in there))}
+
+
+def _of_pair(pair):
+    pair = tuple(pair[0].values()) if len(pair) == 1 and isinstance(pair[0], dict) else pair
+    if len(pair) != 2:
+        raise UserError(f"data: elements have {len(pair)} parts; needed: pairs (image of A, image of B)")
+    return pair
+
+
+def _check_pairs(found):
+    """Raises UserError unless the images of A and B in {split: (images, labels)} fit together, one by one."""
+    for kind in ("train", "test"):
+        a, b = (found[f"{kind}{domain}"][0] for domain in "AB")
+        if len(a) != len(b):
+            raise UserError(f"data of {kind}A and {kind}B: {len(a)} and {len(b)} images; needed: pairs")
+        odd = [number for number, pair in enumerate(zip(a, b)) if pair[0].shape[:2] != pair[1].shape[:2]]
+        if odd:
+            raise UserError(f"data of {kind}A and {kind}B: {len(odd)} pairs are of two sizes, the numbers "
+                            f"{', '.join(map(str, odd))}")
 
 
 def _kind(value):
@@ -194,7 +220,7 @@ def _numbers(labels, class_names, name):
     return numbers
 
 
-def _split(name, images, numbers, class_names):
+def _split(name, images, numbers, class_names, paired=False):
     digest, records = hashlib.sha256(), collections.OrderedDict()
     for image in images:
         digest.update(f"{image.shape}".encode() + np.ascontiguousarray(image).tobytes())
@@ -219,4 +245,4 @@ def _split(name, images, numbers, class_names):
     size = sum(image.nbytes for image in images) // num if isinstance(images, list) else images[0].nbytes
     content = f"memory {digest.hexdigest()}"
     return Split(name, num, tf.data.Dataset.from_tensor_slices(dict(records)), decode, max(1, size), content, shape,
-                 class_names, content)
+                 class_names, content, tuple(map(str, range(num))) if paired else ())

@@ -1,4 +1,6 @@
 """Endless streams of examples; order and augmentation are pure functions of the seed, the epoch and the position."""
+import dataclasses
+
 import tensorflow as tf
 
 from tf2gan.core.seeds import fold
@@ -135,11 +137,29 @@ def unpaired_batches(splits, config, start=0, share=(0, 1)):
         for name, split in (("x", "trainA"), ("y", "trainB"))}).prefetch(2)
 
 
+def paired_batches(splits, config, start=0, share=(0, 1)):
+    """As `unpaired_batches`, but image i of x and of y are a pair: cropped and flipped alike."""
+    a, b = splits["trainA"], splits["trainB"]
+    height, width = config.image_shape
+    both = dataclasses.replace(
+        a, name="pairs", records=tf.data.Dataset.zip({"x": a.records, "y": b.records}),
+        decode=lambda record: {"x": a.decode(record["x"])["image"], "y": b.decode(record["y"])["image"]},
+        record_bytes=a.record_bytes + b.record_bytes)
+
+    def augment(pair, seed):
+        return {domain: crop_and_mirror(image, seed, height, width, config.load_scale, config.mirror)
+                for domain, image in pair.items()}
+
+    return _shared_batches(both, config.seed, config.batch_size, start, augment, share).prefetch(2)
+
+
 def batches(splits, config, start=0, share=(0, 1)):
-    """Endless training batches for the kind of `splits`: unpaired, partly labelled, or images of one kind.
+    """Endless training batches for the kind of `splits`: pairs, unpaired, partly labelled, or images of one kind.
 
     `share`: (i, n) for the i-th of n equal parts of each batch, in order, such as for one of n machines.
     """
+    if config.paired:
+        return paired_batches(splits, config, start, share)
     if "trainA" in splits:
         return unpaired_batches(splits, config, start, share)
     if "labelled" in splits:

@@ -13,23 +13,23 @@ from tf2gan.metrics.values import Figure
 from tf2gan.models import generation, translation
 
 
-def check(gan_class, options) -> tuple:
+def check(gan_class, config, options) -> tuple:
     """The short names of the metrics of the model in a training with these options, before data are loaded.
 
     Raises UserError for metrics that do not apply to this kind of method, and for an unavailable extractor.
     """
     with _own_flags():
-        return _names(gan_class, _settings(options))
+        return _names(gan_class.abilities_for(config), _settings(options))
 
 
-def _names(gan_class, settings):
+def _names(abilities, settings):
     large = (1024, 1024)  # the size is not known yet
-    if gan_class.abilities.translates:
+    if abilities.translates:
         names = translated.chosen(settings, large)
         extractors.check(settings.spec(large), names)
         gives = [figure for name in names for figure in registry.METRICS[name].gives]
-        return tuple(gives + [f"{figure}_{there}" for figure in gives for there in gan_class.abilities.directions])
-    accuracy, settings = classified.parted(settings, gan_class.abilities.classifies)
+        return tuple(gives + [f"{figure}_{there}" for figure in gives for there in abilities.directions])
+    accuracy, settings = classified.parted(settings, abilities.classifies)
     gives = (registry.ACCURACY,) if accuracy else ()
     if settings is None:
         return gives
@@ -120,7 +120,7 @@ def _translations(gan, splits, settings):
     names, extractor = translated.how(data, settings)
     functions, weights = translation.functions(gan), generated.weights_of(gan)
     ways = []
-    for there, _, source_domain, target_domain in translated.WAYS:
+    for there, _, source_domain, target_domain in translated.ways(gan.abilities.directions):
         source = data.images(f"train{source_domain}", settings.num, settings.seed)
         target = data.images(f"train{target_domain}", max(settings.num, registry.MOST_IMAGES), settings.seed)
         sets = {"model": image_sets.translated(functions[there], source, there)}

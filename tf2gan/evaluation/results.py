@@ -9,10 +9,11 @@ from tf2gan.metrics import registry
 from tf2gan.metrics.values import better
 
 # {column: title}. `model` is what is evaluated; the others are baselines, measured by the same protocol.
+# `mean_target` is one image for all: the mean of the training targets of pairs.
 # `real_train` is real data of another split than the reference; `reference` is the reference itself, where meaningful.
 # `baseline` and `fully_supervised` are the network of a classifier, trained on its labels alone and on all labels.
 COLUMNS = {"model": "measured", "baseline": "labels alone", "fully_supervised": "all labels", "untrained": "untrained",
-           "input": "input", "real_train": "real data", "reference": "reference"}
+           "input": "input", "mean_target": "mean target", "real_train": "real data", "reference": "reference"}
 WIDEST, MOST_CLASSES = 110, 20  # most characters per line and most classes of a printed matrix
 
 

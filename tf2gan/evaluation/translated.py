@@ -6,8 +6,9 @@ import tensorflow as tf
 
 from tf2gan.core import savedmodel
 from tf2gan.core.errors import UserError
-from tf2gan.data import load, pipeline
+from tf2gan.data import load, pairs, pipeline
 from tf2gan.evaluation import comparison, extractors, generated, image_sets, results
+from tf2gan.gans import GANS
 from tf2gan.metrics import imagenet, perceptual, registry, similarity
 from tf2gan.metrics.translation import ColorHistogram, mean_absolute_error
 from tf2gan.models import translation
@@ -23,7 +24,7 @@ POSSIBLE = tuple(name for name in registry.METRICS if name != "classes")
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Unpaired data: `label` for names, `splits` trainA, trainB, testA, testB, and `size`, (height, width)."""
+    """Images of A and B: `label` for names, `splits` trainA, trainB, testA, testB, and `size`, (height, width)."""
 
     label: str
     splits: dict
@@ -56,13 +57,14 @@ class Data:
 class Translation:
     """Translates source images in one direction of a model, and measures errors and colours in the same pass.
 
-    After a pass, `errors` is {metric: value}: `cycle_l1` and `identity_l1`, mean absolute differences, 0 to 1 (Zhu et
-    al. 2017, eq. 2 and sec. 5.2), and for pairs `l1`, `psnr`, `ssim` and `perceptual`. `colors` is the histogram of the translations.
+    After a pass, `errors` is {metric: value}. If the model translates back, too: `cycle_l1` and `identity_l1`, mean
+    absolute differences, 0 to 1 (Zhu et al. 2017, eq. 2 and sec. 5.2). For pairs, what `pair_errors` gives. `colors` is
+    the histogram of the translations.
     """
 
     def __init__(self, functions, there, back, source, targets=None):
         """`functions`: as `models.translation.functions` returns them; `targets`: the ImageSet paired with `source`."""
-        self._there, self._back, self._source, self._targets = functions[there], functions[back], source, targets
+        self._there, self._back, self._source, self._targets = functions[there], functions.get(back), source, targets
         self.errors, self.colors = {}, None
 
     def image_set(self, name) -> image_sets.ImageSet:
@@ -72,33 +74,55 @@ class Translation:
         sums, count, self.colors = {}, 0, ColorHistogram()
         targets = self._targets.batches() if self._targets else None
         for images, _ in self._source.batches():
-            of_batch = next(targets)[0][:len(images)] if targets else None  # there may be more targets
             made = []
             for start in range(0, len(images), BATCH):
                 real = images[start:start + BATCH].astype(np.float32) / 255.0
                 translated = self._there(images=real)["images"]
-                found = {"cycle_l1": self._back(images=translated)["images"],
-                         "identity_l1": self._back(images=real)["images"]}
-                for name, others in found.items():
-                    sums[name] = sums.get(name, 0.0) + len(real) * mean_absolute_error(others, real, span=1.0)
+                if self._back is not None:
+                    found = {"cycle_l1": self._back(images=translated)["images"],
+                             "identity_l1": self._back(images=real)["images"]}
+                    _add(sums, {name: len(real) * mean_absolute_error(others, real, span=1.0)
+                                for name, others in found.items()})
                 self.colors.add(2.0 * translated.numpy() - 1.0)
                 made.append(np.rint(255.0 * translated.numpy()).astype(np.uint8))
             made = np.concatenate(made)
             if targets:
-                sums["l1"] = sums.get("l1", 0.0) + len(made) * mean_absolute_error(made, of_batch, span=255.0)
-                for name, function in (("psnr", similarity.psnr), ("ssim", similarity.ssim),
-                                       (perceptual.NAME, perceptual.distances)):
-                    sums[name] = sums.get(name, 0.0) + float(function(made, of_batch).sum())
+                _add(sums, pair_errors(made, next(targets)[0][:len(images)]))  # there may be more targets
             count += len(images)
             yield made, None
         self.errors = {name: total / count for name, total in sums.items()}
 
 
+def pair_errors(made, targets) -> dict:
+    """{metric: sum over the pairs} of images uint8 [n, height, width, 3] and their targets."""
+    return {"l1": len(made) * mean_absolute_error(made, targets, span=255.0),
+            **{name: float(function(made, targets).sum()) for name, function in (
+                ("psnr", similarity.psnr), ("ssim", similarity.ssim), (perceptual.NAME, perceptual.distances))}}
+
+
+def baseline_errors(data, source, source_domain, target_domain) -> dict:
+    """{column: {metric: value}} for pairs: of the inputs as they are, and of the mean of the training targets."""
+    total, train = 0.0, data.images(f"train{target_domain}")
+    for batch, _ in train.batches():
+        total = total + batch.sum(axis=0, dtype=np.float64)
+    mean, sums = np.rint(total / train.num).astype(np.uint8), {"input": {}, "mean_target": {}}
+    target = data.images(f"test{target_domain}", source.num)
+    for (inputs, _), (targets, _) in zip(source.batches(), target.batches()):
+        _add(sums["input"], pair_errors(inputs, targets))
+        _add(sums["mean_target"], pair_errors(np.broadcast_to(mean, targets.shape), targets))
+    return {column: {name: value / source.num for name, value in of.items()} for column, of in sums.items()}
+
+
+def _add(sums, more):
+    for name, value in more.items():
+        sums[name] = sums.get(name, 0.0) + value
+
+
 def of_run(gan, record, settings, against=None, data_dir=None) -> dict:
     """The record of an evaluation of a GAN from `runs.restore.load_gan`, on its own data or on `against`."""
     options = record["options"]
-    data = load_unpaired(against or gan.config.dataset, gan.config.image_shape, data_dir or options.get("data_dir"),
-                         options.get("skip_unreadable", False))
+    data = load_data(against or gan.config.dataset, gan.config.image_shape, record,
+                     data_dir or options.get("data_dir"), options.get("skip_unreadable", False))
     if against is None:
         check_same_data(gan.config.dataset, record, data.splits)
     return _of_models({"model": translation.functions(gan), "untrained": _untrained(type(gan), gan.config)}, data,
@@ -108,7 +132,7 @@ def of_run(gan, record, settings, against=None, data_dir=None) -> dict:
 
 def of_savedmodel(path, card, settings, against=None, data_dir=None) -> dict:
     """The record of an evaluation of an export with the model card `card`, on the card's data or on `against`."""
-    data = load_unpaired(against or card["data"], tuple(card["image_size"]), data_dir)
+    data = load_data(against or card["data"], tuple(card["image_size"]), card, data_dir)
     loaded = savedmodel.load(path, card["directions"])  # kept: its signatures do not keep their variables alive
     models = {"model": loaded.signatures}
     protocol = {"source": f"export {card['name']}, version {card['version']}", "images_seen": card["images_seen"]}
@@ -120,10 +144,22 @@ def of_savedmodel(path, card, settings, against=None, data_dir=None) -> dict:
                       "raw" if card["config"].get("ema_decay") is None else "averaged")
 
 
-def load_unpaired(dataset, size, data_dir=None, skip_unreadable=False) -> Data:
-    """Loads all four splits. Raises UserError if they are not available."""
-    splits = load.load(dataset, ("trainA", "trainB", "testA", "testB"), data_dir, skip_unreadable)
+def load_data(dataset, size, record, data_dir=None, skip_unreadable=False) -> Data:
+    """Loads all four splits, as the model needs them. Raises UserError if they are not available.
+
+    `record`: config.json of a run, or a model card: has "model" and "config".
+    """
+    if record["model"] in GANS and GANS.numbers(record["model"]).Config.paired:
+        recipe = pairs.Recipe(*(record["config"].get(name) for name in ("input_from", "pair_features")))
+        splits = pairs.load_pairs(dataset, recipe, data_dir, skip_unreadable)
+    else:
+        splits = load.load(dataset, pairs.SPLITS, data_dir, skip_unreadable)
     return Data(image_sets.label_of(dataset), splits, tuple(size))
+
+
+def ways(directions) -> list:
+    """Those of WAYS that a model has."""
+    return [way for way in WAYS if way[0] in directions]
 
 
 def _untrained(gan_class, config):
@@ -145,17 +181,20 @@ def _of_models(models, data, settings, protocol, weights):
     """`models`: {column: {direction: function}}."""
     names, extractor = how(data, settings)
     found, num = [], {}
-    for there, back, source_domain, target_domain in WAYS:
+    for there, back, source_domain, target_domain in ways(models["model"]):
         source, target = data.images(f"test{source_domain}", settings.num), data.images(f"test{target_domain}")
         floor = data.images(f"train{target_domain}", source.num, settings.seed)
-        passes = {column: Translation(functions, there, back, source, target if data.paired("test") else None)
+        paired = data.paired("test")
+        passes = {column: Translation(functions, there, back, source, target if paired else None)
                   for column, functions in models.items()}
         sets = {column: one.image_set(f"{there}, {results.COLUMNS[column]}") for column, one in passes.items()}
         sets.update(input=source, real_train=floor)
         reference = reference_of(target, sets, extractor, settings, names)
         found += figures_of_direction(there, sets, reference, extractor, settings, names, weights,
                                       f"{data.label}-test{target_domain}")
-        found += _errors_and_colors(there, sets, target, passes, weights, f"{data.label}-test{target_domain}")
+        errors = baseline_errors(data, source, source_domain, target_domain) if paired else {}
+        errors.update({column: one.errors for column, one in passes.items()})
+        found += _errors_and_colors(there, sets, target, passes, errors, weights, f"{data.label}-test{target_domain}")
         num[there] = {"source": source.num, "target": target.num, "floor": floor.num}
     return results.record({
         **protocol, "dataset": data.label, "split": "test", "num": num, "floor": "train",
@@ -194,16 +233,19 @@ def figures_of_direction(there, sets, reference, extractor, settings, names, wei
     return results.entries(names, reference, arrays, name, settings.seed, suffix=f"_{there}")
 
 
-def _errors_and_colors(there, sets, target, passes, weights, against):
-    """Entries of what `passes`, {column: Translation}, measured. Their image sets must have been read before."""
+def _errors_and_colors(there, sets, target, passes, errors, weights, against):
+    """Entries of `errors`, {column: {metric: value}}, and of colours.
+
+    `passes`: {column: Translation}; their image sets must have been read before.
+    """
     def entry(metric, values):
         extractor = imagenet.made() if metric == perceptual.NAME else None
         metric = f"{metric}_{there}"
         return results.entry(metric, results.figure_name(metric, sets["model"].num, against, extractor, weights),
                              {column: (value, None) for column, value in values.items()})
 
-    errors = {metric for one in passes.values() for metric in one.errors}
-    found = [entry(metric, {column: one.errors[metric] for column, one in passes.items()}) for metric in sorted(errors)]
+    metrics = sorted({metric for of in errors.values() for metric in of})
+    found = [entry(metric, {column: of[metric] for column, of in errors.items() if metric in of}) for metric in metrics]
     colors = {column: _colors(sets[column]) for column in sets if column not in passes}
     colors.update({column: one.colors for column, one in passes.items()})
     real = _colors(target)

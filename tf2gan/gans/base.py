@@ -37,6 +37,7 @@ class GAN(tf.Module):
         """
         super().__init__(name="gan")
         self.config = config
+        self.abilities = self.abilities_for(config)
         self.own = {} if own is None else own
         self.total_images = total_images
         self.num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
@@ -47,6 +48,11 @@ class GAN(tf.Module):
         self.averages = []  # pairs (averaged network, trained network)
         # Their variables are tracked here: a checkpoint does not see those of a Keras 3 model that is not trainable.
         self.averaged_variables, self.averaged_from, self._decays = [], [], []
+
+    @classmethod
+    def abilities_for(cls, config) -> Abilities:
+        """What a GAN with this config can do: all that `abilities` says, unless the method has an option for it."""
+        return cls.abilities
 
     # Methods implement these.
 
@@ -181,6 +187,10 @@ class GAN(tf.Module):
         if self.num_replicas == 1:
             return everything
         return tf.ensure_shape(everything[self._replica() * num:][:num], shape)
+
+    def draw_alike(self, shape, purpose: str):
+        """Random numbers from U(0, 1) for this purpose and step, float32 `shape`, the same in all replicas."""
+        return tf.random.stateless_uniform(shape, fold(self.config.seed, purpose, self.images_seen))
 
     @staticmethod
     def _replica():

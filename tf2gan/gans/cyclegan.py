@@ -3,115 +3,66 @@
 Domain x is A in files and flags, domain y is B. `generator_xy` is the paper's G: X -> Y, `generator_yx` its F: Y -> X.
 
 By default each domain has a second discriminator, which the paper has not: one that looks through a frozen network
-(`networks.projected`).
+(`gans.projected`).
 """
-import functools
 from typing import Optional
 
 import tensorflow as tf
 
-from tf2gan.gans import base, diagnosis, losses
+from tf2gan.gans import diagnosis, losses, projected
 from tf2gan.gans.abilities import Abilities
 from tf2gan.gans.configs.cyclegan import PRESET_OPTIONS, PRESETS, Config
-from tf2gan.gans.image_pool import ImagePool
-from tf2gan.networks import efficientnet, layers
-from tf2gan.networks import own as own_networks
-from tf2gan.networks.patchgan import PatchGAN, TwoScalePatchGAN
-from tf2gan.networks.projected import ProjectedDiscriminator, example_maps
+from tf2gan.gans.translation import TranslatingGAN
+from tf2gan.networks.patchgan import DISCRIMINATORS
 from tf2gan.networks.resnet import ResNet
 from tf2gan.networks.resunet import ResUNet
 from tf2gan.networks.unet import UNet
 
-DISCRIMINATORS = {
-    "two-scale": TwoScalePatchGAN,
-    "patchgan": PatchGAN,
-    # The paper's: patches of 70x70 pixels, and normalization before the activation.
-    "patchgan-70": functools.partial(PatchGAN, strides=(2, 2, 2, 1), norm_first=True)}
 
-
-class CycleGAN(base.GAN):
+class CycleGAN(TranslatingGAN):
     """Two generators, two discriminators; the generators share one optimizer, the discriminators another."""
 
     Config = Config
     abilities = Abilities(directions=("a2b", "b2a"))
     presets, preset_options = PRESETS, PRESET_OPTIONS
-    takes_networks = ("generator",)
-    splits = ("trainA", "trainB", "testA", "testB")
 
     def __init__(self, config: Config, total_images: Optional[int] = None, own=None):
-        config.check()
         super().__init__(config, total_images, own)
         self.generator_xy = self.make_generator("generator_xy")
         self.generator_yx = self.make_generator("generator_yx")
         self.discriminator_x = self.make_discriminator("discriminator_x")
         self.discriminator_y = self.make_discriminator("discriminator_y")
         if config.projected_weight:
-            self.frozen = efficientnet.EfficientNetLite0()
-            self.projected_x = self.make_projected("projected_x")
-            self.projected_y = self.make_projected("projected_y")
-        self.average_xy = self.average_of(self.generator_xy, functools.partial(self.make_generator, "average_xy"),
-                                          config.ema_decay)
-        self.average_yx = self.average_of(self.generator_yx, functools.partial(self.make_generator, "average_yx"),
-                                          config.ema_decay)
-        self.generator_optimizer = self._optimizer()
-        self.discriminator_optimizer = self._optimizer()
-        self.pool_x = ImagePool(config.pool_size, [*config.image_shape, 3], name="pool_x")
-        self.pool_y = ImagePool(config.pool_size, [*config.image_shape, 3], name="pool_y")
-        self.generator_variables = self.generator_xy.trainable_variables + self.generator_yx.trainable_variables
-        self.discriminator_variables = [
-            variable for name, (network, _) in self.networks.items() if not name.startswith("generator")
-            for variable in network.trainable_variables]
-        self.build_all([(self.generator_optimizer, self.generator_variables),
-                        (self.discriminator_optimizer, self.discriminator_variables)])
+            self.projected = projected.Projected(("projected_x", "projected_y"), config.image_shape,
+                                                 config.discriminator_filters)
+        self.average_xy = self.make_average("average_xy", self.generator_xy)
+        self.average_yx = self.make_average("average_yx", self.generator_yx)
+        self.pool_x, self.pool_y = self.make_pool("pool_x"), self.make_pool("pool_y")
+        self.make_optimizers(
+            self.generator_xy.trainable_variables + self.generator_yx.trainable_variables,
+            [variable for name, (network, _) in self.networks.items() if not name.startswith("generator")
+             for variable in network.trainable_variables])
 
-    def make_generator(self, name):
-        """A network from images to images of their size, built."""
-        config, image = self.config, self._example()
-        if "generator" in self.own:
-            return own_networks.check(self.own["generator"](name, config.size_rule), [image], image.shape.as_list(),
-                                      "generator")
+    def new_generator(self, name):
+        config = self.config
+        if config.generator == "unet":
+            return UNet(filters=config.generator_filters or 32, dropout=config.dropout, name=name)
         if config.generator == "resnet":
             num_blocks = config.num_blocks or (9 if min(config.image_shape) >= 256 else 6)
-            network = ResNet(filters=config.generator_filters or 64, num_blocks=num_blocks, name=name)
-        elif config.generator == "unet":
-            network = UNet(filters=config.generator_filters or 32, dropout=config.dropout, name=name)
-        else:
-            network = ResUNet(filters=config.generator_filters or 32, num_blocks=config.num_blocks or 4, name=name)
-        network(image)
-        return network
+            return ResNet(filters=config.generator_filters or 64, num_blocks=num_blocks, name=name)
+        return ResUNet(filters=config.generator_filters or 32, num_blocks=config.num_blocks or 4, name=name)
 
     def make_discriminator(self, name):
         """A network from images to maps of logits, built."""
         network = DISCRIMINATORS[self.config.discriminator](self.config.discriminator_filters, name=name)
-        network(self._example())
+        network(self.example())
         return network
-
-    def make_projected(self, name):
-        """A network from the frozen network's maps to maps of logits, built."""
-        network = ProjectedDiscriminator(self.config.discriminator_filters, name=name)
-        network(example_maps(*self.config.image_shape))
-        return network
-
-    def _example(self):
-        return tf.zeros([1, *self.config.image_shape, 3])
-
-    def _optimizer(self):
-        config = self.config
-        return self.make_optimizer(config.optimizer, config.learning_rate, config.beta_1,
-                                   decay=config.learning_rate_decay)
 
     @property
     def networks(self):
         names = ("generator_xy", "generator_yx", "discriminator_x", "discriminator_y")
-        found = {name: (getattr(self, name), [self._example()]) for name in names}
-        if self.config.projected_weight:
-            maps = example_maps(*self.config.image_shape)
-            found.update(projected_x=(self.projected_x, [maps]), projected_y=(self.projected_y, [maps]))
-        return found
-
-    def batch_spec(self, batch_size):
-        images = tf.TensorSpec([batch_size, *self.config.image_shape, 3], tf.float32)
-        return {"x": images, "y": images}
+        found = {name: (getattr(self, name), [self.example()]) for name in names}
+        return {**found, **(self.projected.networks if self.config.projected_weight else {})}
 
     def train_step(self, batch):
         """One update of the generators, then one of the discriminators (Zhu et al. 2017, eq. 3 and sec. 4).
@@ -138,9 +89,11 @@ class CycleGAN(base.GAN):
             logs["adversarial_yx"] = losses.least_squares_generator(self.discriminator_x(fake_x, training=True))
             loss += config.adversarial_weight * (logs["adversarial_xy"] + logs["adversarial_yx"])
         if config.projected_weight:
-            for direction, logits in zip(("yx", "xy"), self.projected_logits([fake_x], [fake_y], "part_generated")):
-                logs[f"projected_{direction}"] = mean(losses.wasserstein_generator, logits)
-                loss += config.projected_weight * logs[f"projected_{direction}"]
+            logits = self.projected.logits({"projected_x": [fake_x], "projected_y": [fake_y]}, self.draw,
+                                           "part_generated")
+            logs["projected_xy"] = projected.generator_loss(logits["projected_y"])
+            logs["projected_yx"] = projected.generator_loss(logits["projected_x"])
+            loss += config.projected_weight * (logs["projected_xy"] + logs["projected_yx"])
         if config.cycle_weight:
             cycled_x = self.generator_yx(fake_y, training=True, seed=self.seed_for("dropout_cycle_x"))
             cycled_y = self.generator_xy(fake_x, training=True, seed=self.seed_for("dropout_cycle_y"))
@@ -173,31 +126,12 @@ class CycleGAN(base.GAN):
             logs[f"real_accuracy_{name}"] = tf.reduce_mean(tf.cast(real_logits > 0.5, tf.float32))
             logs[f"fake_accuracy_{name}"] = tf.reduce_mean(tf.cast(fake_logits <= 0.5, tf.float32))
         if self.config.projected_weight:
-            both = self.projected_logits([real_x, fake_x], [real_y, fake_y], "part")
-            for name, logits in zip("xy", both):
-                logs[f"projected_loss_{name}"] = mean(
-                    lambda each: losses.hinge_discriminator(*tf.split(each, 2)), logits)
+            logits = self.projected.logits({"projected_x": [real_x, fake_x], "projected_y": [real_y, fake_y]}, self.draw,
+                                           "part")
+            for name in "xy":
+                logs[f"projected_loss_{name}"] = projected.discriminator_loss(logits[f"projected_{name}"])
                 loss += logs[f"projected_loss_{name}"]
         return loss, logs
-
-    def projected_logits(self, of_x, of_y, purpose):
-        """Logits of the projected discriminators: a list of maps for the images `of_x`, and one for those `of_y`.
-
-        `of_x`, `of_y`: equally many batches of images [n, height, width, 3], whose logits follow each other. The
-        discriminators see a random part of each image, seven eighths of its height and width: what they see does not
-        always end where the image ends, so they teach no texture that is to be found in one corner.
-        """
-        parts = [self._random_part(images, f"{purpose}_{i}") for i, images in enumerate([*of_x, *of_y])]
-        maps = [tf.split(each, 2) for each in self.frozen.maps(127.5 * (tf.concat(parts, axis=0) + 1.0))]
-        return (self.projected_x([x for x, _ in maps], training=True),
-                self.projected_y([y for _, y in maps], training=True))
-
-    def _random_part(self, images, purpose):
-        num, *sizes = images.shape[:3]
-        height, width = (size * 7 // 8 for size in sizes)
-        spare = tf.constant([sizes[0] - height + 1, sizes[1] - width + 1], tf.float32)
-        offsets = tf.cast(tf.transpose(self.draw("uniform", [num, 2], purpose) * spare), tf.int32)
-        return tf.ensure_shape(layers.cropped(images, height, width, offsets), [num, height, width, 3])
 
     def diagnose(self, history):
         return diagnosis.of_translation(history, self.config)
@@ -205,16 +139,7 @@ class CycleGAN(base.GAN):
     def checked(self):
         return [diagnosis.CHECKS[name] for name in diagnosis.OF_TRANSLATION]
 
-    def restored(self, num_replicas):
-        for pool in (self.pool_x, self.pool_y):
-            pool.copy_first_replica(num_replicas)
-
-    def generate(self, inputs, direction="a2b"):
-        """Translates images, float32 [batch, height, width, 3] in [-1, 1], of a size that the generator takes."""
-        return self.translating_network(direction)(inputs, training=False)
-
     def translating_network(self, direction):
-        """The network that translates in this direction, with the averaged weights if there are any."""
         return {"a2b": self.average_xy, "b2a": self.average_yx}[direction]
 
     def sample(self, inputs):
@@ -231,8 +156,3 @@ class CycleGAN(base.GAN):
     def sample_titles(self):
         return {"a2b": {"column_titles": ("input A", "A to B", "A to B to A", "identity A")},
                 "b2a": {"column_titles": ("input B", "B to A", "B to A to B", "identity B")}}
-
-
-def mean(loss, logits):
-    """The mean of `loss` over several maps of logits."""
-    return tf.add_n([loss(each) for each in logits]) / len(logits)

@@ -31,6 +31,7 @@ CHECKS = {
 OF_LATENT_GANS = ("mode collapse", "discriminator wins", "discriminator learns nothing", "discriminator fooled")
 OF_TRANSLATION = ("discriminator wins", "discriminator learns nothing", "discriminator fooled",
                   "adversarial terms stand still")
+OF_PAIRS = ("discriminator learns nothing",)
 _HELP = ("A lower --discriminator-learning-rate, --discriminator-dropout 0.3, --real-label 0.9 or --instance-noise 0.1 "
          "make it less sure, in a new run")
 
@@ -129,6 +130,15 @@ def of_translation(history, config) -> dict:
                 "--adversarial-weight, or a smaller --cycle-weight and --identity-weight, give the discriminators more "
                 "say, in a new run")
     return found
+
+
+def of_pairs(history, config) -> dict:
+    """{short name: sentence} of the faults of a GAN that translates between pairs.
+
+    Its discriminator may be right about nearly everything for long, and the generator still learns from the targets.
+    """
+    found = _game(Log(history, config), "")
+    return {name: text for name, text in found.items() if name in OF_PAIRS}
 
 
 def _game(log, suffix, generator_loss="generator_loss"):

@@ -50,6 +50,17 @@ def real_logits(logits, num_classes):
     return some_class if logits.shape[-1] == num_classes else some_class - logits[:, num_classes:]
 
 
+def contrasts(vectors, positives, temperature):
+    """-log softmax(v_i v+_j / t) at j = i, the mean over i, of each image: float32 [n]  (Park et al. 2020, eq. 2).
+
+    `vectors`, `positives`: [n, places, size], of length 1. For each place the other places of the same image are the
+    negatives.
+    """
+    similarity = tf.matmul(tf.cast(vectors, tf.float32), tf.cast(positives, tf.float32), transpose_b=True) / temperature
+    places = tf.tile(tf.range(tf.shape(similarity)[1])[tf.newaxis], [tf.shape(similarity)[0], 1])
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(places, similarity), axis=1)
+
+
 # Adversarial losses. Labels other than 1 and 0 come from label smoothing, soft or flipped labels.
 
 def minimax_discriminator(real_logits, fake_logits, real_labels=1.0, fake_labels=0.0):

@@ -1,4 +1,6 @@
 """PatchGAN discriminators (Isola et al. 2016, sec. 3.2.2): one logit for each patch of the image."""
+import functools
+
 import tensorflow as tf
 
 from tf2gan.networks.layers import instance_normalization
@@ -52,3 +54,11 @@ class TwoScalePatchGAN(tf.keras.Model):
         fine = self.scales[0](images)
         coarse = self.scales[1](tf.nn.avg_pool2d(images, 2, 2, "VALID"))
         return tf.concat([fine, tf.image.resize(coarse, tf.shape(fine)[1:3], "nearest")], axis=-1)
+
+
+# {name: function of (filters, name)}
+DISCRIMINATORS = {
+    "two-scale": TwoScalePatchGAN,
+    "patchgan": PatchGAN,
+    # That of the papers: patches of 70x70 pixels (Isola et al. 2016, sec. 6.1.2), normalized before the activation.
+    "patchgan-70": functools.partial(PatchGAN, strides=(2, 2, 2, 1), norm_first=True)}

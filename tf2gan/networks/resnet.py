@@ -45,11 +45,31 @@ class ResNet(tf.keras.Model):
 
     def call(self, images, training=False, seed=None):
         """`training` and `seed` have no effect: the network has no dropout."""
-        x = tf.nn.relu(self.norms[0](self.from_image(self.pad(images))))
-        for conv, norm in zip(self.down_convolutions, self.norms[1:3]):
-            x = tf.nn.relu(norm(conv(x)))
-        for block in self.blocks:
-            x = block(x)
+        return self.with_features(images)[0]
+
+    def with_features(self, images):
+        """(what `call` returns, what `features` returns) of one pass."""
+        x, found = self._encoded(images, len(self.blocks))
         for conv, norm in zip(self.up_convolutions, self.norms[3:]):
             x = tf.nn.relu(norm(conv(x)))
-        return tf.tanh(self.to_image(self.pad(x)))
+        return tf.tanh(self.to_image(self.pad(x))), found
+
+    def features(self, images):
+        """Maps of five depths: the image, after both halvings, after residual blocks 1 and 5 (or the last, if fewer).
+
+        Park et al. 2020 (arXiv 2007.15651), appendix C.
+        """
+        return self._encoded(images, min(5, len(self.blocks)))[1]
+
+    def _encoded(self, images, num_blocks):
+        x = tf.nn.relu(self.norms[0](self.from_image(self.pad(images))))
+        found = [images]
+        for conv, norm in zip(self.down_convolutions, self.norms[1:3]):
+            x = conv(x)
+            found.append(x)
+            x = tf.nn.relu(norm(x))
+        for number, block in enumerate(self.blocks[:num_blocks], start=1):
+            x = block(x)
+            if number in (1, min(5, len(self.blocks))):
+                found.append(x)
+        return x, found

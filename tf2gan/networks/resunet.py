@@ -41,14 +41,29 @@ class ResUNet(tf.keras.Model):
 
     def call(self, images, training=False, seed=None):
         """`training` and `seed` have no effect: the network has no dropout."""
+        return self.with_features(images)[0]
+
+    def with_features(self, images):
+        """(what `call` returns, what `features` returns) of one pass."""
+        x, half, quarter, found = self._encoded(images)
+        x = self.block_at_quarter(self._joined(0, x, quarter))
+        x = self.leaky_relu(self.up_to_full(self._joined(1, x, half)))
+        return tf.tanh(self.to_image(tf.concat([tf.cast(x, tf.float32), images], axis=-1))), found
+
+    def features(self, images):
+        """Maps of five depths: the image, at 1/2 and 1/4 of the size, after the first and the last residual block."""
+        return self._encoded(images)[-1]
+
+    def _encoded(self, images):
         half = self.leaky_relu(self.down_convolutions[0](images))
         quarter = self.leaky_relu(self.down_norms[0](self.down_convolutions[1](half)))
         x = self.leaky_relu(self.down_norms[1](self.down_convolutions[2](quarter)))
-        for block in self.blocks:
+        found = [images, half, quarter]
+        for number, block in enumerate(self.blocks, start=1):
             x = block(x)
-        x = self.block_at_quarter(self._joined(0, x, quarter))
-        x = self.leaky_relu(self.up_to_full(self._joined(1, x, half)))
-        return tf.tanh(self.to_image(tf.concat([tf.cast(x, tf.float32), images], axis=-1)))
+            if number in (1, len(self.blocks)):
+                found.append(x)
+        return x, half, quarter, found
 
     def _joined(self, i, x, skip):
         """x at twice the size, together with the skip of that size."""

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tf2gan.core import files, progress, terminal
 from tf2gan.core.errors import Failure, UserError, reason
 from tf2gan.core.versions import versions
-from tf2gan.data import labelled, load
+from tf2gan.data import labelled, load, pairs
 from tf2gan.runs import run_folder
 from tf2gan.runs.record import check_own_networks, check_same_data
 from tf2gan.training import cluster, early_stopping, summary
@@ -80,15 +80,19 @@ def _prepared(request, measuring, team=cluster.ALONE):
                         "see")
     check_options(options)
     evaluates = bool(options.evaluate_every) and measuring is not None
-    early_stopping.check(options, measuring.check(request.gan_class, options) if evaluates else None)
+    early_stopping.check(options, measuring.check(request.gan_class, request.config, options) if evaluates else None)
     request.config.check()
     if request.run is None:
         path = options.run_dir or request.next_folder()
         files.check_outside(path, request.config.dataset, "--run-dir")
         run_folder.check_new(path)
     strategy = make_strategy(options, team)  # before the data: devices are fixed once one is used
-    splits = load.load(request.config.dataset, request.gan_class.splits, options.data_dir, options.skip_unreadable,
-                       unlabelled=request.config.unlabelled_splits)
+    if request.config.paired:
+        splits = pairs.load_pairs(request.config.dataset, pairs.Recipe.of(request.config), options.data_dir,
+                                  options.skip_unreadable)
+    else:
+        splits = load.load(request.config.dataset, request.gan_class.splits, options.data_dir, options.skip_unreadable,
+                           unlabelled=request.config.unlabelled_splits)
     if request.run is not None:
         splits = {name: split.in_order_of(request.run.record.get("class_names")) for name, split in splits.items()}
     first = next(iter(splits.values()))

@@ -51,6 +51,7 @@ class DrawnSet(tfds.core.GeneratorBasedBuilder):
     RELEASE_NOTES = {"1.0.0": "First version."}
     SPLITS = ("train", "test")
     LABELS: Tuple[str, ...] = ()
+    PAIRED = False  # whether example i of A and of B belong together
     CHANNELS = 3
     FORMAT, QUALITY = "png", {}
 
@@ -81,7 +82,8 @@ class DrawnSet(tfds.core.GeneratorBasedBuilder):
             features=tfds.features.FeaturesDict({
                 "image": tfds.features.Image(shape=(size, size, self.CHANNELS), encoding_format=self.FORMAT),
                 "label": tfds.features.ClassLabel(names=list(self.LABELS))}),
-            supervised_keys=("image", "label"))
+            supervised_keys=("image", "label"),
+            disable_shuffling=self.PAIRED)  # TFDS would shuffle the splits of A and of B differently
 
     def _split_generators(self, dl_manager: Any) -> Dict[str, Iterator]:
         return {split: self._generate_examples(split) for split in self.SPLITS}
@@ -99,7 +101,7 @@ class DrawnSet(tfds.core.GeneratorBasedBuilder):
 def generator(number: int, split: str, index: int, size: int) -> np.random.Generator:
     """The random generator of an example of a set; what depends on the size must be drawn from it last.
 
-    `number` is the set's own: 1 digits, 2 house numbers, 3 objects.
+    `number` is the set's own: 1 digits, 2 house numbers, 3 objects, 4 facades.
 
     Raises:
       ValueError: for another split than "train" and "test", a negative index or a size below 16.

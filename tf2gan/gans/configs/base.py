@@ -47,6 +47,8 @@ class Config:
         """Names of further splits of images that the method uses without their labels."""
         return ()
 
+    paired = False  # whether it needs pairs of images: see `data.pairs`
+
     # For batch sizes that change during training; see `progressive.Config`.
 
     def changes(self) -> list:

@@ -3,15 +3,13 @@ import dataclasses
 from typing import Literal, Optional
 
 from tf2gan.core.errors import UserError, flag
-from tf2gan.gans.configs import base
-from tf2gan.gans.configs.base import OptimizerName
+from tf2gan.gans.configs import translation
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(base.Config):
+class Config(translation.Config):
     """Options of CycleGAN."""
 
-    dataset: str = "cycle_gan/apple2orange"  # a tensorflow-datasets name, or a folder with trainA trainB testA testB
     epochs: Optional[int] = 60  # length of the whole training in passes over the larger of the two domains
     generator: Literal["resunet", "unet", "resnet"] = "resunet"  # generator; resnet is the paper's, and much slower
     generator_filters: Optional[int] = None  # channels of its first convolution; none: 32, or 64 for resnet
@@ -23,28 +21,13 @@ class Config(base.Config):
     identity_weight: float = 2.0  # weight of the identity loss; 0 saves its computation
     adversarial_weight: float = 1.0  # weight of the generators' least-squares loss
     projected_weight: float = 1.0  # weight of a second loss, by discriminators on a frozen network; 0: have none
-    learning_rate: float = 2e-4  # learning rate of generators and discriminators
-    beta_1: float = 0.5  # beta_1 of Adam
-    learning_rate_decay: bool = True  # decay the learning rate linearly to 0 over the second half of training
-    optimizer: OptimizerName = "adam"  # optimizer of generators and discriminators
     pool_size: int = 50  # earlier generated images kept to show to each discriminator; 0 is off
-    load_scale: float = 286 / 256  # training images are resized to this times image_size, then cropped at random
-    mirror: bool = True  # flip training images horizontally at random
-
-    @property
-    def size_rule(self):
-        """(multiple, minimum) of the image heights and widths that these networks take."""
-        return 16, 32  # for the discriminators; the U-Net needs the same, the ResNet less
 
     def check(self):
         super().check()
-        multiple, minimum = self.size_rule
-        if any(n % multiple or n < minimum for n in self.image_shape):
-            raise UserError(f"--image-size {self.image_size}: height and width must be multiples of {multiple} and at "
-                            f"least {minimum} for cyclegan")
         for name, low, high in (("dropout", 0, 0.99), ("cycle_weight", 0, None), ("identity_weight", 0, None),
-                                ("adversarial_weight", 0, None), ("projected_weight", 0, None),
-                                ("learning_rate", 0, None), ("beta_1", 0, 0.9999), ("load_scale", 1, None), ("pool_size", 0, None), ("discriminator_filters", 1, None)):
+                                ("adversarial_weight", 0, None), ("projected_weight", 0, None), ("pool_size", 0, None),
+                                ("discriminator_filters", 1, None)):
             self.check_range(name, low, high)
         for name in ("generator_filters", "num_blocks"):
             if getattr(self, name) is not None:

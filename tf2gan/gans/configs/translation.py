@@ -1,0 +1,40 @@
+"""Options that all methods have which translate images."""
+import dataclasses
+from typing import Literal
+
+from tf2gan.core.errors import UserError
+from tf2gan.gans.configs import base
+from tf2gan.gans.configs.base import OptimizerName
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(base.Config):
+    """Options that all methods have which translate images."""
+
+    dataset: str = "cycle_gan/apple2orange"  # a tensorflow-datasets name, or a folder with trainA trainB testA testB
+    learning_rate: float = 2e-4  # learning rate of generators and discriminators
+    beta_1: float = 0.5  # beta_1 of Adam
+    learning_rate_decay: bool = True  # decay the learning rate linearly to 0 over the second half of training
+    optimizer: OptimizerName = "adam"  # optimizer of generators and discriminators
+    load_scale: float = 286 / 256  # training images are resized to this times image_size, then cropped at random
+    mirror: bool = True  # flip training images horizontally at random
+
+    @property
+    def size_rule(self):
+        """(multiple, minimum) of the image heights and widths that these networks take."""
+        return 16, 32  # for the discriminators; the generators need no more
+
+    def check(self):
+        super().check()
+        for name, low, high in (("learning_rate", 0, None), ("beta_1", 0, 0.9999), ("load_scale", 1, None)):
+            self.check_range(name, low, high)
+        self.check_size()
+
+    def check_size(self):
+        multiple, minimum = self.size_rule
+        if any(n % multiple or n < minimum for n in self.image_shape):
+            raise UserError(f"--image-size {self.image_size}: height and width must be multiples of {multiple} and at "
+                            f"least {minimum}")
+
+
+Direction = Literal["a2b", "b2a"]
