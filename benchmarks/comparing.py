@@ -7,7 +7,7 @@ from tf2gan.core.errors import Failure
 
 WARM_UP_SECONDS, TURN_SECONDS, PEAK_SECONDS, PIPELINE_SECONDS = 3.0, 1.0, 0.6, 0.3
 SINGLE_STEPS = 30  # timed one by one after the rounds, to see whether one takes much longer than the others
-IN_BOOK, IN_TORCH = ("gan", "dcgan", "cyclegan"), ("dcgan", "cyclegan")
+IN_BOOK, IN_TORCH = ("gan", "dcgan", "cyclegan"), ("dcgan", "cyclegan", "pix2pix")
 
 
 def contestants_of(job, options):

@@ -1,4 +1,4 @@
-"""The networks of cyclegan and dcgan in PyTorch, layer for layer those of `tf2gan.networks`, with channels first.
+"""The networks of cyclegan, pix2pix and dcgan in PyTorch, layer for layer those of `tf2gan.networks`, with channels first.
 
 If `same` padding is an odd number of rows, TensorFlow adds the odd one at the end, but usual PyTorch code at the start.
 The usual code is kept, which costs nothing: such a network is the mirror image of ours, in height and width.
@@ -54,6 +54,38 @@ def _doubled(x):
     return functional.interpolate(x, scale_factor=2, mode="nearest")
 
 
+class DeepUNet(nn.Module):
+    """See `tf2gan.networks.pix2pix.DeepUNet`; `dropout` as there."""
+
+    def __init__(self, size, filters=64, dropout=0.5):
+        super().__init__()
+        num = int(math.log2(size))
+        widths = [filters * min(2 ** i, 8) for i in range(num)]
+        self.down_convolutions = nn.ModuleList(
+            _initialized(nn.Conv2d(n, width, 4, 2, padding=1, bias=i in (0, num - 1)))
+            for i, (n, width) in enumerate(zip([3, *widths], widths)))
+        self.down_norms = nn.ModuleList(_instance_norm(width) for width in widths[1:-1])
+        ups = widths[-2::-1]
+        self.up_convolutions = nn.ModuleList(
+            _initialized(nn.ConvTranspose2d(n, width, 4, 2, padding=1, bias=False))
+            for n, width in zip([widths[-1], *(2 * width for width in ups)], ups))
+        self.up_norms = nn.ModuleList(_instance_norm(width) for width in ups)
+        self.to_image = _initialized(nn.ConvTranspose2d(2 * ups[-1], 3, 4, 2, padding=1))
+        self.dropout = dropout
+
+    def forward(self, x):
+        norms, skips = [None, *self.down_norms, None], []
+        for conv, norm in zip(self.down_convolutions, norms):
+            x = conv(x)
+            x = functional.leaky_relu(x if norm is None else norm(x), 0.2)
+            skips.append(x)
+        for i, (conv, norm, skip) in enumerate(zip(self.up_convolutions, self.up_norms, skips[-2::-1])):
+            x = norm(conv(x))
+            x = functional.dropout(x, self.dropout, self.training) if self.dropout and i < 3 else x
+            x = functional.relu(torch.cat([x, skip], 1))
+        return torch.tanh(self.to_image(x))
+
+
 class ResidualBlock(nn.Module):
     def __init__(self, filters):
         super().__init__()
@@ -97,18 +129,21 @@ class ResNet(nn.Module):
 class PatchGAN(nn.Module):
     """See `tf2gan.networks.patchgan.PatchGAN`."""
 
-    def __init__(self, filters=64):
+    def __init__(self, filters=64, channels=3, strides=(2, 2, 2, 2), norm_first=False):
         super().__init__()
         widths = [filters, 2 * filters, 4 * filters, 8 * filters]
         self.convolutions = nn.ModuleList(
-            _initialized(nn.Conv2d(n, width, 4, 2, padding=1)) for n, width in zip([3, *widths], widths))
+            _initialized(nn.Conv2d(n, width, 4, stride, padding=1 if stride == 2 else "same"))
+            for n, width, stride in zip([channels, *widths], widths, strides))
         self.norms = nn.ModuleList(_instance_norm(width) for width in widths[1:])
         self.to_logits = _initialized(nn.Conv2d(widths[-1], 1, 4, padding="same"))
+        self.norm_first = norm_first
 
     def forward(self, x):
         x = functional.leaky_relu(self.convolutions[0](x), 0.2)
         for conv, norm in zip(self.convolutions[1:], self.norms):
-            x = norm(functional.leaky_relu(conv(x), 0.2))
+            x = conv(x)
+            x = functional.leaky_relu(norm(x), 0.2) if self.norm_first else norm(functional.leaky_relu(x, 0.2))
         return self.to_logits(x)
 
 

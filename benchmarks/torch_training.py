@@ -1,6 +1,6 @@
-"""The updates of cyclegan and dcgan in PyTorch, as good programs write them, run eagerly as most do.
+"""The updates of cyclegan, pix2pix and dcgan in PyTorch, as good programs write them, run eagerly as most do.
 
-In cyclegan, both players use the same generated images, detached for the second. Networks that are not being updated
+In cyclegan and pix2pix, both players use the same generated images, detached for the second. Networks that are not being updated
 need no gradients for their weights; Adam is the fused one; real images are in memory. Average and image history are as
 in tf2gan. The memory layout has channels first or last, whichever is faster in a trial.
 """
@@ -91,9 +91,10 @@ class Torch:
 
     def _build(self, channels_last):
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
-        make = self._build_translation if self._job["model"] == "cyclegan" else self._build_noise
+        make, self._step = {"cyclegan": (self._build_translation, self._translation_step),
+                            "pix2pix": (self._build_pairs, self._pairs_step),
+                            "dcgan": (self._build_noise, self._noise_step)}[self._job["model"]]
         self._parameters = make()
-        self._step = self._translation_step if self._job["model"] == "cyclegan" else self._noise_step
 
     def _adam(self, parameters, learning_rate):
         betas = (self._config["beta_1"], self._config.get("beta_2", 0.999))
@@ -160,6 +161,44 @@ class Torch:
         for average in self._averages:
             average.update()
         return {"generator_loss": loss.detach(), **logs}
+
+    # Translation of pairs.
+
+    def _build_pairs(self):
+        config, size = self._config, self._job["image_shape"][:2]
+        self._generator = self._placed(torch_networks.DeepUNet(min(size), config["generator_filters"],
+                                                               config["dropout"]))
+        self._discriminator = self._placed(torch_networks.PatchGAN(
+            config["discriminator_filters"], channels=6, strides=(2, 2, 2, 1), norm_first=True))
+        self._averages = [_Average(self._generator, config["ema_decay"])]
+        self._data = list(zip(self._random(config["batch_size"], 3, size), self._random(config["batch_size"], 3, size)))
+        players = [list(self._generator.parameters()), list(self._discriminator.parameters())]
+        self._optimizers = [self._adam(parameters, config["learning_rate"]) for parameters in players]
+        return players
+
+    def _pairs_step(self):
+        config, cross_entropy = self._config, functional.binary_cross_entropy_with_logits
+        inputs, targets = self._data[int(torch.randint(NUM_BATCHES, ()))]
+        self._discriminator.requires_grad_(False)
+        fake = self._generator(inputs)
+        judged = self._discriminator(torch.cat([inputs, fake], 1)).float()
+        adversarial = cross_entropy(judged, torch.ones_like(judged))
+        l1 = functional.l1_loss(fake.float(), targets)
+        loss = config["adversarial_weight"] * adversarial + config["l1_weight"] * l1
+        self._optimizers[0].zero_grad()
+        loss.backward()
+        self._optimizers[0].step()
+        self._discriminator.requires_grad_(True)
+        pairs = torch.cat([torch.cat([inputs, targets], 1), torch.cat([inputs, fake.detach().float()], 1)])
+        of_real, of_fake = self._discriminator(pairs).float().chunk(2)
+        discriminator_loss = 0.5 * (cross_entropy(of_real, torch.ones_like(of_real))
+                                    + cross_entropy(of_fake, torch.zeros_like(of_fake)))
+        self._optimizers[1].zero_grad()
+        discriminator_loss.backward()
+        self._optimizers[1].step()
+        self._averages[0].update()
+        return {"generator_loss": loss.detach(), "adversarial": adversarial.detach(), "l1": l1.detach(),
+                "discriminator_loss": discriminator_loss.detach()}
 
     # Images from latents.
 

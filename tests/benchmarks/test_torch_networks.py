@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf2gan.networks import dcgan, patchgan, resnet, unet
+from tf2gan.networks import dcgan, patchgan, pix2pix, resnet, unet
 
 torch = pytest.importorskip("torch")
 torch_networks = importlib.import_module("benchmarks.torch_networks")
@@ -60,7 +60,10 @@ def channels_first(images):
 @pytest.mark.parametrize("make, make_twin, mirrored", [
     (lambda: unet.UNet(filters=2), lambda: torch_networks.UNet(2), False),
     (lambda: resnet.ResNet(filters=2, num_blocks=2), lambda: torch_networks.ResNet(2, 2), True),
-    (lambda: patchgan.PatchGAN(2), lambda: torch_networks.PatchGAN(2), False)])
+    (lambda: patchgan.PatchGAN(2), lambda: torch_networks.PatchGAN(2), False),
+    (lambda: patchgan.DISCRIMINATORS["patchgan-70"](2),
+     lambda: torch_networks.PatchGAN(2, strides=(2, 2, 2, 1), norm_first=True), False),
+    (lambda: pix2pix.DeepUNet(32, filters=2, dropout=0.0), lambda: torch_networks.DeepUNet(32, 2, 0.0), False)])
 def test_networks_of_translation(make, make_twin, mirrored):
     network, twin = make(), make_twin()
     images = np.random.default_rng(1).uniform(-1, 1, [2, 64, 96, 3]).astype(np.float32)
