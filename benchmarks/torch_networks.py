@@ -1,4 +1,4 @@
-"""The networks of cyclegan, pix2pix and dcgan in PyTorch, layer for layer those of `tf2gan.networks`, with channels first.
+"""The networks of cyclegan, pix2pix and dcgan in PyTorch, those of `tf2gan.networks` layer for layer, channels first.
 
 If `same` padding is an odd number of rows, TensorFlow adds the odd one at the end, but usual PyTorch code at the start.
 The usual code is kept, which costs nothing: such a network is the mirror image of ours, in height and width.

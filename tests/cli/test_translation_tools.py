@@ -1,4 +1,4 @@
-"""The methods that translate, through the tools as a user types them: trained, killed, resumed, measured, exported, used."""
+"""The methods that translate, through the tools: trained, killed, resumed, measured, exported, used."""
 import json
 import shutil
 
@@ -105,8 +105,8 @@ def test_one_direction_is_exported_and_used(trained, data, tmp_path, name):
     main(["--savedmodel", str(folder), "--direction", direction, "--input", str(tmp_path / "given.png"), "--output",
           str(output)])
     np.testing.assert_array_equal(np.asarray(Image.open(output)), made)
-    line = tool.refusal(main, ["--run", str(trained[name]), "--direction", other, "--input", str(tmp_path / "given.png"),
-                               "--output", str(tmp_path / "no.png")])
+    line = tool.refusal(main, ["--run", str(trained[name]), "--direction", other, "--input",
+                               str(tmp_path / "given.png"), "--output", str(tmp_path / "no.png")])
     assert other in line and direction in line
     assert run.report().exists()
 
@@ -153,7 +153,7 @@ def test_pairs_that_do_not_match_are_all_listed(data, tmp_path):
     broken = shutil.copytree(data["cyclegan"], tmp_path / "broken")
     (broken / "trainA" / "5.png").unlink()
     images.write_image(broken / "trainB" / "6.png", np.zeros([8, 9, 3], np.uint8))
-    process = tool.run_here("--model", "pix2pix", "--image-size", "64", "--dataset", broken, "--steps", "1", "--run-dir",
-                            tmp_path / "run")
+    process = tool.run_here("--model", "pix2pix", "--image-size", "64", "--dataset", broken, "--steps", "1",
+                            "--run-dir", tmp_path / "run")
     assert process.returncode == 2 and "trainB/5.png" in process.stderr
     assert not (tmp_path / "run").exists()

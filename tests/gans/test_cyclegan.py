@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tf2gan.core.errors import UserError
+from tf2gan.gans import projected
 from tf2gan.gans.cyclegan import Config, CycleGAN
 from tf2gan.gans.schedules import LinearDecay
 
@@ -426,8 +427,9 @@ def see_through(gan):
                                     "projected_y": lambda maps, training: [each / 51 for each in maps]}
 
 
-def test_projected_losses_in_closed_form(make):
+def test_projected_losses_in_closed_form(make, monkeypatch):
     """Hinges for the discriminators, minus the mean logit for the generators; images are seen as 0 to 255."""
+    monkeypatch.setattr(projected, "shifted", lambda images, *dice: images)
     gan = make(projected_weight=3.0)
     use_stand_ins(gan), see_through(gan)
     loss, (logs, _, _) = gan.generators_loss(constant(0.6), constant(-0.2))
@@ -446,23 +448,26 @@ def test_projected_losses_in_closed_form(make):
     assert float(logs["projected_loss_y"]) == pytest.approx(1 - 0.25 + 1 + 0.5, rel=1e-5)
 
 
-def test_the_frozen_network_sees_random_parts_of_seven_eighths(make):
+def test_the_frozen_network_sees_shifted_images(make):
+    """By up to an eighth of the height and of the width, each image by itself; 0 comes into sight, seen as 127.5."""
     gan = make(image_size="64x32", projected_weight=1.0)
     see_through(gan)
-    rows = tf.range(64, dtype=tf.float32)[:, None] / 127.5 - 1  # seen as 0, 1, 2 ...
-    columns = tf.range(32, dtype=tf.float32)[None] / 127.5 - 1
-    images = tf.stack([rows + 0 * columns, columns + 0 * rows, 0 * rows * columns], axis=-1)
-    first = set()
-    for clock in range(40):
+    rows = tf.range(1, 65, dtype=tf.float32)[:, None] + tf.zeros([1, 32])  # each pixel tells its row and column
+    columns = tf.range(1, 33, dtype=tf.float32)[None] + tf.zeros([64, 1])
+    images = tf.stack([tf.stack([rows, columns, rows], axis=-1) / 127.5] * 2)
+    seen = set()
+    for clock in range(60):
         gan.images_seen.assign(2 * clock)
-        gan.projected.logits({name: [tf.stack([images] * 2)] for name in PROJECTED}, gan.draw, "part")
-        shown = gan.projected.frozen.shown[-1]
-        assert shown.shape == [4, 56, 28, 3]
-        for part in shown.numpy():
-            np.testing.assert_allclose(part[..., 0], part[0, 0, 0] + np.arange(56)[:, None] + np.zeros(28), atol=1e-3)
-            np.testing.assert_allclose(part[..., 1], part[0, 0, 1] + np.arange(28)[None] + np.zeros([56, 1]), atol=1e-3)
-            first.add((round(float(part[0, 0, 0])), round(float(part[0, 0, 1]))))
-    assert {row for row, _ in first} == set(range(9)) and {column for _, column in first} == set(range(5))
+        gan.projected.logits({name: [images] for name in PROJECTED}, gan.draw, "shift")
+        shown = np.rint(gan.projected.frozen.shown[-1] - 127.5).astype(int)
+        assert shown.shape == (4, 64, 32, 3)
+        for image in shown:
+            middle = image[32, 16]
+            down, right = middle[0] - 33, middle[1] - 17
+            seen.add((down, right))
+            expected = np.pad(np.rint(127.5 * images[0]).astype(int), [(8, 8), (4, 4), (0, 0)])
+            np.testing.assert_array_equal(image, expected[8 + down:72 + down, 4 + right:36 + right])
+    assert {down for down, _ in seen} == set(range(-8, 9)) and {right for _, right in seen} == set(range(-4, 5))
 
 
 def test_a_step_moves_the_projected_discriminators_but_what_is_fixed_in_them(make):

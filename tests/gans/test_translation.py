@@ -1,4 +1,4 @@
-"""What holds for all methods that translate: updates by one or two replicas, checkpoints, precision, and what they show."""
+"""What holds for all methods that translate: one or two replicas, checkpoints, precision, and what they show."""
 import dataclasses
 
 import numpy as np

@@ -296,7 +296,7 @@ def check(splits, skip_unreadable=False, progress=None):
 
 
 def shapes(splits, skip_unreadable=False, progress=None):
-    """Decodes all images of `splits`, {name: paths}: ({path: shape as from `inspect`}, [(path, reason it is left out)]).
+    """Decodes all images of `splits`, {name: paths}: ({path: shape as from `inspect`}, [(path, why it is left out)]).
 
     Raises UserError as `check` does for files that cannot be read, without `skip_unreadable`.
     """

@@ -20,8 +20,8 @@ SPLITS = ("trainA", "trainB", "testA", "testB")
 MADE = ("grey", "edges")
 _TESTS = ("test", "val", "validation")  # names of a folder with held-out pairs, the first that is there
 _MOST_HELD_OUT = 100
-_LAYOUTS = ("files twice as wide as high in train and test, the two images side by side; or A and B, or trainA, trainB, "
-            "testA and testB, with files of the same names")
+_LAYOUTS = ("files in train and test, each with the two images side by side; or A and B, or trainA, trainB, testA and "
+            "testB, with files of the same names")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,10 +89,10 @@ def _made(splits, kind):
             return {"image": function(image) if domain == "A" else image}
 
         height, width, _ = original.image_shape
+        how = kind if domain == "A" else "as it is"
         return dataclasses.replace(original, name=f"{name}{domain}", decode=decode, image_shape=(height, width, 3),
-                                   class_names=None, fingerprint=f"{original.fingerprint} {kind if domain == 'A' else ''}",
-                                   version=f"{original.version} {kind if domain == 'A' else ''}",
-                                   names=_numbered(original))
+                                   class_names=None, fingerprint=f"{original.fingerprint} {how}",
+                                   version=f"{original.version} {how}", names=_numbered(original))
 
     return {f"{name}{domain}": split(name, domain) for name in ("train", "test") for domain in "AB"}
 

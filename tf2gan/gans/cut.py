@@ -55,14 +55,15 @@ class CUT(OneWayGAN):
 
     @property
     def networks(self):
-        return {"generator": (self.generator, [self.example()]), "discriminator": (self.discriminator, [self.example()]),
+        return {"generator": (self.generator, [self.example()]),
+                "discriminator": (self.discriminator, [self.example()]),
                 "patches": (self.vectors, [self._example_maps, [tf.range(2)] * len(self._example_maps)]),
                 **(self.projected.networks if self.config.projected_weight else {})}
 
     def train_step(self, batch):
         """One update of the generator, then one of the discriminator, from the same generated images.
 
-        `batch`: {"x", "y"}, each float32 [batch, height, width, 3] in [-1, 1]; images of x and y do not belong together.
+        `batch`: {"x", "y"}, each float32 [batch, height, width, 3] in [-1, 1], which do not belong together.
         """
         inputs, targets = self.ends(batch)
         generator_loss, (terms, fake) = self.minimize(
@@ -83,7 +84,7 @@ class CUT(OneWayGAN):
         logs["adversarial"] = losses.least_squares_generator(self.discriminator(fake, training=True))
         loss = config.adversarial_weight * logs["adversarial"]
         if config.projected_weight:
-            logits = self.projected.logits({"projected": [fake]}, self.draw, "part_generated")
+            logits = self.projected.logits({"projected": [fake]}, self.draw, "shift_generated")
             logs["projected"] = projected.generator_loss(logits["projected"])
             loss += config.projected_weight * logs["projected"]
         if config.nce_weight:
@@ -121,7 +122,7 @@ class CUT(OneWayGAN):
         logs = {"real_accuracy": tf.reduce_mean(tf.cast(real_logits > 0.5, tf.float32)),
                 "fake_accuracy": tf.reduce_mean(tf.cast(fake_logits <= 0.5, tf.float32))}
         if self.config.projected_weight:
-            logits = self.projected.logits({"projected": [targets, fake]}, self.draw, "part")
+            logits = self.projected.logits({"projected": [targets, fake]}, self.draw, "shift")
             logs["projected_loss"] = projected.discriminator_loss(logits["projected"])
             loss += logs["projected_loss"]
         return loss, logs

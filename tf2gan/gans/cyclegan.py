@@ -90,7 +90,7 @@ class CycleGAN(TranslatingGAN):
             loss += config.adversarial_weight * (logs["adversarial_xy"] + logs["adversarial_yx"])
         if config.projected_weight:
             logits = self.projected.logits({"projected_x": [fake_x], "projected_y": [fake_y]}, self.draw,
-                                           "part_generated")
+                                           "shift_generated")
             logs["projected_xy"] = projected.generator_loss(logits["projected_y"])
             logs["projected_yx"] = projected.generator_loss(logits["projected_x"])
             loss += config.projected_weight * (logs["projected_xy"] + logs["projected_yx"])
@@ -127,7 +127,7 @@ class CycleGAN(TranslatingGAN):
             logs[f"fake_accuracy_{name}"] = tf.reduce_mean(tf.cast(fake_logits <= 0.5, tf.float32))
         if self.config.projected_weight:
             logits = self.projected.logits({"projected_x": [real_x, fake_x], "projected_y": [real_y, fake_y]}, self.draw,
-                                           "part")
+                                           "shift")
             for name in "xy":
                 logs[f"projected_loss_{name}"] = projected.discriminator_loss(logits[f"projected_{name}"])
                 loss += logs[f"projected_loss_{name}"]

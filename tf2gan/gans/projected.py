@@ -26,28 +26,33 @@ class Projected(tf.Module):
     def logits(self, images, draw, purpose) -> dict:
         """{name: a list of maps of logits}, in training.
 
-        They see a random part of each image, seven eighths of its height and width: what they see does not always end
-        where the image ends, so they teach no texture that belongs into one corner.
+        They see each image shifted at random. The network's strides make a grid that then lies elsewhere on each image,
+        and what they see does not always end where the image ends. So they teach the generator no pattern of that grid,
+        and none that belongs into one corner.
 
         Args:
             images: {name: [batches of images [n, height, width, 3] in [-1, 1], whose logits follow each other]}, of one
                 shape and equally many for each name.
             draw: `GAN.draw`; purpose: of the random numbers.
         """
-        batches = [(name, batch) for name, parts in images.items() for batch in parts]
-        parts = [random_part(batch, draw, f"{purpose}_{i}") for i, (_, batch) in enumerate(batches)]
-        maps = self.frozen.maps(127.5 * (tf.concat(parts, axis=0) + 1.0))
+        batches = [batch for parts in images.values() for batch in parts]
+        shown = [shifted(batch, draw, f"{purpose}_{i}") for i, batch in enumerate(batches)]
+        maps = self.frozen.maps(127.5 * (tf.concat(shown, axis=0) + 1.0))
         of_each = zip(*(tf.split(each, len(images)) for each in maps))
         return {name: self.discriminators[name](list(of), training=True) for name, of in zip(images, of_each)}
 
 
-def random_part(images, draw, purpose):
-    """Seven eighths of the height and width of each image [n, height, width, channels]; `draw`: `GAN.draw`."""
+def shifted(images, draw, purpose):
+    """Images [n, height, width, channels] shifted by up to an eighth of their size; what comes into sight is 0.
+
+    Zhao et al. 2020 (arXiv 2006.10738), "translation". `draw`: `GAN.draw`.
+    """
     num, *sizes = images.shape[:3]
-    height, width = (size * 7 // 8 for size in sizes)
-    spare = tf.constant([sizes[0] - height + 1, sizes[1] - width + 1], tf.float32)
-    offsets = tf.cast(tf.transpose(draw("uniform", [num, 2], purpose) * spare), tf.int32)
-    return tf.ensure_shape(layers.cropped(images, height, width, offsets), [num, height, width, images.shape[-1]])
+    most = [size // 8 for size in sizes]
+    padded = tf.pad(images, [[0, 0], *([n, n] for n in most), [0, 0]])
+    room = tf.constant([2 * n + 1 for n in most], tf.float32)
+    offsets = tf.cast(tf.transpose(draw("uniform", [num, 2], purpose) * room), tf.int32)
+    return tf.ensure_shape(layers.cropped(padded, *sizes, offsets), images.shape)
 
 
 def generator_loss(logits):

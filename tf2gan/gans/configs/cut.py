@@ -29,9 +29,10 @@ class Config(translation.Config):
 
     def check(self):
         super().check()
-        for name, low in (("discriminator_filters", 1), ("adversarial_weight", 0), ("projected_weight", 0),
-                          ("nce_weight", 0), ("num_patches", 2), ("vector_size", 1)):
-            self.check_range(name, low)
+        for name, low, high in (("discriminator_filters", 1, None), ("adversarial_weight", 0, None),
+                                ("projected_weight", 0, None), ("nce_weight", 0, None), ("num_patches", 2, None),
+                                ("vector_size", 1, None)):
+            self.check_range(name, low, high)
         for name in ("generator_filters", "num_blocks"):
             if getattr(self, name) is not None:
                 self.check_range(name, 1)

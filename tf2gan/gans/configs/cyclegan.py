@@ -45,10 +45,11 @@ class Config(translation.Config):
 PRESETS = {
     "default": Config(),
     # A U-Net, activations before normalizations, and a strong identity loss, as GAN books have it.
-    "book": Config(generator="unet", discriminator="patchgan", projected_weight=0.0, identity_weight=9.0, epochs=200,
-                   learning_rate_decay=False),
+    "book": Config(generator="unet", discriminator="patchgan", projected_weight=0.0, identity_weight=9.0,
+                   epochs=200, learning_rate_decay=False),
     # Sec. 7.1 and 7.2; the identity weight is that of the paper's public code, half the cycle weight.
-    "paper": Config(generator="resnet", discriminator="patchgan-70", projected_weight=0.0, image_size="256", epochs=200),
+    "paper": Config(generator="resnet", discriminator="patchgan-70", projected_weight=0.0,
+                    image_size="256", epochs=200),
 }
 
 PRESET_OPTIONS = {}

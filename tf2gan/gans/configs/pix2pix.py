@@ -39,8 +39,7 @@ class Config(translation.Config):
 
     def check_size(self):
         if any(n < _LEAST or n & (n - 1) for n in self.image_shape):
-            raise UserError(f"--image-size {self.image_size}: height and width must be powers of 2 from {_LEAST} on for "
-                            "pix2pix")
+            raise UserError(f"--image-size {self.image_size}: height and width must be powers of 2 from {_LEAST} on")
 
 
 PRESETS = {"pix2pix": Config()}
