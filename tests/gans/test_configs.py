@@ -1,10 +1,13 @@
 """Options of GANs from noise: what is refused, and what the data decide."""
+import dataclasses
+
 import pytest
 from noise_gans import NOISE_GANS, PRESETS
 
 from tf2gan.core.errors import UserError
 from tf2gan.gans import GANS
 from tf2gan.gans.configs.latent import Config
+from tf2gan.runs.record import from_record
 
 # Bad values.
 
@@ -138,3 +141,13 @@ def test_classes_of_sgan_are_those_of_the_data():
         with pytest.raises(UserError) as caught:
             given.fitted((28, 28, 1), names)
         assert str(caught.value).startswith(words) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["cyclegan", "cgan"])
+def test_runs_that_are_older_than_an_option_keep_their_networks(name):
+    """Those of the book's numbers, which were the defaults then."""
+    book = GANS[name].presets["book"]
+    record = {field: value for field, value in dataclasses.asdict(book).items() if field not in GANS[name].Config.OLDER}
+    assert len(record) < len(dataclasses.fields(book))
+    gan_class, config = from_record({"model": name, "config": record})
+    assert gan_class is GANS[name] and config == book

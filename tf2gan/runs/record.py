@@ -21,14 +21,14 @@ def title_of(record: dict) -> str:
 def from_record(record: dict):
     """Returns (GAN class, Config) of a run's config.json. Raises UserError if they do not fit this version.
 
-    An option that the record lacks is newer than the run and was off in it, which is its default.
+    An option that the record lacks is newer than the run. It was off in it, which is its default, or as `OLDER` says.
     """
     if record["model"] not in GANS:
         hint = f"; it is of {record['plugin']}, which --plugin loads" if record.get("plugin") else ""
         raise UserError(f"{unknown('model', record['model'], GANS)}{hint}")
     gan_class = GANS[record["model"]]
     values = typed([gan_class.Config], record["config"], "config.json")
-    return gan_class, gan_class.Config(**{**dict.fromkeys(LENGTHS), **values})
+    return gan_class, gan_class.Config(**{**dict.fromkeys(LENGTHS), **gan_class.Config.OLDER, **values})
 
 
 def differences(records) -> dict:

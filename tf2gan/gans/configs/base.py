@@ -48,6 +48,7 @@ class Config:
         return ()
 
     paired = False  # whether it needs pairs of images: see `data.pairs`
+    OLDER = {}  # {option: its value in runs that began before there was this option}, where that is not the default
 
     # For batch sizes that change during training; see `progressive.Config`.
 

@@ -21,6 +21,8 @@ class Config(latent.Config):
     discriminator_learning_rate: float = 4e-4  # learning rate of the discriminator
     beta_1: float = 0.0  # beta_1 of Adam
 
+    OLDER = {"generator_condition": "product", "discriminator_condition": "plane"}
+
     @property
     def size_rule(self):
         return 4, 8

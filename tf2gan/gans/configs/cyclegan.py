@@ -23,6 +23,8 @@ class Config(translation.Config):
     projected_weight: float = 1.0  # weight of a second loss, by discriminators on a frozen network; 0: have none
     pool_size: int = 50  # earlier generated images kept to show to each discriminator; 0 is off
 
+    OLDER = {"discriminator": "patchgan", "projected_weight": 0.0}
+
     def check(self):
         super().check()
         for name, low, high in (("dropout", 0, 0.99), ("cycle_weight", 0, None), ("identity_weight", 0, None),
