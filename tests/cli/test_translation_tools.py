@@ -105,6 +105,9 @@ def test_one_direction_is_exported_and_used(trained, data, tmp_path, name):
     main(["--savedmodel", str(folder), "--direction", direction, "--input", str(tmp_path / "given.png"), "--output",
           str(output)])
     np.testing.assert_array_equal(np.asarray(Image.open(output)), made)
+    main(["--savedmodel", str(folder), "--input", str(tmp_path / "given.png"), "--output", str(output), "--overwrite"])
+    np.testing.assert_array_equal(np.asarray(Image.open(output)), made)
+    np.testing.assert_array_equal(model.translate(picture), made)
     line = tool.refusal(main, ["--run", str(trained[name]), "--direction", other, "--input",
                                str(tmp_path / "given.png"), "--output", str(tmp_path / "no.png")])
     assert other in line and direction in line

@@ -260,8 +260,8 @@ def batches(num, start=0, batch_size=4, held=True, **changes):
     found = labelled.divided({"train": train}, settings)
     if not held:  # as if sizes differed: streamed, and cropped at random
         found = {name: dataclasses.replace(split, image_shape=(None, None, 1)) for name, split in found.items()}
-    return list(pipeline.batches(found, types.SimpleNamespace(**vars(settings), real_batch_size=batch_size),
-                                 start).take(num).as_numpy_iterator())
+    settings = types.SimpleNamespace(**vars(settings), real_batch_size=batch_size, paired=False)
+    return list(pipeline.batches(found, settings, start).take(num).as_numpy_iterator())
 
 
 HELD = pytest.mark.parametrize("held", [True, False])

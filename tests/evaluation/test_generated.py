@@ -42,7 +42,8 @@ def untrained(model, data):
     """The GAN that a training begins with."""
     gan_class, config = from_record({"model": model, "config": {
         "dataset": str(data), "image_size": "16", "latent_size": 5, "seed": shades.SEED, "channels": 1,
-        **({"num_classes": 3, "generator_filters": 2, "discriminator_filters": 2} if model == "cgan" else
+        **({"num_classes": 3, "generator_filters": 2, "discriminator_filters": 2, "discriminator_condition": "projection",
+            "generator_condition": "normalization"} if model == "cgan" else
            {"generator_widths": "4", "discriminator_widths": "4"})}})
     return build_gan(gan_class, config, 8, tf.distribute.get_strategy())
 

@@ -294,7 +294,7 @@ def test_an_image_too_large_for_memory_gets_one_line_and_leaves_no_file(tmp_path
 def tool(monkeypatch, capsys):
     """main() of tools/translate.py with a stand-in for the model; returns (stdout, stderr)."""
     monkeypatch.setattr(translation.Translator, "from_savedmodel",
-                        lambda path, directions: translation.Translator.from_gan(StandIn(tf.negative)))
+                        lambda path, directions=None: translation.Translator.from_gan(StandIn(tf.negative)))
 
     def run(*arguments):
         translate.main(["--savedmodel", "model", "--direction", "a2b", *map(str, arguments)])
@@ -338,6 +338,16 @@ def test_the_tool_needs_exactly_one_model_and_a_known_direction(tmp_path, tool):
     both = ["--run", "r", "--savedmodel", "s"]
     assert "--run and --savedmodel" in refusal(tool.main, ["--direction", "a2b", *both, *paths])
     assert "a2b, b2a" in refusal(tool.main, ["--direction", "a2c", "--run", "r", *paths])
+
+
+def test_a_model_of_one_direction_needs_no_direction(tmp_path, tool, monkeypatch):
+    write(tmp_path / "a.png", (3, 3))
+    paths = ["--input", str(tmp_path / "a.png"), "--output", str(tmp_path / "b.png")]
+    tool.main(["--savedmodel", "model", *paths])
+    assert (tmp_path / "b.png").exists()
+    monkeypatch.setattr(translation.Translator, "directions", ("a2b", "b2a"))
+    assert "--direction is needed: this model translates a2b, b2a" in refusal(
+        tool.main, ["--savedmodel", "model", "--overwrite", *paths])
 
 
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path):

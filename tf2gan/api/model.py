@@ -99,13 +99,15 @@ class Model:
         """The images of `sample` as one Picture, which a notebook displays."""
         return grid(self.sample(num, seed, labels, truncation))
 
-    def translate(self, pictures, direction="a2b"):
+    def translate(self, pictures, direction=None):
         """Translates np.uint8 [height, width, 3], of any size, or several: [n, height, width, 3], or a list.
 
+        `direction`: "a2b" or "b2a"; None: the only one that the model has, or "a2b".
         Returns a list for a list, and an array of the same shape for an array. Raises UserError for other pictures, and
         for an unknown direction.
         """
         translator = self._able("translates", self._translator, "translate images")
+        direction = direction or translator.directions[0]
         if isinstance(pictures, (list, tuple)):
             return [translator(_picture(picture), direction) for picture in pictures]
         pictures = np.asarray(pictures)

@@ -11,9 +11,9 @@ from tf2gan.core.errors import UserError
 class Options:
     """What to translate, with which model, and where."""
 
-    direction: Literal["a2b", "b2a"]  # a2b: from A to B; b2a: from B to A
     input: str  # an image, or a folder of images at any depth; names are kept
     output: str  # the folder to write to; for a single image, this may also be a file name
+    direction: Optional[Literal["a2b", "b2a"]] = None  # a2b: from A to B; b2a: from B to A; none: the model's only one
     run: Optional[str] = None  # folder of a run, as tools/train.py writes it; this or --savedmodel
     checkpoint: Optional[str] = None  # of the run: latest, best (of --keep-best), or its images seen; none: latest
     savedmodel: Optional[str] = None  # savedmodels/NAME (its highest version) or savedmodels/NAME/VERSION
@@ -45,9 +45,11 @@ def main(argv=None):
     if not is_folder:
         images.read_image(options.input)  # read again later, which costs less than loading a model in vain
     if options.savedmodel is not None:
-        translator = translation.Translator.from_savedmodel(options.savedmodel, [options.direction])
+        translator = translation.Translator.from_savedmodel(options.savedmodel,
+                                                            options.direction and [options.direction])
     else:
         translator = translation.Translator.from_gan(load_gan(options.run, options.checkpoint or "latest")[0])
+    direction = options.direction or translator.only_direction()
     if is_folder:
         with progress.Counter("reading", len(pairs)) as counter:
             readable, skipped, *_ = folders.check({options.input: [source for source, _ in pairs]},
@@ -57,5 +59,5 @@ def main(argv=None):
         kept = set(readable[options.input])
         pairs = [pair for pair in pairs if pair[0] in kept]
     with progress.Counter("translating", len(pairs)) as counter:
-        translation.translate_files(translator, pairs, options.direction, counter)
+        translation.translate_files(translator, pairs, direction, counter)
     print(f"{len(pairs)} image{'s' * (len(pairs) != 1)} written to {options.output}")

@@ -88,9 +88,12 @@ class TranslatingGAN(base.GAN):
 
     # Use.
 
-    def generate(self, inputs, direction="a2b"):
-        """Translates images, float32 [batch, height, width, 3] in [-1, 1], of a size that the generator takes."""
-        return self.translating_network(direction)(inputs, training=False)
+    def generate(self, inputs, direction=None):
+        """Translates images, float32 [batch, height, width, 3] in [-1, 1], of a size that the generator takes.
+
+        `direction`: None: the first of the GAN's own.
+        """
+        return self.translating_network(direction or self.abilities.directions[0])(inputs, training=False)
 
 
 class OneWayGAN(TranslatingGAN):

@@ -135,12 +135,18 @@ class Translator:
         return cls(functions(gan), gan)
 
     @classmethod
-    def from_savedmodel(cls, path, directions=DIRECTIONS):
+    def from_savedmodel(cls, path, directions=None):
         """An exported model: savedmodels/NAME (the highest version) or savedmodels/NAME/VERSION.
 
-        Raises UserError if it cannot be loaded, or does not translate in one of `directions`.
+        `directions`: those that are needed; None: all that it has. Raises UserError if it cannot be loaded, or does not
+        translate in one of them.
         """
-        loaded = savedmodel.load(path, directions)
+        loaded = savedmodel.load(path, directions or ())
+        if directions is None:
+            directions = [direction for direction in DIRECTIONS if direction in loaded.signatures]
+            if not directions:
+                raise UserError(f"the SavedModel {images.printable(path)} translates no images: it has the signatures "
+                                f"{', '.join(loaded.signatures) or 'none'}; needed: {' or '.join(DIRECTIONS)}")
         for direction in directions:
             signature = loaded.signatures[direction]
             inputs, outputs = signature.structured_input_signature[1], signature.structured_outputs
@@ -155,6 +161,12 @@ class Translator:
     def directions(self):
         """The directions of this model: "a2b", "b2a", or both."""
         return tuple(self._functions)
+
+    def only_direction(self):
+        """The direction of a model that has one. Raises UserError for a model of two."""
+        if len(self.directions) > 1:
+            raise UserError(f"--direction is needed: this model translates {', '.join(self.directions)}")
+        return self.directions[0]
 
     def __call__(self, image, direction):
         """Translates np.uint8 [height, width, 3] of any size to the same. Raises UserError for a missing direction."""

@@ -40,8 +40,10 @@ def layers(network, inputs) -> str:
 
 
 def _leaves(layer):
+    """The layers that make up a layer or network: those without inner layers, or with weights of their own beside them.
+    """
     inner = [part for part in layer._flatten_layers(recursive=False, include_self=False)]
-    if not inner:
+    if len(layer.variables) > sum(len(part.variables) for part in inner) or not inner:
         return [layer]
     return [leaf for part in inner for leaf in _leaves(part)]
 
