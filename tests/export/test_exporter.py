@@ -245,7 +245,7 @@ def test_warm_up_requests_with_several_inputs_can_be_answered(cgan_version):
 
 def test_the_card_of_a_generating_model(cgan, cgan_version, tmp_path):
     card = json.loads((cgan_version / "model_card.json").read_text())
-    assert (card["images_seen"], card["steps"], card["epochs"]) == (640, 20, 6.4)
+    assert (card["images_seen"], card["steps"], card["epochs"]) == (640, 10, 6.4)
     assert card["image_shape"] == [8, 8, 3] and (card["num_classes"], card["class_names"]) == (4, None)
     assert "directions" not in card and sorted(card["signatures"]) == GENERATION_SIGNATURES
     assert card["signatures"]["seed_bytes"]["inputs"].keys() == {"num", "seed", "label"}

@@ -111,8 +111,11 @@ class GAN(tf.Module):
 
     def make_optimizer(self, kind, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7, decay=False,
                        epoch_decay=None):
-        """A Keras optimizer: `kind` is one of OPTIMIZERS; for `decay` and `epoch_decay` see `schedules`."""
-        if decay:
+        """A Keras optimizer: `kind` is one of OPTIMIZERS; for `decay` and `epoch_decay` see `schedules`.
+
+        A GAN without a planned length, which is not trained, has no `decay`.
+        """
+        if decay and self.total_images is not None:
             learning_rate = LinearDecay(learning_rate, self.images_seen, self.total_images)
         elif epoch_decay is not None:
             learning_rate = EpochDecay(learning_rate, epoch_decay, self)
