@@ -87,7 +87,7 @@ def test_no_run(tmp_path, finished):
     (["--nolearning-rate-decay"], ["learning-rate-decay", "False", "True"]),
     (["--precision", "bfloat16"], ["--precision", "bfloat16", "float32"]),
     (["--model", "pix2pix"], ["--model", "pix2pix", "cyclegan"]),
-    (["--preset", "paper"], ["--preset", "paper", "default"]),
+    (["--preset", "paper"], ["--preset", "paper", "book"]),
     (["--run-dir", "elsewhere"], ["--run-dir", "--resume"]),
     (["--config", "options.json"], ["--config", "--resume"]),
 ], ids=lambda value: value[0] if value[0].startswith("--") else "")
