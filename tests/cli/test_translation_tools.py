@@ -85,6 +85,11 @@ def test_what_the_baselines_of_pairs_are(trained, data):
     assert errors["mean_target"]["l1"] == pytest.approx(np.abs(fronts[-2:] - mean).mean() / 255, abs=1e-3)
 
 
+def check_near(pixels, others):
+    """Threads add up in any order, so a value between two levels may be rounded to either."""
+    assert np.abs(pixels.astype(int) - others).max() <= 1
+
+
 @pytest.mark.parametrize("name", ["pix2pix", "cut"])
 def test_one_direction_is_exported_and_used(trained, data, tmp_path, name):
     direction, other = {"pix2pix": ("b2a", "a2b"), "cut": ("a2b", "b2a")}[name]
@@ -96,7 +101,7 @@ def test_one_direction_is_exported_and_used(trained, data, tmp_path, name):
     model, picture = tf2gan.load(folder), render_facade("test", 0, 70)[:, :50]
     made = model.translate(picture, direction)
     assert made.shape == picture.shape and made.dtype == np.uint8
-    np.testing.assert_allclose(tf2gan.load(trained[name]).translate(picture, direction).astype(int), made, atol=1)
+    check_near(tf2gan.load(trained[name]).translate(picture, direction), made)
     with pytest.raises(tf2gan.UserError, match=f"direction '{other}'"):
         model.translate(picture, other)
     output = tmp_path / "made.png"
@@ -104,10 +109,10 @@ def test_one_direction_is_exported_and_used(trained, data, tmp_path, name):
     main = tool.main("translate")
     main(["--savedmodel", str(folder), "--direction", direction, "--input", str(tmp_path / "given.png"), "--output",
           str(output)])
-    np.testing.assert_array_equal(np.asarray(Image.open(output)), made)
+    check_near(np.asarray(Image.open(output)), made)
     main(["--savedmodel", str(folder), "--input", str(tmp_path / "given.png"), "--output", str(output), "--overwrite"])
-    np.testing.assert_array_equal(np.asarray(Image.open(output)), made)
-    np.testing.assert_array_equal(model.translate(picture), made)
+    check_near(np.asarray(Image.open(output)), made)
+    check_near(model.translate(picture), made)
     line = tool.refusal(main, ["--run", str(trained[name]), "--direction", other, "--input",
                                str(tmp_path / "given.png"), "--output", str(tmp_path / "no.png")])
     assert other in line and direction in line
