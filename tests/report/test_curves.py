@@ -123,3 +123,11 @@ def test_more_curves_than_colours():
     (drawing,) = curves.draw(history(3, **{f"{name}_loss": float for name in "abcdefghij"}))
     assert [line["colour"] for line in drawing["lines"]] == [0, 1, 2, 3, 4, 5, 6, 7, 0, 1]
     assert "--c7" in drawing["svg"] and "--c8" not in drawing["svg"]
+
+
+def test_accuracies_have_the_scale_of_shares():
+    """However small some are: from 0 to 1, not logarithmic."""
+    tiny, = curves.draw([{"step": step, "images": step, "real_accuracy": 0.001 * 10 ** step} for step in range(4)])
+    assert not tiny["log"]
+    loss, = curves.draw([{"step": step, "images": step, "a_loss": 0.001 * 10 ** step} for step in range(4)])
+    assert loss["log"]

@@ -86,7 +86,7 @@ def _describe(unit, curves, deviations):
     is_figure = _is_figure(unit)
     values = np.concatenate([points[:, 1] for points in curves.values()])
     low, high = np.percentile(values, [1, 99])  # not min and max: a single outlier would set the scale
-    log = bool(values.min() > 0 and high > LOG_FROM * low)
+    log = bool(unit != "accuracy" and values.min() > 0 and high > LOG_FROM * low)
     window = 1 if is_figure else max(1, max(map(len, curves.values())) // SMOOTHED)
     metric = re.match("[a-z_]*[a-z]", unit).group() if is_figure else unit  # fid of fid1000_mnist-test_...
     title = metric if is_figure else _TITLES.get(unit, unit.replace("_", " ").capitalize())
