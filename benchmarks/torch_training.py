@@ -1,8 +1,8 @@
 """The updates of cyclegan, pix2pix and dcgan in PyTorch, as good programs write them, run eagerly as most do.
 
 In cyclegan and pix2pix, both players use the same generated images, detached for the second. Networks that are not
-being updated need no gradients for their weights; Adam is the fused one; real images are in memory. Average and image history are as
-in tf2gan. The memory layout has channels first or last, whichever is faster in a trial.
+being updated need no gradients for their weights; Adam is the fused one; real images are in memory. Average and image
+history are as in tf2gan. The memory layout has channels first or last, whichever is faster in a trial.
 """
 import copy
 import os

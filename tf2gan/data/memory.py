@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf2gan.core.errors import UserError
-from tf2gan.data.split import NO_LABEL, Split
+from tf2gan.data.split import NO_LABEL, Split, num_held_out
 
 PREFIX = "memory:"
 MOST_BYTES = 2 ** 30  # of images in one split; more belong in files, which are read as needed
@@ -102,7 +102,7 @@ def _kind(value):
 def _held_out(a, b):
     parts = {}
     for domain, images in (("A", a), ("B", b)):
-        num = min(100, max(1, len(images) // 10))
+        num = num_held_out(len(images))
         if len(images) < 2:
             raise UserError(f"data of {domain}: {len(images)} image: at least 2 are needed, of which one is held out")
         parts[f"train{domain}"], parts[f"test{domain}"] = images[:-num], images[-num:]

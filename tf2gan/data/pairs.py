@@ -14,12 +14,14 @@ from tf2gan.core import progress, terminal
 from tf2gan.core.colors import grey
 from tf2gan.core.errors import UserError, printable
 from tf2gan.data import folders, load, memory
-from tf2gan.data.split import Split
+from tf2gan.data.split import Split, num_held_out
 
-SPLITS = ("trainA", "trainB", "testA", "testB")
+SPLITS = folders.UNPAIRED_SPLITS
 MADE = ("grey", "edges")
 _TESTS = ("test", "val", "validation")  # names of a folder with held-out pairs, the first that is there
-_MOST_HELD_OUT = 100
+# (folder of the training images of a domain, of its test images or None)
+_FOLDERS = (("train{}", "test{}"), *(("train/{}", f"{name}/{{}}") for name in _TESTS),
+            *(("{}/train", f"{{}}/{name}") for name in _TESTS), ("{}", None))
 _LAYOUTS = ("files in train and test, each with the two images side by side; or A and B, or trainA, trainB, testA and "
             "testB, with files of the same names")
 
@@ -176,20 +178,15 @@ def _of_folder(root, skip_unreadable):
 
 def _two_folders(root):
     """{split: folder} where A and B are folders of their own; None if they are not."""
-    for train, test in ((lambda domain: root / f"train{domain}", lambda domain: root / f"test{domain}"),
-                        *((lambda domain: root / "train" / domain, lambda domain, name=name: root / name / domain)
-                          for name in _TESTS),
-                        *((lambda domain: root / domain / "train", lambda domain, name=name: root / domain / name)
-                          for name in _TESTS),
-                        (lambda domain: root / domain, lambda domain: root / domain / "none")):
-        found = {f"{kind}{domain}": place(domain) for kind, place in (("train", train), ("test", test))
-                 for domain in "AB"}
-        if all(found[name].is_dir() for name in ("trainA", "trainB")):
-            if all(found[name].is_dir() for name in ("testA", "testB")):
-                return found
-            without_test = {name: found[name] for name in ("trainA", "trainB")}
-            if not any((root / name).is_dir() or (root / "A" / name).is_dir() for name in _TESTS):
-                return without_test
+    for train, test in _FOLDERS:
+        found = {f"{kind}{domain}": root / place.format(domain)
+                 for kind, place in (("train", train), ("test", test)) if place for domain in "AB"}
+        there = {name: folder for name, folder in found.items() if folder.is_dir()}
+        if len(there) == 4:
+            return there
+        has_tests = any((root / name).is_dir() or (root / "A" / name).is_dir() for name in _TESTS)
+        if {"trainA", "trainB"} <= set(there) and not has_tests:
+            return {name: there[name] for name in ("trainA", "trainB")}
     return None
 
 
@@ -263,7 +260,7 @@ def _with_test(splits, dataset):
 
 def _held_out(split, dataset, say=True):
     """(the first examples, the last ones), the latter to measure on."""
-    num = min(_MOST_HELD_OUT, max(1, split.num_examples // 10))
+    num = num_held_out(split.num_examples)
     if split.num_examples < 2:
         raise UserError(f"{dataset}: {split.num_examples} image: at least 2 are needed, of which one is held out")
     if say:

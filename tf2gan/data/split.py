@@ -7,6 +7,11 @@ import tensorflow as tf
 NO_LABEL = -1  # the label of an image without one, as in tensorflow-datasets
 
 
+def num_held_out(num) -> int:
+    """How many of `num` images are held out where nobody says which: a tenth, at least 1, at most 100."""
+    return min(100, max(1, num // 10))
+
+
 @dataclasses.dataclass(frozen=True)
 class Split:
     """A finite split: `records` yields undecoded examples in a fixed order, `decode` turns one into a dict of tensors.

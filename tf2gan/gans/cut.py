@@ -13,13 +13,11 @@ from typing import Optional
 
 import tensorflow as tf
 
-from tf2gan.gans import diagnosis, losses, projected
+from tf2gan.gans import losses, projected
 from tf2gan.gans.configs.cut import PRESET_OPTIONS, PRESETS, Config
-from tf2gan.gans.translation import OneWayGAN
+from tf2gan.gans.translation import OneWayGAN, residual_generator
 from tf2gan.networks.patches import PatchVectors
 from tf2gan.networks.patchgan import DISCRIMINATORS
-from tf2gan.networks.resnet import ResNet
-from tf2gan.networks.resunet import ResUNet
 
 
 class CUT(OneWayGAN):
@@ -47,11 +45,7 @@ class CUT(OneWayGAN):
                              [variable for network in discriminators for variable in network.trainable_variables])
 
     def new_generator(self, name):
-        config = self.config
-        if config.generator == "resnet":
-            num_blocks = config.num_blocks or (9 if min(config.image_shape) >= 256 else 6)
-            return ResNet(filters=config.generator_filters or 64, num_blocks=num_blocks, name=name)
-        return ResUNet(filters=config.generator_filters or 32, num_blocks=config.num_blocks or 4, name=name)
+        return residual_generator(self.config, name)
 
     @property
     def networks(self):
@@ -126,12 +120,6 @@ class CUT(OneWayGAN):
             logs["projected_loss"] = projected.discriminator_loss(logits["projected"])
             loss += logs["projected_loss"]
         return loss, logs
-
-    def diagnose(self, history):
-        return diagnosis.of_pairs(history, self.config)
-
-    def checked(self):
-        return [diagnosis.CHECKS[name] for name in diagnosis.OF_PAIRS]
 
     def sample(self, inputs):
         """Translates fixed images: {direction: [batch, 3 columns, height, width, 3]} in [-1, 1].

@@ -12,10 +12,8 @@ import tensorflow as tf
 from tf2gan.gans import diagnosis, losses, projected
 from tf2gan.gans.abilities import Abilities
 from tf2gan.gans.configs.cyclegan import PRESET_OPTIONS, PRESETS, Config
-from tf2gan.gans.translation import TranslatingGAN
+from tf2gan.gans.translation import TranslatingGAN, residual_generator
 from tf2gan.networks.patchgan import DISCRIMINATORS
-from tf2gan.networks.resnet import ResNet
-from tf2gan.networks.resunet import ResUNet
 from tf2gan.networks.unet import UNet
 
 
@@ -47,10 +45,7 @@ class CycleGAN(TranslatingGAN):
         config = self.config
         if config.generator == "unet":
             return UNet(filters=config.generator_filters or 32, dropout=config.dropout, name=name)
-        if config.generator == "resnet":
-            num_blocks = config.num_blocks or (9 if min(config.image_shape) >= 256 else 6)
-            return ResNet(filters=config.generator_filters or 64, num_blocks=num_blocks, name=name)
-        return ResUNet(filters=config.generator_filters or 32, num_blocks=config.num_blocks or 4, name=name)
+        return residual_generator(config, name)
 
     def make_discriminator(self, name):
         """A network from images to maps of logits, built."""

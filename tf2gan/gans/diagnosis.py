@@ -31,7 +31,7 @@ CHECKS = {
 OF_LATENT_GANS = ("mode collapse", "discriminator wins", "discriminator learns nothing", "discriminator fooled")
 OF_TRANSLATION = ("discriminator wins", "discriminator learns nothing", "discriminator fooled",
                   "adversarial terms stand still")
-OF_PAIRS = ("discriminator learns nothing",)
+OF_ONE_WAY = ("discriminator learns nothing",)
 _HELP = ("A lower --discriminator-learning-rate, --discriminator-dropout 0.3, --real-label 0.9 or --instance-noise 0.1 "
          "make it less sure, in a new run")
 
@@ -132,13 +132,13 @@ def of_translation(history, config) -> dict:
     return found
 
 
-def of_pairs(history, config) -> dict:
-    """{short name: sentence} of the faults of a GAN that translates between pairs.
+def of_one_way(history, config) -> dict:
+    """{short name: sentence} of the faults of a GAN that translates in one direction.
 
-    Its discriminator may be right about nearly everything for long, and the generator still learns from the targets.
+    Its discriminator may be right about nearly everything for long: the generator has another loss to learn from.
     """
     found = _game(Log(history, config), "")
-    return {name: text for name, text in found.items() if name in OF_PAIRS}
+    return {name: text for name, text in found.items() if name in OF_ONE_WAY}
 
 
 def _game(log, suffix, generator_loss="generator_loss"):

@@ -12,7 +12,7 @@ from typing import Optional
 import tensorflow as tf
 
 from tf2gan.core.colors import grey
-from tf2gan.gans import diagnosis, losses
+from tf2gan.gans import losses
 from tf2gan.gans.configs.pix2pix import PRESET_OPTIONS, PRESETS, Config
 from tf2gan.gans.translation import OneWayGAN
 from tf2gan.networks.patchgan import DISCRIMINATORS
@@ -76,12 +76,6 @@ class Pix2Pix(OneWayGAN):
             logs["l1"] = losses.mean_absolute_error(fake, targets)
             loss += config.l1_weight * logs["l1"]
         return loss, (logs, fake)
-
-    def diagnose(self, history):
-        return diagnosis.of_pairs(history, self.config)
-
-    def checked(self):
-        return [diagnosis.CHECKS[name] for name in diagnosis.OF_PAIRS]
 
     def generate(self, inputs, direction=None, seed=None):
         """Translates images, float32 [batch, height, width, 3] in [-1, 1], of a size that the generator takes.

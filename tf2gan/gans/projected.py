@@ -48,11 +48,10 @@ def shifted(images, draw, purpose):
     Zhao et al. 2020 (arXiv 2006.10738), "translation". `draw`: `GAN.draw`.
     """
     num, *sizes = images.shape[:3]
-    most = [size // 8 for size in sizes]
-    padded = tf.pad(images, [[0, 0], *([n, n] for n in most), [0, 0]])
+    most = tuple(size // 8 for size in sizes)
     room = tf.constant([2 * n + 1 for n in most], tf.float32)
     offsets = tf.cast(tf.transpose(draw("uniform", [num, 2], purpose) * room), tf.int32)
-    return tf.ensure_shape(layers.cropped(padded, *sizes, offsets), images.shape)
+    return layers.shifted(images, most, offsets, mode="CONSTANT")
 
 
 def generator_loss(logits):

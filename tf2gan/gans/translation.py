@@ -8,10 +8,12 @@ from typing import Optional
 
 import tensorflow as tf
 
-from tf2gan.gans import base
+from tf2gan.gans import base, diagnosis
 from tf2gan.gans.abilities import Abilities
 from tf2gan.gans.image_pool import ImagePool
 from tf2gan.networks import own as own_networks
+from tf2gan.networks.resnet import ResNet
+from tf2gan.networks.resunet import ResUNet
 
 DOMAINS = {"a2b": ("x", "y"), "b2a": ("y", "x")}  # {direction: (domain of the inputs, domain of the targets)}
 
@@ -110,7 +112,21 @@ class OneWayGAN(TranslatingGAN):
         source, target = DOMAINS[self.config.direction]
         return batch[source], batch[target]
 
+    def diagnose(self, history):
+        return diagnosis.of_one_way(history, self.config)
+
+    def checked(self):
+        return [diagnosis.CHECKS[name] for name in diagnosis.OF_ONE_WAY]
+
     def translating_network(self, direction):
         if direction != self.config.direction:
             raise ValueError(f"direction {direction!r}: this one translates {self.config.direction}")
         return self.average
+
+
+def residual_generator(config, name):
+    """The generator of residual blocks that `config.generator` names: "resnet" or "resunet"."""
+    if config.generator == "resnet":
+        num_blocks = config.num_blocks or (9 if min(config.image_shape) >= 256 else 6)
+        return ResNet(filters=config.generator_filters or 64, num_blocks=num_blocks, name=name)
+    return ResUNet(filters=config.generator_filters or 32, num_blocks=config.num_blocks or 4, name=name)

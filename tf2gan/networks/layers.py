@@ -99,22 +99,17 @@ def clip_weights(variables, limit):
     tf.distribute.get_replica_context().merge_call(clip)
 
 
-def shifted(images, most, offsets):
-    """Shifts each of the images [n, height, width, channels] by up to `most` pixels; edges are filled by mirroring.
+def shifted(images, most, offsets, mode="SYMMETRIC"):
+    """Shifts each of the images [n, height, width, channels] by up to `most` pixels, or `most` = (rows, columns).
 
     `offsets`: int32 [2, n] from 0 to 2 * most. Offset o shifts an image by o - most pixels, upwards or to the left.
+    `mode`: of tf.pad, for what comes into sight; by default mirrored edges, "CONSTANT" is 0.
     """
     height, width = tf.unstack(tf.shape(images)[1:3])
-    padded = tf.pad(images, [[0, 0], [most, most], [most, most], [0, 0]], mode="SYMMETRIC")
-    return tf.ensure_shape(cropped(padded, height, width, offsets), images.shape)
-
-
-def cropped(images, height, width, offsets):
-    """A part [n, height, width, channels] of each of the larger `images`; `offsets`: int32 [2, n], its first row and
-    column.
-    """
-    rows = tf.gather(images, offsets[0][:, None] + tf.range(height), axis=1, batch_dims=1)
-    return tf.gather(rows, offsets[1][:, None] + tf.range(width), axis=2, batch_dims=1)
+    rows, columns = most if isinstance(most, tuple) else (most, most)
+    padded = tf.pad(images, [[0, 0], [rows, rows], [columns, columns], [0, 0]], mode=mode)
+    part = tf.gather(padded, offsets[0][:, None] + tf.range(height), axis=1, batch_dims=1)
+    return tf.ensure_shape(tf.gather(part, offsets[1][:, None] + tf.range(width), axis=2, batch_dims=1), images.shape)
 
 
 # Keras's layers with another way to add the bias. On a CPU, the bias gradient of Keras's op is summed in bfloat16 if
