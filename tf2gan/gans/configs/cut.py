@@ -1,6 +1,6 @@
 """Options and presets of CUT."""
 import dataclasses
-from typing import Literal, Optional
+from typing import Literal
 
 from tf2gan.core.errors import UserError
 from tf2gan.gans.configs import translation
@@ -8,18 +8,11 @@ from tf2gan.gans.configs.translation import Direction
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(translation.Config):
+class Config(translation.Unpaired):
     """Options of CUT."""
 
-    epochs: Optional[int] = 60  # length of the whole training in passes over the larger of the two domains
     direction: Direction = "a2b"  # a2b: from A to B; b2a: from B to A
     generator: Literal["resunet", "resnet"] = "resunet"  # generator; resnet is the paper's, and much slower
-    generator_filters: Optional[int] = None  # channels of its first convolution; none: 32, or 64 for resnet
-    num_blocks: Optional[int] = None  # residual blocks; none: 4 for resunet, 6 for resnet, 9 from 256 pixels on
-    discriminator: Literal["two-scale", "patchgan", "patchgan-70"] = "two-scale"  # patchgan-70 is the paper's
-    discriminator_filters: int = 64  # channels of the discriminator's first convolution
-    adversarial_weight: float = 1.0  # weight of the generator's least-squares loss
-    projected_weight: float = 1.0  # weight of a second loss, by a discriminator on a frozen network; 0: have none
     nce_weight: float = 1.0  # weight of each contrastive loss
     identity: bool = True  # a contrastive loss on targets as inputs, too
     num_patches: int = 256  # places of each map of features that are told apart
@@ -29,13 +22,8 @@ class Config(translation.Config):
 
     def check(self):
         super().check()
-        for name, low, high in (("discriminator_filters", 1, None), ("adversarial_weight", 0, None),
-                                ("projected_weight", 0, None), ("nce_weight", 0, None), ("num_patches", 2, None),
-                                ("vector_size", 1, None)):
-            self.check_range(name, low, high)
-        for name in ("generator_filters", "num_blocks"):
-            if getattr(self, name) is not None:
-                self.check_range(name, 1)
+        for name, low in (("nce_weight", 0), ("num_patches", 2), ("vector_size", 1)):
+            self.check_range(name, low)
         if not self.temperature > 0:
             raise UserError(f"--temperature {self.temperature}: must be above 0")
         if not (self.adversarial_weight or self.projected_weight):

@@ -1,6 +1,6 @@
 """Options that all methods have which translate images."""
 import dataclasses
-from typing import Literal
+from typing import Literal, Optional
 
 from tf2gan.core.errors import UserError
 from tf2gan.gans.configs import base
@@ -38,3 +38,24 @@ class Config(base.Config):
 
 
 Direction = Literal["a2b", "b2a"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Unpaired(Config):
+    """Options that all methods have which learn from unpaired images; each adds `generator`."""
+
+    epochs: Optional[int] = 60  # length of the whole training in passes over the larger of the two domains
+    generator_filters: Optional[int] = None  # channels of its first convolution; none: 32, or 64 for resnet
+    num_blocks: Optional[int] = None  # residual blocks; none: 4 for resunet, 6 for resnet, 9 from 256 pixels on
+    discriminator: Literal["two-scale", "patchgan", "patchgan-70"] = "two-scale"  # patchgan-70 is the paper's
+    discriminator_filters: int = 64  # channels of the first convolution of each discriminator
+    adversarial_weight: float = 1.0  # weight of the generator's least-squares loss
+    projected_weight: float = 1.0  # weight of a second loss, by discriminators on a frozen network; 0: have none
+
+    def check(self):
+        super().check()
+        for name, low in (("discriminator_filters", 1), ("adversarial_weight", 0), ("projected_weight", 0)):
+            self.check_range(name, low)
+        for name in ("generator_filters", "num_blocks"):
+            if getattr(self, name) is not None:
+                self.check_range(name, 1)
