@@ -45,8 +45,8 @@ class Unpaired(Config):
     """Options that all methods have which learn from unpaired images; each adds `generator`."""
 
     epochs: Optional[int] = 60  # length of the whole training in passes over the larger of the two domains
-    generator_filters: Optional[int] = None  # channels of its first convolution; none: 32, or 64 for resnet
-    num_blocks: Optional[int] = None  # residual blocks; none: 4 for resunet, 6 for resnet, 9 from 256 pixels on
+    generator_filters: Optional[int] = None  # channels of the generator's first convolution; none: 32, or 64 for resnet
+    num_blocks: Optional[int] = None  # residual blocks of it; none: 4 for resunet, 6 for resnet, 9 from 256 pixels on
     discriminator: Literal["two-scale", "patchgan", "patchgan-70"] = "two-scale"  # patchgan-70 is the paper's
     discriminator_filters: int = 64  # channels of the first convolution of each discriminator
     adversarial_weight: float = 1.0  # weight of the generator's least-squares loss
