@@ -113,18 +113,28 @@ def test_dropout_of_the_deep_unet():
     assert all(0.3 < mask.mean() < 0.7 for mask in masks)
 
 
-def test_patch_vectors():
-    """Of the chosen pixels alone, row by row, by two dense layers of their own for each map; of length 1."""
+@pytest.mark.parametrize("scale", [1, 0.02])
+def test_patch_vectors(scale):
+    """Of the chosen pixels alone, row by row, by two dense layers of their own for each map; of length 1.
+
+    At 0.02, the standard deviation of fresh weights, the length before normalization is about 1e-4.
+    """
     network, maps = PatchVectors(2, size=5), [noise(2, 4, 6), noise(2, 3, 3, seed=1)]
     places = [np.array([0, 7, 23]), np.array([4])]
+    network(maps, places)
+    rng = np.random.default_rng(2)
+    for variable in network.trainable_variables:
+        is_kernel = len(variable.shape) == 2
+        variable.assign(rng.normal(0, scale, variable.shape) if is_kernel else np.full(variable.shape, 1e-5))
     vectors = network(maps, places)
     assert [tuple(each.shape) for each in vectors] == [(2, 3, 5), (2, 1, 5)]
     for i, (each, where) in enumerate(zip(maps, places)):
         pixels = each.reshape([2, -1, 3])[:, where]
         hidden, last = network.hidden[i], network.to_vectors[i]
         expected = np.maximum(pixels @ hidden.kernel.numpy() + hidden.bias.numpy(), 0) @ last.kernel.numpy()
-        expected = (expected + last.bias.numpy()) / np.linalg.norm(expected, axis=-1, keepdims=True)
-        np.testing.assert_allclose(vectors[i], expected, atol=1e-5)
+        expected += last.bias.numpy()
+        np.testing.assert_allclose(np.linalg.norm(vectors[i], axis=-1), 1, atol=1e-5)
+        np.testing.assert_allclose(vectors[i], expected / np.linalg.norm(expected, axis=-1, keepdims=True), atol=1e-5)
 
 
 def test_projected_parameters():

@@ -27,5 +27,6 @@ class PatchVectors(tf.keras.Model):
         flat = tf.reshape(features, [batch, height * width, features.shape[-1]])
         chosen = tf.gather(flat, places, axis=1)
         vectors = to_vectors(hidden(tf.reshape(chosen, [-1, features.shape[-1]])))
-        vectors = tf.math.l2_normalize(tf.cast(vectors, tf.float32), axis=-1, epsilon=1e-7)
+        # The least value bounds the squared length. Fresh weights of 0.02 make short vectors, of length 1e-4 or so.
+        vectors = tf.math.l2_normalize(tf.cast(vectors, tf.float32), axis=-1, epsilon=1e-14)
         return tf.reshape(vectors, [batch, -1, vectors.shape[-1]])
