@@ -166,8 +166,8 @@ class Torch:
 
     def _build_pairs(self):
         config, size = self._config, self._job["image_shape"][:2]
-        self._generator = self._placed(torch_networks.DeepUNet(min(size), config["generator_filters"],
-                                                               config["dropout"]))
+        dropout = 0.5 if config["dropout"] is None else config["dropout"]
+        self._generator = self._placed(torch_networks.DeepUNet(min(size), config["generator_filters"] or 64, dropout))
         self._discriminator = self._placed(torch_networks.PatchGAN(
             config["discriminator_filters"], channels=6, strides=(2, 2, 2, 1), norm_first=True))
         self._averages = [_Average(self._generator, config["ema_decay"])]

@@ -5,6 +5,8 @@ import tensorflow as tf
 
 from tf2gan.core.errors import UserError
 from tf2gan.gans.pix2pix import Config, Pix2Pix
+from tf2gan.networks.resnet import ResNet
+from tf2gan.networks.resunet import ResUNet
 
 
 def make(**changes):
@@ -101,8 +103,24 @@ def test_a_colouring_model_sees_the_luma_alone():
 @pytest.mark.parametrize("changes, words", [
     ({"image_size": "96"}, "powers of 2 from 64 on"), ({"image_size": "32"}, "powers of 2 from 64 on"),
     ({"l1_weight": 0.0, "adversarial_weight": 0.0}, "are both 0: nothing to train"),
-    ({"noise_in_use": True, "dropout": 0.0}, "--noise-in-use: the noise is dropout, and --dropout is 0")])
+    ({"noise_in_use": True, "dropout": 0.0}, "--noise-in-use: the noise is dropout, and there is none"),
+    ({"noise_in_use": True, "generator": "resunet"}, "--noise-in-use: the noise is dropout, and there is none"),
+    ({"dropout": 0.3, "generator": "resnet"}, "--dropout 0.3: the generator resnet has none"),
+    ({"generator": "resunet", "image_size": "40"}, "must be multiples of 16 and at least 32"),
+    ({"generator_filters": 0}, "--generator-filters 0"), ({"num_blocks": 0}, "--num-blocks 0"),
+    ({"num_blocks": 2}, "--num-blocks 2: the generator unet has no residual blocks")])
 def test_bad_values(changes, words):
     with pytest.raises(UserError, match=words):
         Config(**changes).check()
     Config(image_size="64x128").check()
+
+
+@pytest.mark.parametrize("generator, kind", [("resunet", ResUNet), ("resnet", ResNet)])
+def test_other_generators(generator, kind):
+    """They take any multiple of 16, and have no noise."""
+    gan = make(generator=generator, image_size="48", num_blocks=1)
+    assert isinstance(gan.generator, kind) and gan.config.dropout_rate == 0
+    batch = {name: images[:, :48, :48] for name, images in BATCH.items()}
+    before = gan.generator(batch["x"]).numpy()
+    gan.train_step(batch)
+    assert before.shape == (2, 48, 48, 3) and np.abs(gan.generator(batch["x"]) - before).max() > 1e-5

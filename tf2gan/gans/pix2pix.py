@@ -14,7 +14,7 @@ import tensorflow as tf
 from tf2gan.core.colors import grey
 from tf2gan.gans import losses
 from tf2gan.gans.configs.pix2pix import PRESET_OPTIONS, PRESETS, Config
-from tf2gan.gans.translation import OneWayGAN
+from tf2gan.gans.translation import OneWayGAN, residual_generator
 from tf2gan.networks.patchgan import DISCRIMINATORS
 from tf2gan.networks.pix2pix import DeepUNet
 
@@ -35,7 +35,10 @@ class Pix2Pix(OneWayGAN):
 
     def new_generator(self, name):
         config = self.config
-        return DeepUNet(min(config.image_shape), filters=config.generator_filters, dropout=config.dropout, name=name)
+        if config.generator != "unet":
+            return residual_generator(config, name)
+        return DeepUNet(min(config.image_shape), filters=config.generator_filters or 64, dropout=config.dropout_rate,
+                        name=name)
 
     @property
     def networks(self):

@@ -9,7 +9,7 @@ from tf2gan.gans.configs.base import OptimizerName
 
 @dataclasses.dataclass(frozen=True)
 class Config(base.Config):
-    """Options that all methods have which translate images."""
+    """Options that all methods have which translate images; each adds `generator`."""
 
     dataset: str = "cycle_gan/apple2orange"  # a tensorflow-datasets name, or a folder with trainA trainB testA testB
     learning_rate: float = 2e-4  # learning rate of generators and discriminators
@@ -18,6 +18,8 @@ class Config(base.Config):
     optimizer: OptimizerName = "adam"  # optimizer of generators and discriminators
     load_scale: float = 286 / 256  # training images are resized to this times image_size, then cropped at random
     mirror: bool = True  # flip training images horizontally at random
+    generator_filters: Optional[int] = None  # channels of the generator's first convolution; none: 32, or 64 for resnet
+    num_blocks: Optional[int] = None  # residual blocks; none: 4 for resunet, 6 for resnet, 9 from 256 pixels on
 
     @property
     def size_rule(self):
@@ -28,6 +30,11 @@ class Config(base.Config):
         super().check()
         for name, low, high in (("learning_rate", 0, None), ("beta_1", 0, 0.9999), ("load_scale", 1, None)):
             self.check_range(name, low, high)
+        for name in ("generator_filters", "num_blocks"):
+            if getattr(self, name) is not None:
+                self.check_range(name, 1)
+        if self.num_blocks and self.generator == "unet":
+            raise UserError(f"--num-blocks {self.num_blocks}: the generator unet has no residual blocks")
         self.check_size()
 
     def check_size(self):
@@ -42,11 +49,9 @@ Direction = Literal["a2b", "b2a"]
 
 @dataclasses.dataclass(frozen=True)
 class Unpaired(Config):
-    """Options that all methods have which learn from unpaired images; each adds `generator`."""
+    """Options that all methods have which learn from unpaired images."""
 
     epochs: Optional[int] = 60  # length of the whole training in passes over the larger of the two domains
-    generator_filters: Optional[int] = None  # channels of the generator's first convolution; none: 32, or 64 for resnet
-    num_blocks: Optional[int] = None  # residual blocks of it; none: 4 for resunet, 6 for resnet, 9 from 256 pixels on
     discriminator: Literal["two-scale", "patchgan", "patchgan-70"] = "two-scale"  # patchgan-70 is the paper's
     discriminator_filters: int = 64  # channels of the first convolution of each discriminator
     adversarial_weight: float = 1.0  # weight of the generator's least-squares loss
@@ -56,6 +61,3 @@ class Unpaired(Config):
         super().check()
         for name, low in (("discriminator_filters", 1), ("adversarial_weight", 0), ("projected_weight", 0)):
             self.check_range(name, low)
-        for name in ("generator_filters", "num_blocks"):
-            if getattr(self, name) is not None:
-                self.check_range(name, 1)
