@@ -1,4 +1,6 @@
 """Pairs of images: every layout, what does not match, what is made of photographs, and that pairs stay together."""
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -152,6 +154,13 @@ def test_files_that_cannot_be_read(tmp_path, skip, capsys):
     assert [number for number, _ in numbers(splits["trainB"])] == [0, 2, 3]
     said = capsys.readouterr()
     assert "skipped" in said.out + said.err
+
+
+@pytest.mark.parametrize("layout, lost", [("trainA", "testB"), ("train/A", "test/A"), ("A/train", "B/val")])
+def test_test_images_of_one_domain_alone(layout, lost, tmp_path):
+    LAYOUTS[layout](tmp_path)
+    shutil.rmtree(tmp_path / lost)
+    assert f"its test images have no folder {tmp_path / lost}; needed: " in refusal(str(tmp_path), pairs.Recipe())
 
 
 @pytest.mark.parametrize("make, words", [

@@ -185,6 +185,10 @@ def _two_folders(root):
         if len(there) == 4:
             return there
         has_tests = any((root / name).is_dir() or (root / "A" / name).is_dir() for name in _TESTS)
+        if len(there) == 3 and {"trainA", "trainB"} <= set(there):
+            missing = next(name for name in found if name not in there)
+            raise UserError(f"{printable(root)}: its test images have no folder {printable(found[missing])}; needed: "
+                            f"{_LAYOUTS}; or no test images, then some of the others are held out")
         if {"trainA", "trainB"} <= set(there) and not has_tests:
             return {name: there[name] for name in ("trainA", "trainB")}
     return None
