@@ -85,6 +85,23 @@ def test_what_the_baselines_of_pairs_are(trained, data):
     assert errors["mean_target"]["l1"] == pytest.approx(np.abs(fronts[-2:] - mean).mean() / 255, abs=1e-3)
 
 
+def test_colouring_is_measured_beside_grey_and_one_colour(data):
+    from tf2gan.evaluation import translated
+
+    record = {"model": "pix2pix", "config": {"input_from": "grey"}}
+    found = translated.load_data(str(data["pix2pix"]), (64, 64), record)
+    source = found.images("testA")
+    errors = translated.baseline_errors(found, source, "A", "B")
+    (inputs, _), (targets, _) = next(source.batches()), next(found.images("testB").batches())
+    (train, _) = next(found.images("trainB").batches())
+    tint = train.mean(axis=(0, 1, 2)) - train.mean(axis=(0, 1, 2)) @ [0.2989, 0.587, 0.114]
+    tinted = np.rint(np.clip(inputs + tint, 0, 255)).astype(np.uint8)
+    for column, images in (("input", inputs), ("mean_color", tinted)):
+        expected = translated.lab_errors(images, targets).mean()
+        assert errors[column]["lab_l1"] == pytest.approx(expected, rel=0.01)
+    assert errors["mean_color"]["lab_l1"] < errors["input"]["lab_l1"]
+
+
 def check_near(pixels, others):
     """Threads add up in any order, so a value between two levels may be rounded to either."""
     assert np.abs(pixels.astype(int) - others).max() <= 1

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from tf2gan.metrics.translation import ColorHistogram, mean_absolute_error
+from tf2gan.metrics.translation import ColorHistogram, absolute_errors, lab, lab_errors, mean_absolute_error
 
 
 def test_mean_absolute_error_is_in_units_of_the_range_0_to_1():
@@ -17,6 +17,23 @@ def test_mean_absolute_error_is_in_units_of_the_range_0_to_1():
 def test_mean_absolute_error_refuses_shapes_that_would_broadcast():
     with pytest.raises(ValueError, match="cannot be compared"):
         mean_absolute_error(np.zeros([2, 4, 4, 3]), np.zeros([1, 4, 4, 3]))
+
+
+def test_errors_of_each_pair():
+    images, targets = np.zeros([2, 4, 4, 3], np.uint8), np.zeros([2, 4, 4, 3], np.uint8)
+    targets[1, :2] = 200  # as unsigned bytes the difference would be 56
+    np.testing.assert_array_equal(absolute_errors(images, targets), [0, 100])
+
+
+def test_lab():
+    """The primaries, white, black and a dark and a light grey, as tables of sRGB in CIELAB (D65) have them."""
+    rgb = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0], [3, 3, 3], [119, 119, 119]]
+    expected = [[53.24, 80.09, 67.20], [87.73, -86.18, 83.18], [32.30, 79.19, -107.86], [100, 0, 0], [0, 0, 0],
+                [0.82, 0, 0], [50.03, 0, 0]]
+    found = lab(np.array(rgb, np.uint8)[np.newaxis])
+    np.testing.assert_allclose(found[0], expected, atol=0.02)
+    white, red = (np.broadcast_to(np.array(color, np.uint8), [2, 3, 3, 3]) for color in (rgb[3], rgb[0]))
+    np.testing.assert_allclose(lab_errors(red, white), (100 - 53.24 + 80.09 + 67.20) / 3, atol=0.02)
 
 
 def colors(*rgb):

@@ -5,12 +5,13 @@ import numpy as np
 import tensorflow as tf
 
 from tf2gan.core import savedmodel
+from tf2gan.core.colors import grey
 from tf2gan.core.errors import UserError
 from tf2gan.data import load, pairs, pipeline
 from tf2gan.evaluation import comparison, extractors, generated, image_sets, results
 from tf2gan.gans import GANS
 from tf2gan.metrics import imagenet, perceptual, registry, similarity
-from tf2gan.metrics.translation import ColorHistogram, mean_absolute_error
+from tf2gan.metrics.translation import ColorHistogram, absolute_errors, lab_errors, mean_absolute_error
 from tf2gan.models import translation
 from tf2gan.runs.record import check_same_data, from_record, title_of
 
@@ -18,17 +19,24 @@ WAYS = (("a2b", "b2a", "A", "B"), ("b2a", "a2b", "B", "A"))  # direction, back, 
 DEFAULT = ("fid", "kid")
 RESIZE = "bilinear, antialiased, middle crop"
 BATCH = 8  # images translated at once
+# Of images uint8 [n, height, width, 3] and their targets: a value for each pair.
+PAIR_MEASURES = {"l1": lambda made, targets: absolute_errors(made, targets) / 255, "psnr": similarity.psnr,
+                 "ssim": similarity.ssim, perceptual.NAME: perceptual.distances}
 # All metrics but the one that needs classes in the data.
 POSSIBLE = tuple(name for name in registry.METRICS if name != "classes")
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Images of A and B: `label` for names, `splits` trainA, trainB, testA, testB, and `size`, (height, width)."""
+    """Images of A and B: `label` for names, `splits` trainA, trainB, testA, testB, and `size`, (height, width).
+
+    `colors`: A is B without its colours.
+    """
 
     label: str
     splits: dict
     size: tuple
+    colors: bool = False
 
     def images(self, split, num=None, seed=None) -> image_sets.ImageSet:
         """`num` images of a split (None: all): the first ones, or those that `seed` chooses."""
@@ -62,9 +70,10 @@ class Translation:
     the histogram of the translations.
     """
 
-    def __init__(self, functions, there, back, source, targets=None):
+    def __init__(self, functions, there, back, source, targets=None, measures=PAIR_MEASURES):
         """`functions`: as `models.translation.functions` returns them; `targets`: the ImageSet paired with `source`."""
         self._there, self._back, self._source, self._targets = functions[there], functions.get(back), source, targets
+        self._measures = measures
         self.errors, self.colors = {}, None
 
     def image_set(self, name) -> image_sets.ImageSet:
@@ -87,29 +96,40 @@ class Translation:
                 made.append(np.rint(255.0 * translated.numpy()).astype(np.uint8))
             made = np.concatenate(made)
             if targets:
-                _add(sums, pair_errors(made, next(targets)[0][:len(images)]))  # there may be more targets
+                matching = next(targets)[0][:len(images)]  # there may be more targets
+                _add(sums, pair_errors(made, matching, self._measures))
             count += len(images)
             yield made, None
         self.errors = {name: total / count for name, total in sums.items()}
 
 
-def pair_errors(made, targets) -> dict:
+def pair_errors(made, targets, measures=PAIR_MEASURES) -> dict:
     """{metric: sum over the pairs} of images uint8 [n, height, width, 3] and their targets."""
-    return {"l1": len(made) * mean_absolute_error(made, targets, span=255.0),
-            **{name: float(function(made, targets).sum()) for name, function in (
-                ("psnr", similarity.psnr), ("ssim", similarity.ssim), (perceptual.NAME, perceptual.distances))}}
+    return {name: float(function(made, targets).sum()) for name, function in measures.items()}
+
+
+def measures_of(data) -> dict:
+    """{metric: function of two batches of images to a value for each pair} that apply to pairs of `data`."""
+    return {**PAIR_MEASURES, "lab_l1": lab_errors} if data.colors else PAIR_MEASURES
 
 
 def baseline_errors(data, source, source_domain, target_domain) -> dict:
-    """{column: {metric: value}} for pairs: of the inputs as they are, and of the mean of the training targets."""
-    total, train = 0.0, data.images(f"train{target_domain}")
+    """{column: {metric: value}} for pairs: of the inputs as they are, and of the mean of the training targets.
+
+    For colours, also of the inputs with the mean colour of the training targets, at the lightness that they have.
+    """
+    total, train, measures = 0.0, data.images(f"train{target_domain}"), measures_of(data)
     for batch, _ in train.batches():
         total = total + batch.sum(axis=0, dtype=np.float64)
-    mean, sums = np.rint(total / train.num).astype(np.uint8), {"input": {}, "mean_target": {}}
-    target = data.images(f"test{target_domain}", source.num)
+    mean = total / train.num
+    tint = mean.mean(axis=(0, 1)) - grey(tf.constant(mean)).numpy().mean(axis=(0, 1))
+    sums, target = {}, data.images(f"test{target_domain}", source.num)
     for (inputs, _), (targets, _) in zip(source.batches(), target.batches()):
-        _add(sums["input"], pair_errors(inputs, targets))
-        _add(sums["mean_target"], pair_errors(np.broadcast_to(mean, targets.shape), targets))
+        guesses = {"input": inputs, "mean_target": np.broadcast_to(np.rint(mean).astype(np.uint8), targets.shape)}
+        if data.colors:
+            guesses["mean_color"] = np.rint(np.clip(inputs + tint, 0, 255)).astype(np.uint8)
+        for column, images in guesses.items():
+            _add(sums.setdefault(column, {}), pair_errors(images, targets, measures))
     return {column: {name: value / source.num for name, value in of.items()} for column, of in sums.items()}
 
 
@@ -151,10 +171,10 @@ def load_data(dataset, size, record, data_dir=None, skip_unreadable=False) -> Da
     """
     if record["model"] in GANS and GANS.numbers(record["model"]).Config.paired:
         recipe = pairs.Recipe(*(record["config"].get(name) for name in ("input_from", "pair_features")))
-        splits = pairs.load_pairs(dataset, recipe, data_dir, skip_unreadable)
+        splits, colors = pairs.load_pairs(dataset, recipe, data_dir, skip_unreadable), recipe.input_from == "grey"
     else:
-        splits = load.load(dataset, pairs.SPLITS, data_dir, skip_unreadable)
-    return Data(image_sets.label_of(dataset), splits, tuple(size))
+        splits, colors = load.load(dataset, pairs.SPLITS, data_dir, skip_unreadable), False
+    return Data(image_sets.label_of(dataset), splits, tuple(size), colors)
 
 
 def ways(directions) -> list:
@@ -185,7 +205,7 @@ def _of_models(models, data, settings, protocol, weights):
         source, target = data.images(f"test{source_domain}", settings.num), data.images(f"test{target_domain}")
         floor = data.images(f"train{target_domain}", source.num, settings.seed)
         paired = data.paired("test")
-        passes = {column: Translation(functions, there, back, source, target if paired else None)
+        passes = {column: Translation(functions, there, back, source, target if paired else None, measures_of(data))
                   for column, functions in models.items()}
         sets = {column: one.image_set(f"{there}, {results.COLUMNS[column]}") for column, one in passes.items()}
         sets.update(input=source, real_train=floor)
