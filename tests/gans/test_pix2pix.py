@@ -64,19 +64,28 @@ def test_both_updates_see_the_same_generated_images(direction, source, target):
     np.testing.assert_allclose(fake, expected, atol=1e-5)
 
 
-def test_each_update_moves_its_own_network_only():
-    gan, inner, moved = make(optimizer="sgd"), Pix2Pix.minimize, []
+@pytest.mark.parametrize("weight", [0.0, 2.0])
+def test_each_update_moves_its_own_networks_only(weight):
+    gan, inner, moved = make(optimizer="sgd", projected_weight=weight), Pix2Pix.minimize, []
+    discriminators = {"discriminator", "projected"} if weight else {"discriminator"}
+    assert set(gan.networks) == {"generator", *discriminators}
+
+    def trained():
+        return {name: [v.numpy().copy() for v in network.trainable_variables]
+                for name, (network, _) in gan.networks.items()}
 
     def minimize(*args):
-        before = [network.get_weights() for network in (gan.generator, gan.discriminator)]
+        before = trained()
         result = inner(gan, *args)
-        moved.append([any((a != b).any() for a, b in zip(old, network.get_weights()))
-                      for old, network in zip(before, (gan.generator, gan.discriminator))])
+        moved.append({name for name, after in trained().items()
+                      if any((a != b).any() for a, b in zip(before[name], after))})
         return result
 
     gan.minimize = minimize
-    gan.train_step(BATCH)
-    assert moved == [[True, False], [False, True]]
+    logs = gan.train_step(BATCH)
+    assert moved == [{"generator"}, discriminators]
+    weighted = logs["adversarial"] + 100 * logs["l1"] + (weight * logs["projected"] if weight else 0)
+    assert float(logs["generator_loss"]) == pytest.approx(float(weighted), rel=1e-5)
 
 
 def test_noise_in_use():
@@ -102,7 +111,7 @@ def test_a_colouring_model_sees_the_luma_alone():
 
 @pytest.mark.parametrize("changes, words", [
     ({"image_size": "96"}, "powers of 2 from 64 on"), ({"image_size": "32"}, "powers of 2 from 64 on"),
-    ({"l1_weight": 0.0, "adversarial_weight": 0.0}, "are both 0: nothing to train"),
+    ({"l1_weight": 0.0, "adversarial_weight": 0.0}, "are all 0: nothing to train"),
     ({"noise_in_use": True, "dropout": 0.0}, "--noise-in-use: the noise is dropout, and there is none"),
     ({"noise_in_use": True, "generator": "resunet"}, "--noise-in-use: the noise is dropout, and there is none"),
     ({"dropout": 0.3, "generator": "resnet"}, "--dropout 0.3: the generator resnet has none"),

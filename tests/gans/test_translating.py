@@ -17,6 +17,7 @@ SMALL = {"generator_filters": 2, "discriminator_filters": 2, "batch_size": 2}
 METHODS = {
     "cyclegan": ("cyclegan", {"num_blocks": 1}),
     "pix2pix": ("pix2pix", {}),
+    "pix2pix-projected": ("pix2pix", {"generator": "resunet", "num_blocks": 1, "projected_weight": 1.0}),
     "cut": ("cut", {"num_blocks": 1, "vector_size": 4, "num_patches": 20}),
     "fastcut": ("cut", {"num_blocks": 1, "vector_size": 4, "num_patches": 20, "projected_weight": 0.0,
                         "generator": "resnet", "discriminator": "patchgan-70", "identity": False,

@@ -5,14 +5,15 @@ The discriminator sees the input x beside the target y, or beside what the gener
     D:  min  1/2 (-mean(log D(x, y)) - mean(log(1 - D(x, G(x)))))
     G:  min  -mean(log D(x, G(x))) + 100 mean(|y - G(x)|)
 
-The generator's noise is dropout.
+The generator's noise is dropout. With `projected_weight`, a discriminator on the maps of a frozen network judges targets
+and generated images beside that, without the inputs (`gans.projected`).
 """
 from typing import Optional
 
 import tensorflow as tf
 
 from tf2gan.core.colors import grey
-from tf2gan.gans import losses
+from tf2gan.gans import losses, projected
 from tf2gan.gans.configs.pix2pix import PRESET_OPTIONS, PRESETS, Config
 from tf2gan.gans.translation import OneWayGAN, residual_generator
 from tf2gan.networks.patchgan import DISCRIMINATORS
@@ -30,8 +31,13 @@ class Pix2Pix(OneWayGAN):
         self.generator = self.make_generator("generator")
         self.discriminator = DISCRIMINATORS["patchgan-70"](config.discriminator_filters, name="discriminator")
         self.discriminator(tf.concat([self.example()] * 2, axis=-1))
+        discriminator_variables = list(self.discriminator.trainable_variables)
+        if config.projected_weight:
+            self.projected = projected.Projected(("projected",), config.image_shape, config.discriminator_filters)
+            for network, _ in self.projected.networks.values():
+                discriminator_variables += network.trainable_variables
         self.average = self.make_average("average", self.generator)
-        self.make_optimizers(self.generator.trainable_variables, self.discriminator.trainable_variables)
+        self.make_optimizers(self.generator.trainable_variables, discriminator_variables)
 
     def new_generator(self, name):
         config = self.config
@@ -43,7 +49,8 @@ class Pix2Pix(OneWayGAN):
     @property
     def networks(self):
         return {"generator": (self.generator, [self.example()]),
-                "discriminator": (self.discriminator, [tf.concat([self.example()] * 2, axis=-1)])}
+                "discriminator": (self.discriminator, [tf.concat([self.example()] * 2, axis=-1)]),
+                **(self.projected.networks if self.config.projected_weight else {})}
 
     def train_step(self, batch):
         """One update of the generator, then one of the discriminator (sec. 3.3), from the same generated images.
@@ -54,18 +61,23 @@ class Pix2Pix(OneWayGAN):
         generator_loss, (terms, fake) = self.minimize(
             lambda: self.generator_loss(inputs, targets), self.generator_optimizer, self.generator_variables)
         fake = tf.stop_gradient(fake)
-        discriminator_loss, accuracies = self.minimize(
+        discriminator_loss, logs = self.minimize(
             lambda: self.discriminator_loss(inputs, targets, fake),
             self.discriminator_optimizer, self.discriminator_variables)
-        return {**terms, "generator_loss": generator_loss, **accuracies, "discriminator_loss": discriminator_loss}
+        return {**terms, "generator_loss": generator_loss, **logs, "discriminator_loss": discriminator_loss}
 
     def discriminator_loss(self, inputs, targets, fake):
-        """Half the loss on true pairs and on those with a generated target; also the accuracy on each."""
+        """Half the loss on true pairs and on those with a generated target, and `projected`'s; also the accuracies."""
         pairs = tf.concat([tf.concat([inputs, targets], axis=-1), tf.concat([inputs, fake], axis=-1)], axis=0)
         real_logits, fake_logits = tf.split(self.discriminator(pairs, training=True), 2)
         loss = 0.5 * losses.minimax_discriminator(real_logits, fake_logits)
-        return loss, {"real_accuracy": tf.reduce_mean(tf.cast(real_logits > 0.0, tf.float32)),
-                      "fake_accuracy": tf.reduce_mean(tf.cast(fake_logits <= 0.0, tf.float32))}
+        logs = {"real_accuracy": tf.reduce_mean(tf.cast(real_logits > 0.0, tf.float32)),
+                "fake_accuracy": tf.reduce_mean(tf.cast(fake_logits <= 0.0, tf.float32))}
+        if self.config.projected_weight:
+            logits = self.projected.logits({"projected": [targets, fake]}, self.draw, "shift")
+            logs["projected_loss"] = projected.discriminator_loss(logits["projected"])
+            loss += logs["projected_loss"]
+        return loss, logs
 
     def generator_loss(self, inputs, targets):
         """Weighted sum of the terms whose weight is not 0; also returns these terms and the generated images."""
@@ -75,6 +87,10 @@ class Pix2Pix(OneWayGAN):
             logits = self.discriminator(tf.concat([inputs, fake], axis=-1), training=True)
             logs["adversarial"] = losses.non_saturating_generator(logits)
             loss += config.adversarial_weight * logs["adversarial"]
+        if config.projected_weight:
+            logits = self.projected.logits({"projected": [fake]}, self.draw, "shift_generated")
+            logs["projected"] = projected.generator_loss(logits["projected"])
+            loss += config.projected_weight * logs["projected"]
         if config.l1_weight:
             logs["l1"] = losses.mean_absolute_error(fake, targets)
             loss += config.l1_weight * logs["l1"]
