@@ -81,7 +81,7 @@ def test_discriminators_loss_in_closed_form(make):
 
 @pytest.mark.parametrize("generator", ["unet", "resnet"])
 def test_logs_of_a_step_from_the_networks_outputs(make, generator):
-    gan = make(optimizer="sgd", generator=generator, num_blocks=1, learning_rate=0.0)
+    gan = make(optimizer="sgd", generator=generator, num_blocks=None if generator == "unet" else 1, learning_rate=0.0)
     x, y = BATCH["x"], BATCH["y"]
     fake_y, fake_x = gan.generator_xy(x).numpy(), gan.generator_yx(y).numpy()
     logits = {"real_x": gan.discriminator_x(x), "fake_x": gan.discriminator_x(fake_x),
@@ -429,7 +429,7 @@ def see_through(gan):
 
 def test_projected_losses_in_closed_form(make, monkeypatch):
     """Hinges for the discriminators, minus the mean logit for the generators; images are seen as 0 to 255."""
-    monkeypatch.setattr(projected, "shifted", lambda images, *dice: images)
+    monkeypatch.setattr(projected, "translation", lambda images, *dice: images)
     gan = make(projected_weight=3.0)
     use_stand_ins(gan), see_through(gan)
     loss, (logs, _, _) = gan.generators_loss(constant(0.6), constant(-0.2))

@@ -338,13 +338,15 @@ RANDOM = {"instance_noise": 0.2, "n_critic": 2, "soft_labels": True, "label_flip
                          "fake_label": 0.0, "batches": "joint"}),
     ("dcgan", "dcgan", {**RANDOM, "loss": "least-squares"}),
     ("dcgan", "dcgan", {"penalty": "r1", "penalty_weight": 1.0, "gradient_clip": 1.0}),  # sums over replicas of sums
+    ("dcgan", "dcgan", {"penalty": "r1-r2", "penalty_weight": 1.0, "penalty_every": 2, "loss": "relativistic",
+                        "augment": "diffaugment"}),
     ("cgan", "book", {**RANDOM, "batches": "joint", "half_batches": True}),
     ("cgan", "cgan", {"instance_noise": 0.2, "n_critic": 2}),
     # Over a few pixels the slope of a layer normalization is so steep that rounding shows.
     ("wgan", "wgan-gp", {"instance_noise": 0.2, "n_critic": 2, "image_size": "16",
                          "discriminator_learning_rate": 1e-3}),
     ("wgan", "wgan", {"instance_noise": 0.2, "n_critic": 2, "weight_clip": 0.2}),
-], ids=["gan", "dcgan", "dcgan-r1", "cgan-book", "cgan", "wgan-gp", "wgan"])
+], ids=["gan", "dcgan", "dcgan-r1", "dcgan-augmented", "cgan-book", "cgan", "wgan-gp", "wgan"])
 def test_replicas_make_the_same_update(name, preset, changes):
     """Plain SGD, since Adam hides wrong factors; no dropout, whose dice are each replica's own."""
     results = {}

@@ -233,3 +233,13 @@ def test_diversity():
     one = tf.random.stateless_uniform([1, *shape], [0, 1])
     gan.generator = lambda latents, training, seed: tf.tile(one, [8, 1, 1, 1])
     assert float(run(gan.update_discriminator, real)["diversity"]) == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("name, preset", [("gan", "gan"), ("sgan", "sgan"), ("sgan", "sgan-book"), ("dcgan", "dcgan")])
+def test_spectral_norms_follow_the_weights_of_every_discriminator(name, preset):
+    gan, run = make(name, preset, discriminator_normalization="spectral")
+    vectors = [v for v in gan.discriminator.variables if not v.trainable and v.shape[0] == 1 and len(v.shape) == 2]
+    before = copies(vectors)
+    run(gan.train_step, batch_of(gan))
+    assert len(vectors) >= 2
+    assert all(np.abs(a - b).max() > 1e-4 for a, b in zip(before, copies(vectors)) if a.size > 1)

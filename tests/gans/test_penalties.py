@@ -40,9 +40,10 @@ def lengths(images):
 
 
 @pytest.mark.parametrize("name, at_5, at_1, at_half", [
-    ("wgan-gp", 16, 0, 0.25), ("wgan-gp-one-sided", 16, 0, 0), ("dragan", 16, 0, 0.25), ("r1", 12.5, 0.5, 0.125)])
+    ("wgan-gp", 16, 0, 0.25), ("wgan-gp-one-sided", 16, 0, 0), ("dragan", 16, 0, 0.25), ("r1", 12.5, 0.5, 0.125),
+    ("r2", 12.5, 0.5, 0.125), ("r1-r2", 25, 1, 0.25)])
 def test_linear_critic(name, at_5, at_1, at_half):
-    assert set(losses.PENALTIES) == {"wgan-gp", "wgan-gp-one-sided", "dragan", "r1"}
+    assert set(losses.PENALTIES) == {"wgan-gp", "wgan-gp-one-sided", "dragan", "r1", "r2", "r1-r2"}
     for slope, expected in ((5, at_5), (1, at_1), (0.5, at_half)):
         assert penalty(name, linear(slope)) == pytest.approx(expected, rel=1e-5, abs=1e-9)
 
@@ -52,7 +53,7 @@ def test_penalty_of_an_exact_slope_is_exact():
     weights = np.zeros([1, *SHAPE], np.float32)
     weights[0, 0, :2, 0] = 3, 4
     found = [penalty(name, lambda images: tf.reduce_sum(weights * images, axis=[1, 2, 3])) for name in losses.PENALTIES]
-    assert found == [16, 16, 16, 12.5]
+    assert found == [16, 16, 16, 12.5, 12.5, 25]
 
 
 def test_interpolates_lie_between_each_real_image_and_its_generated_one():
@@ -88,9 +89,12 @@ def test_dragan_perturbs_real_images_by_half_their_deviation():
     assert penalty("dragan", quadratic, real, fake=real + np.nan) == pytest.approx(expected, rel=1e-5)
 
 
-def test_r1_is_at_real_images_only():
-    expected = np.mean(lengths(REAL) ** 2) / 2
-    assert penalty("r1", quadratic, fake=FAKE + np.nan, points=UNIFORM + np.nan) == pytest.approx(expected, rel=1e-5)
+def test_r1_is_at_real_images_only_and_r2_at_generated_ones():
+    expected = np.mean(lengths(REAL) ** 2) / 2, np.mean(lengths(FAKE) ** 2) / 2
+    nowhere = UNIFORM + np.nan
+    assert penalty("r1", quadratic, fake=FAKE + np.nan, points=nowhere) == pytest.approx(expected[0], rel=1e-5)
+    assert penalty("r2", quadratic, real=REAL + np.nan, points=nowhere) == pytest.approx(expected[1], rel=1e-5)
+    assert penalty("r1-r2", quadratic, points=nowhere) == pytest.approx(sum(expected), rel=1e-5)
 
 
 def gradient(name, function, weights):
@@ -103,7 +107,8 @@ def gradient(name, function, weights):
 
 
 @pytest.mark.parametrize("name, at_5, at_half", [
-    ("wgan-gp", 2 * 4, 2 * -0.5), ("wgan-gp-one-sided", 2 * 4, 0), ("dragan", 2 * 4, 2 * -0.5), ("r1", 5, 0.5)])
+    ("wgan-gp", 2 * 4, 2 * -0.5), ("wgan-gp-one-sided", 2 * 4, 0), ("dragan", 2 * 4, 2 * -0.5), ("r1", 5, 0.5),
+    ("r1-r2", 10, 1)])
 def test_gradient_in_the_weights_of_a_linear_critic(name, at_5, at_half):
     """d (|a| - 1)^2 = 2 (|a| - 1) a / |a|, d |a|^2 / 2 = a."""
     for slope, expected in ((5, at_5), (0.5, at_half)):
@@ -112,7 +117,7 @@ def test_gradient_in_the_weights_of_a_linear_critic(name, at_5, at_half):
         np.testing.assert_allclose(found, expected * DIRECTION, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["wgan-gp", "dragan", "r1"])
+@pytest.mark.parametrize("name", ["wgan-gp", "dragan", "r1", "r2"])
 def test_gradient_in_the_weights_where_the_point_matters(name):
     """D(x) = sum w x^2 / 2 has the gradient w x, of length n: d (n - 1)^2 = 2 (n - 1) w x^2 / n, d n^2 / 2 = w x^2."""
     seen, weights = [], np.linspace(0.5, 2, 6).reshape(SHAPE)
@@ -124,7 +129,7 @@ def test_gradient_in_the_weights_where_the_point_matters(name):
     found = gradient(name, critic, weights)
     points = np.asarray(seen[0], np.float64)
     norms = lengths(weights * points).reshape([4, 1, 1, 1])
-    each = weights * points ** 2 * (1 if name == "r1" else 2 * (norms - 1) / norms)
+    each = weights * points ** 2 * (1 if name in ("r1", "r2") else 2 * (norms - 1) / norms)
     np.testing.assert_allclose(found, each.mean(axis=0), rtol=1e-4)
 
 
@@ -150,4 +155,4 @@ def test_penalty_is_float32_of_half_precision_logits(name):
 
     value = losses.PENALTIES[name](critic, tf.constant(REAL), tf.constant(FAKE), tf.constant(UNIFORM))
     assert value.dtype == tf.float32
-    assert float(value) == pytest.approx(12.5 if name == "r1" else 16, rel=1e-2)
+    assert float(value) == pytest.approx({"r1": 12.5, "r2": 12.5, "r1-r2": 25}.get(name, 16), rel=1e-2)

@@ -121,8 +121,8 @@ class CycleGAN(TranslatingGAN):
             logs[f"real_accuracy_{name}"] = tf.reduce_mean(tf.cast(real_logits > 0.5, tf.float32))
             logs[f"fake_accuracy_{name}"] = tf.reduce_mean(tf.cast(fake_logits <= 0.5, tf.float32))
         if self.config.projected_weight:
-            logits = self.projected.logits({"projected_x": [real_x, fake_x], "projected_y": [real_y, fake_y]}, self.draw,
-                                           "shift")
+            images = {"projected_x": [real_x, fake_x], "projected_y": [real_y, fake_y]}
+            logits = self.projected.logits(images, self.draw, "shift")
             for name in "xy":
                 logs[f"projected_loss_{name}"] = projected.discriminator_loss(logits[f"projected_{name}"])
                 loss += logs[f"projected_loss_{name}"]

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tf2gan.core.errors import UserError
 from tf2gan.core.seeds import fold
-from tf2gan.gans import base, diagnosis, losses
+from tf2gan.gans import augmentation, base, diagnosis, losses
 from tf2gan.gans.abilities import Abilities
 from tf2gan.gans.configs.latent import Config
 from tf2gan.networks import layers
@@ -40,6 +40,10 @@ class LatentGAN(base.GAN):
         self.generator = self._built_generator("generator")
         self.discriminator = self._built_discriminator()
         self.average = self.average_of(self.generator, lambda: self._built_generator("average"), config.ema_decay)
+        if config.augment is not None:
+            self.augmentation = (
+                augmentation.DiffAugment(config.kinds, self.draw) if config.augment == "diffaugment" else
+                augmentation.Adaptive(self.draw, config.ada_target, config.ada_images))
         self.generator_optimizer = self.optimizer_of("generator")
         self.discriminator_optimizer = self.optimizer_of("discriminator")
         self.build_all([(self.generator_optimizer, self.generator.trainable_variables),
@@ -118,6 +122,11 @@ class LatentGAN(base.GAN):
             lambda: self.discriminator_loss(real, fake, *condition, number=number), variables)
         return {**logs, **diversity(real, fake)}
 
+    def end_step(self, num_images):
+        super().end_step(num_images)
+        if self.config.augment == "ada":
+            self.augmentation.adapt(num_images)
+
     def update_generator(self, *condition, real=(), num=None, variables=None):
         """One update from `num` generated images (None: a replica's part of a batch); returns {name: scalar} to log.
 
@@ -129,7 +138,7 @@ class LatentGAN(base.GAN):
 
         def loss_fn():
             fake = self.generator(latents, *condition, training=True, seed=self.seed_for("generator_dropout"))
-            logits = self.judge(self.with_noise(fake, "generator"), *condition, training=True,
+            logits = self.judge(self.shown(fake, "generator"), *condition, training=True,
                                 seed=self.seed_for("dropout_generator"))
             return self.generator_loss(logits, *real), None
 
@@ -154,6 +163,9 @@ class LatentGAN(base.GAN):
         """
         variables = self.discriminator.trainable_variables if variables is None else variables
         _, logs = self.minimize(loss_fn, self.discriminator_optimizer, variables, self.config.gradient_clip)
+        if self.config.augment == "ada":
+            self.augmentation.observe(logs["real_sign"] / (self.num_replicas * self.config.n_critic))
+            logs["augment_p"] = tf.convert_to_tensor(self.augmentation.p)
         if self.config.weight_clip is not None:
             layers.clip_weights(variables, self.config.weight_clip)
         return logs
@@ -163,7 +175,7 @@ class LatentGAN(base.GAN):
     def discriminator_loss(self, real, fake, *condition, number=0):
         """(loss, logs) for real and generated images, both [n, *image_shape]."""
         config, adversarial = self.config, losses.ADVERSARIAL[self.config.loss]
-        real, fake = self.with_noise(real, f"real{number}"), self.with_noise(fake, f"fake{number}")
+        real, fake = self.shown(real, f"real{number}"), self.shown(fake, f"fake{number}")
         if config.batches == "joint":
             logits = self.judge(tf.concat([real, fake], axis=0), *map(_for_both, condition), training=True,
                                 seed=self.seed_for(f"dropout{number}"))
@@ -180,8 +192,8 @@ class LatentGAN(base.GAN):
                 logits = self.judge(images, *condition, training=True, seed=self.seed_for(f"dropout_penalty{number}"))
                 return logits / config.penalty_target
 
-            logs["penalty"] = losses.PENALTIES[config.penalty](
-                critic, real, fake, self.draw("uniform", real.shape, f"penalty{number}"))
+            logs["penalty"] = self._now_and_then(real.shape[0], number, lambda: losses.PENALTIES[config.penalty](
+                critic, real, fake, self.draw("uniform", real.shape, f"penalty{number}")))
             loss += config.penalty_weight * logs["penalty"]
         if config.drift_weight:
             loss += config.drift_weight * losses.drift(real_logits)
@@ -190,7 +202,21 @@ class LatentGAN(base.GAN):
         else:
             logs["real_accuracy"] = tf.reduce_mean(tf.cast(real_logits > adversarial.boundary, tf.float32))
             logs["fake_accuracy"] = tf.reduce_mean(tf.cast(fake_logits <= adversarial.boundary, tf.float32))
+        if config.augment == "ada":
+            logs["real_sign"] = tf.reduce_mean(tf.sign(tf.cast(real_logits, tf.float32) - adversarial.boundary))
         return loss, logs
+
+    def _now_and_then(self, num, number, penalty):
+        """`penalty()` in one of `penalty_every` updates, times that number; else 0 (Karras et al. 2020, 1912.04958, B).
+
+        `num`: real images of an update on this replica; `number`: index of the update in the step.
+        """
+        every, n_critic = self.config.penalty_every, self.config.n_critic
+        if every == 1:
+            return penalty()
+        steps = self.images_seen // (num * self.num_replicas * n_critic)
+        due = tf.equal((steps * n_critic + number) % every, 0)
+        return tf.cond(due, lambda: every * penalty(), lambda: tf.zeros([]))
 
     def generator_loss(self, fake_logits, real=None, *condition):
         """Scalar loss from the logits [n, 1] of the generated images of one update.
@@ -202,7 +228,7 @@ class LatentGAN(base.GAN):
         if not adversarial.compares:
             return adversarial.generator(fake_logits)
         real = self.with_known_number(real)
-        real_logits = self.judge(self.with_noise(real, "generator_real"), *condition, training=True,
+        real_logits = self.judge(self.shown(real, "generator_real"), *condition, training=True,
                                  seed=self.seed_for("dropout_generator_real"))
         return adversarial.generator(tf.tile(real_logits, [fake_logits.shape[0] // real.shape[0], 1]), fake_logits)
 
@@ -229,6 +255,12 @@ class LatentGAN(base.GAN):
             return real, fake
         flips = [self.draw("uniform", shape, f"{name}_flips{number}") < config.label_flips for name in ("real", "fake")]
         return tf.where(flips[0], fake, real), tf.where(flips[1], real, fake)
+
+    def shown(self, images, purpose):
+        """Images as the discriminator sees them: augmented, and with instance noise, if these are on."""
+        if self.config.augment is not None:
+            images = self.augmentation(images, f"augment_{purpose}")
+        return self.with_noise(images, purpose)
 
     def with_noise(self, images, purpose):
         """Adds instance noise to images for the discriminator (Sonderby et al. 2017, sec. 3.1).

@@ -190,5 +190,15 @@ def r1_penalty(critic, real, fake, uniform):
     return 0.5 * tf.reduce_mean(squared_gradient_norms(critic, real))
 
 
+def r2_penalty(critic, real, fake, uniform):
+    """1/2 mean(|grad D(G(z))|^2) at generated images only  (Mescheder et al. 2018, eq. 10)."""
+    return 0.5 * tf.reduce_mean(squared_gradient_norms(critic, fake))
+
+
+def r1_and_r2_penalty(critic, real, fake, uniform):
+    """The sum of both, as the relativistic loss needs it  (Huang et al. 2024, arXiv 2501.05441, sec. 2.2)."""
+    return r1_penalty(critic, real, fake, uniform) + r2_penalty(critic, real, fake, uniform)
+
+
 PENALTIES = {"wgan-gp": gradient_penalty, "wgan-gp-one-sided": one_sided_gradient_penalty, "dragan": dragan_penalty,
-             "r1": r1_penalty}
+             "r1": r1_penalty, "r2": r2_penalty, "r1-r2": r1_and_r2_penalty}

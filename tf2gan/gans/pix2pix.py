@@ -5,8 +5,8 @@ The discriminator sees the input x beside the target y, or beside what the gener
     D:  min  1/2 (-mean(log D(x, y)) - mean(log(1 - D(x, G(x)))))
     G:  min  -mean(log D(x, G(x))) + 100 mean(|y - G(x)|)
 
-The generator's noise is dropout. With `projected_weight`, a discriminator on the maps of a frozen network judges targets
-and generated images beside that, without the inputs (`gans.projected`).
+The generator's noise is dropout. With `projected_weight`, a discriminator on the maps of a frozen network judges
+targets and generated images beside that, without the inputs (`gans.projected`).
 """
 from typing import Optional
 

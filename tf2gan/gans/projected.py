@@ -2,7 +2,8 @@
 import tensorflow as tf
 
 from tf2gan.gans import losses
-from tf2gan.networks import efficientnet, layers
+from tf2gan.gans.augmentation import translation
+from tf2gan.networks import efficientnet
 from tf2gan.networks.projected import ProjectedDiscriminator, example_maps
 
 
@@ -36,22 +37,10 @@ class Projected(tf.Module):
             draw: `GAN.draw`; purpose: of the random numbers.
         """
         batches = [batch for parts in images.values() for batch in parts]
-        shown = [shifted(batch, draw, f"{purpose}_{i}") for i, batch in enumerate(batches)]
+        shown = [translation(batch, draw, f"{purpose}_{i}") for i, batch in enumerate(batches)]
         maps = self.frozen.maps(127.5 * (tf.concat(shown, axis=0) + 1.0))
         of_each = zip(*(tf.split(each, len(images)) for each in maps))
         return {name: self.discriminators[name](list(of), training=True) for name, of in zip(images, of_each)}
-
-
-def shifted(images, draw, purpose):
-    """Images [n, height, width, channels] shifted by up to an eighth of their size; what comes into sight is 0.
-
-    Zhao et al. 2020 (arXiv 2006.10738), "translation". `draw`: `GAN.draw`.
-    """
-    num, *sizes = images.shape[:3]
-    most = tuple(size // 8 for size in sizes)
-    room = tf.constant([2 * n + 1 for n in most], tf.float32)
-    offsets = tf.cast(tf.transpose(draw("uniform", [num, 2], purpose) * room), tf.int32)
-    return layers.shifted(images, most, offsets, mode="CONSTANT")
 
 
 def generator_loss(logits):

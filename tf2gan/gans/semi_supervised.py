@@ -146,13 +146,13 @@ class SGAN(LatentGAN):
         if self.config.generator_objective == "adversarial":
             return super().update_generator(real=[real])
         latents = self.training_latents(self.config.batch_size // self.num_replicas, "generator_latents")
-        real_features = self._mean_features(self.with_noise(real, "matched"), "matched")
+        real_features = self._mean_features(self.shown(real, "matched"), "matched")
         loss_of = (losses.mean_absolute_error if self.config.generator_objective == "l1-features"
                    else losses.mean_squared_error)
 
         def loss_fn():
             fake = self.generator(latents, training=True, seed=self.seed_for("generator_dropout"))
-            return loss_of(self._mean_features(self.with_noise(fake, "generator"), "generator"), real_features), None
+            return loss_of(self._mean_features(self.shown(fake, "generator"), "generator"), real_features), None
 
         loss, _ = self.minimize(loss_fn, self.generator_optimizer, self.generator.trainable_variables,
                                 self.config.gradient_clip)

@@ -34,4 +34,4 @@ class GAN(LatentGAN):
     def make_discriminator(self):
         config = self.config
         return MLPDiscriminator(config.widths("discriminator_widths"), config.leaky_slope,
-                                config.discriminator_dropout)
+                                config.discriminator_dropout, config.discriminator_normalization)

@@ -4,6 +4,7 @@ import math
 import tensorflow as tf
 
 from tf2gan.core.seeds import fold
+from tf2gan.networks.dcgan import dense
 from tf2gan.networks.layers import Dense, Dropout
 
 
@@ -29,19 +30,22 @@ class MLPGenerator(tf.keras.Model):
 
 
 class MLPDiscriminator(tf.keras.Model):
-    """Images [batch, height, width, channels] in [-1, 1] to logits [batch, 1]."""
+    """Images [batch, height, width, channels] in [-1, 1] to logits [batch, 1].
 
-    def __init__(self, widths=(128,), slope=0.01, dropout=0.0, name="discriminator"):
+    `normalization`: "spectral", of all weights; or None.
+    """
+
+    def __init__(self, widths=(128,), slope=0.01, dropout=0.0, normalization=None, name="discriminator"):
         super().__init__(name=name, dtype="float32")
         self.flatten = tf.keras.layers.Flatten(name="flatten")
-        self.hidden = [Dense(width, name=f"dense_{i}") for i, width in enumerate(widths)]
+        self.hidden = [dense(normalization)(width, name=f"dense_{i}") for i, width in enumerate(widths)]
         self.leaky_relu = tf.keras.layers.LeakyReLU(slope, name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")
-        self.to_logit = Dense(1, dtype="float32", name="to_logit")
+        self.to_logit = dense(normalization)(1, dtype="float32", name="to_logit")
 
     def call(self, images, training=False, seed=None):
         """`seed` (int tensor [2]) is needed only for dropout in training."""
         x = self.flatten(images)
-        for i, dense in enumerate(self.hidden):
-            x = self.dropout(self.leaky_relu(dense(x)), training=training, seed=None if seed is None else fold(seed, i))
+        for i, layer in enumerate(self.hidden):
+            x = self.dropout(self.leaky_relu(layer(x)), training=training, seed=None if seed is None else fold(seed, i))
         return self.to_logit(x)

@@ -43,7 +43,7 @@ class HouseNumberDiscriminator(tf.keras.Model):
     """Images [batch, height, width, channels] in [-1, 1], height and width at least 24, to logits [batch, num_logits].
 
     `dropout`: rate after the first and third convolution; on the images it is 0.4 times that (by default 0.5 and 0.2).
-    `normalization`: "batch", "layer", "weight" or None. `features`: inputs of the logits layer.
+    `normalization`: "batch", "layer", "weight", "spectral" or None. `features`: inputs of the logits layer.
     """
 
     size_minimum = 24  # then 3x3 enters the convolution without padding

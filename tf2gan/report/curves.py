@@ -17,7 +17,8 @@ LOG_FROM = 100.0  # the scale is logarithmic if the largest value is more than t
 
 _TITLES = {"loss": "Losses", "accuracy": "Accuracy of the discriminator",
            "diversity": "Diversity of samples (real images: 1)",
-           "critic_distance": "Distance that the critic estimates", "images_per_second": "Images per second"}
+           "critic_distance": "Distance that the critic estimates", "images_per_second": "Images per second",
+           "augment_p": "Probability of each change by ADA", "real_sign": "Mean sign of D at real images"}
 # Placeholder colours. Each is replaced by a colour of the page, which follows its light or dark scheme.
 _INK, _GRID = "#a00001", "#a00002"
 _CURVES = [f"#c0000{index}" for index in range(NUM_COLOURS)]

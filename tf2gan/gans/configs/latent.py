@@ -10,6 +10,7 @@ from tf2gan.gans.configs.base import OptimizerName
 
 Loss = Literal[tuple(losses.ADVERSARIAL)]
 Penalty = Literal[tuple(losses.PENALTIES)]
+AUGMENTATIONS = ("color", "translation", "cutout")  # of DiffAugment
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Config(base.Config):
     discriminator_loss_weight: float = 1.0  # 1: sum of the losses on real and on generated images; 0.5: their mean
     penalty: Optional[Penalty] = None  # gradient penalty on the discriminator
     penalty_weight: float = 10.0  # weight of the gradient penalty
-    penalty_target: float = 1.0  # gradient norm G that the penalty ((|gradient| - G) / G)^2 asks for; not for r1
+    penalty_target: float = 1.0  # gradient norm G that the penalty ((|gradient| - G) / G)^2 asks for; not for r1, r2
+    penalty_every: int = 1  # updates of the discriminator from one penalty to the next, which then weighs as many times
     drift_weight: float = 0.0  # weight of the mean squared logit of real images, which keeps a critic's logits near 0
     weight_clip: Optional[float] = None  # largest size of the discriminator's weights, which are clipped to it
     n_critic: int = 1  # discriminator updates per generator update, each on new real images
@@ -38,6 +40,10 @@ class Config(base.Config):
     soft_labels: bool = False  # random labels instead: U(0.8, 1) for real images, U(0, 0.3) for generated ones
     label_flips: float = 0.0  # probability that an image gets the label of the other kind
     instance_noise: float = 0.0  # std of noise on all images for the discriminator, falling to 0 over training
+    augment: Optional[Literal["diffaugment", "ada"]] = None  # changes to all images that the discriminator sees
+    augmentations: str = ",".join(AUGMENTATIONS)  # kinds of changes of diffaugment
+    ada_target: float = 0.6  # mean of sign(D(x)) of real images above which ada changes more of them
+    ada_images: int = 500_000  # real images in which ada's probability can go from 0 to 1
     generator_dropout: float = 0.0  # dropout rate in the generator's hidden layers
     discriminator_dropout: float = 0.0  # dropout rate in the discriminator's hidden layers
     generator_optimizer: OptimizerName = "adam"  # optimizer of the generator
@@ -99,6 +105,7 @@ class Config(base.Config):
         for name, low, high in (*((name, 0, 0.99) for name in rates), ("latent_size", 1, None), ("n_critic", 1, None),
                                 ("pretrain_images", 0, None), ("real_label", 0, 1), ("fake_label", 0, 1),
                                 ("label_flips", 0, 1), ("instance_noise", 0, None), ("penalty_weight", 0, None),
+                                ("penalty_every", 1, None), ("ada_target", -1, 1), ("ada_images", 1, None),
                                 ("drift_weight", 0, None),
                                 ("discriminator_loss_weight", 0, None), ("generator_learning_rate", 0, None),
                                 ("discriminator_learning_rate", 0, None), ("beta_1", 0, 0.9999),
@@ -118,7 +125,7 @@ class Config(base.Config):
         self._check_combinations()
 
     def _check_combinations(self):
-        if self.penalty_target != 1.0 and self.penalty in (None, "r1"):
+        if self.penalty_target != 1.0 and self.penalty in (None, "r1", "r2", "r1-r2"):
             raise UserError(f"--penalty-target {self.penalty_target}: needs a penalty that asks for a slope: "
                             "--penalty wgan-gp, wgan-gp-one-sided or dragan")
         if not losses.ADVERSARIAL[self.loss].takes_labels:
@@ -132,5 +139,28 @@ class Config(base.Config):
         if self.loss == "wasserstein" and self.penalty is None and self.weight_clip is None:
             raise UserError("--loss wasserstein needs a critic of bounded slope: give --weight-clip 0.01, or "
                             "--penalty wgan-gp")
+        if self.penalty_every != 1 and self.penalty is None:
+            raise UserError(f"--penalty-every {self.penalty_every}: needs a --penalty")
+        self._check_augmentation()
         if self.fake_label >= self.real_label:
             raise UserError(f"--fake-label {self.fake_label}: must be below --real-label {self.real_label}")
+
+    @property
+    def kinds(self) -> list:
+        """The kinds of changes that `augmentations` names."""
+        return [name.strip() for name in self.augmentations.split(",")]
+
+    def _check_augmentation(self):
+        for kind in self.kinds:
+            if kind not in AUGMENTATIONS:
+                raise UserError(f"--augmentations {self.augmentations}: {kind!r} is none; possible: one or more of "
+                                f"{','.join(AUGMENTATIONS)}")
+        defaults = {field.name: field.default for field in dataclasses.fields(Config)}
+        for name, kind in (("augmentations", "diffaugment"), ("ada_target", "ada"), ("ada_images", "ada")):
+            if getattr(self, name) != defaults[name] and self.augment != kind:
+                raise UserError(f"{flag(name)} {getattr(self, name)}: is for --augment {kind}")
+        if self.augment == "ada" and losses.ADVERSARIAL[self.loss].boundary is None:
+            with_sign = [name for name, pair in losses.ADVERSARIAL.items() if pair.boundary is not None]
+            raise UserError(f"--augment ada: needs logits whose sign means real or not; those of --loss {self.loss} "
+                            f"only tell which image is more real; possible: --loss {', '.join(with_sign)}; or "
+                            "--augment diffaugment")

@@ -5,6 +5,8 @@ from typing import Literal, Optional
 from tf2gan.core.errors import UserError
 from tf2gan.gans.configs import latent
 
+Normalization = Literal["batch", "layer", "weight", "spectral"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Config(latent.Config):
@@ -28,7 +30,7 @@ class Config(latent.Config):
     labelled_shift: int = 2  # labelled images are randomly shifted by up to this many pixels in each direction
     generator_filters: Optional[int] = None  # generator channels before the image; none: 64, or 32 for transposed
     discriminator_filters: Optional[int] = None  # channels of its first convolution; none: 32, or 64 for house-numbers
-    discriminator_normalization: Optional[Literal["batch", "layer", "weight"]] = "batch"  # dense: weight or none
+    discriminator_normalization: Optional[Normalization] = "batch"  # dense: weight or none
     discriminator_dropout: float = 0.5  # dropout rate in the discriminator's hidden layers (strided, house-numbers)
     discriminator_noise: float = 0.5  # std of noise before each of the discriminator's layers (dense)
     classifier_ema_decay: Optional[float] = 0.9999  # decay per step of the averaged discriminator, which classifies

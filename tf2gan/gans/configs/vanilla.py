@@ -1,6 +1,6 @@
 """Options and presets of the GAN of dense layers."""
 import dataclasses
-from typing import Optional
+from typing import Literal, Optional
 
 from tf2gan.core.errors import UserError, flag
 from tf2gan.gans.configs import latent
@@ -14,6 +14,7 @@ class Config(latent.Config):
     steps: Optional[int] = 20_000  # length of the whole training in steps; give one of steps, images, epochs
     generator_widths: str = "128"  # units of the generator's hidden layers, separated by commas
     discriminator_widths: str = "128"  # units of the discriminator's hidden layers, separated by commas
+    discriminator_normalization: Optional[Literal["spectral"]] = None  # of the discriminator's weights
     leaky_slope: float = 0.01  # negative slope of the leaky ReLUs
     discriminator_loss_weight: float = 0.5  # 1: sum of the losses on real and on generated images; 0.5: their mean
     generator_learning_rate: float = 1e-3  # learning rate of the generator
