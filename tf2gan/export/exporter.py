@@ -20,6 +20,7 @@ from tf2gan.core.errors import UserError
 from tf2gan.core.savedmodel import versions
 from tf2gan.export import model_card
 from tf2gan.models import classification, generation, translation
+from tf2gan.networks.layers import variable_name
 
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"  # where TensorFlow Serving looks
 _HIGHEST_VERSION = 2 ** 63 - 1  # TensorFlow Serving reads an int64
@@ -71,7 +72,8 @@ def export(gan, directory, version=None, card=None):
     version = check_target(directory, version)
     module = tf.Module()
     # Only the variables that the graphs use: with the networks as attributes, Keras would add its own metadata.
-    module.variables_used = list({id(v): v for each in signatures.values() for v in each.variables}.values())
+    used = list({id(v): v for each in signatures.values() for v in each.variables}.values())
+    module.variables_used = used
     target = directory / str(version)
     temporary = directory / f".{version}.{uuid.uuid4().hex}.tmp"
     try:
@@ -81,7 +83,8 @@ def export(gan, directory, version=None, card=None):
                     tf.saved_model.save(module, os.fspath(temporary), signatures,
                                         tf.saved_model.SaveOptions(experimental_custom_gradients=False))
                 _write_warmup(temporary / WARMUP_FILE, interface)
-                model_card.write(temporary, gan, directory.resolve().name, version, _describe(interface), card or {})
+                model_card.write(temporary, gan, directory.resolve().name, version, _describe(interface), card or {},
+                                 _names(gan, used))
                 os.rename(temporary, target)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)  # exists only if something failed or was interrupted
@@ -167,6 +170,13 @@ def _describe(interface):
     return {name: {"inputs": {key: texts[key] for key in _inputs(function)},
                    "outputs": {key: texts[key] for key in function.structured_outputs}}
             for name, (function, texts, _) in interface.items()}
+
+
+def _names(gan, variables):
+    """The names of TensorFlow's `variables`, which have lost them with Keras 3, with those of network and layer."""
+    of_keras = [v for network, _ in gan.networks.values() for v in network.variables] + gan.averaged_variables
+    named = {id(getattr(v, "value", v)) if hasattr(v, "path") else id(v): variable_name(v) for v in of_keras}
+    return [named.get(id(v), variable_name(v)) for v in variables]
 
 
 def _inputs(function):

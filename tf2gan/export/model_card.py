@@ -168,7 +168,7 @@ def without_folders(command):
     return shlex.join(kept)
 
 
-def describe(gan, name, version, signatures, record):
+def describe(gan, name, version, signatures, record, variables=()):
     """The card as a dict that json can write.
 
     Args:
@@ -176,6 +176,7 @@ def describe(gan, name, version, signatures, record):
         name, version: of the export, str and int.
         signatures: {signature name: {"inputs": {name: text}, "outputs": {name: text}}}.
         record: the run's config.json as a dict; entries that it lacks are null in the card.
+        variables: names of those of the SavedModel, in their order there, for --init-from.
     """
     config = gan.config
     images_seen = int(gan.images_seen.numpy())
@@ -203,7 +204,9 @@ def describe(gan, name, version, signatures, record):
         "exported_with": versions(),
         "signatures": signatures,
         "evaluation": record.get("evaluation"),
-        "config": {**dataclasses.asdict(config), "dataset": dataset},
+        "config": {**dataclasses.asdict(config), "dataset": dataset,
+                   "init_from": config.init_from and _published(config.init_from)},
+        "variables": list(variables),
     }
 
 
@@ -226,9 +229,9 @@ def _own(gan):
     return found
 
 
-def write(folder, gan, name, version, signatures, record):
+def write(folder, gan, name, version, signatures, record, variables=()):
     """Writes README.md and model_card.json into `folder`, a pathlib.Path; arguments as for `describe`."""
-    card = describe(gan, name, version, signatures, record)
+    card = describe(gan, name, version, signatures, record, variables)
     (folder / "model_card.json").write_text(json.dumps(card, indent=2, default=str) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(text(card), encoding="utf-8")
 

@@ -15,6 +15,7 @@ from tf2gan.gans.abilities import Abilities
 from tf2gan.gans.configs.latent import Config
 from tf2gan.networks import layers
 from tf2gan.networks import own as own_networks
+from tf2gan.networks.layers import variable_name
 
 
 class LatentGAN(base.GAN):
@@ -40,6 +41,7 @@ class LatentGAN(base.GAN):
         self.generator = self._built_generator("generator")
         self.discriminator = self._built_discriminator()
         self.average = self.average_of(self.generator, lambda: self._built_generator("average"), config.ema_decay)
+        self._frozen = self._first_layers(config.freeze_discriminator)
         if config.augment is not None:
             self.augmentation = (
                 augmentation.DiffAugment(config.kinds, self.draw) if config.augment == "diffaugment" else
@@ -49,6 +51,18 @@ class LatentGAN(base.GAN):
         self.build_all([(self.generator_optimizer, self.generator.trainable_variables),
                         (self.discriminator_optimizer, self.discriminator.trainable_variables),
                         *self.make_networks_to_compare()])
+
+    def _first_layers(self, num):
+        """Names of the trained variables of the discriminator's first `num` layers (Mo et al. 2020, arXiv 2002.10964).
+        """
+        layers = {}  # {name of a layer: names of its variables}, from the first on
+        for variable in self.discriminator.trainable_variables:
+            name = variable_name(variable)
+            layers.setdefault(name.rpartition("/")[0], []).append(name)
+        if num >= len(layers):
+            raise UserError(f"--freeze-discriminator {num}: the discriminator has {len(layers)} layers with weights, "
+                            f"one of which must learn; possible: 0 to {len(layers) - 1}")
+        return {name for names in list(layers.values())[:num] for name in names}
 
     # Methods implement these.
 
@@ -162,6 +176,7 @@ class LatentGAN(base.GAN):
         With `weight_clip`, its weights are then clipped (Arjovsky et al. 2017, algorithm 1, line 7).
         """
         variables = self.discriminator.trainable_variables if variables is None else variables
+        variables = [variable for variable in variables if variable_name(variable) not in self._frozen]
         _, logs = self.minimize(loss_fn, self.discriminator_optimizer, variables, self.config.gradient_clip)
         if self.config.augment == "ada":
             self.augmentation.observe(logs["real_sign"] / (self.num_replicas * self.config.n_critic))

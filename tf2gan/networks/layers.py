@@ -18,6 +18,12 @@ _ONLY_FIRST_REPLICA = ("only_first_replica" if hasattr(tf.keras, "ops")
                        else tf.VariableAggregation.ONLY_FIRST_REPLICA)
 
 
+def variable_name(variable) -> str:
+    """A variable's name with those of its network and layer, the same for both versions of Keras: `net/dense/kernel`.
+    """
+    return getattr(variable, "path", variable.name).split(":")[0]
+
+
 def instance_normalization(name=None):
     """Instance normalization (Ulyanov et al. 2016, arXiv 1607.08022) with a scale and an offset for each channel.
 

@@ -11,7 +11,7 @@ from tf2gan.core import files, progress, terminal
 from tf2gan.core.errors import Failure, UserError, reason
 from tf2gan.core.versions import versions
 from tf2gan.data import labelled, load, pairs
-from tf2gan.runs import run_folder
+from tf2gan.runs import beginning, run_folder
 from tf2gan.runs.record import check_own_networks, check_same_data
 from tf2gan.training import cluster, early_stopping, summary
 from tf2gan.training.devices import make_strategy, settings_kept
@@ -129,9 +129,14 @@ class _Job:
                 "fingerprints": {name: split.fingerprint for name, split in self.splits.items()},
                 "command": self.request.command, "versions": versions()}
 
-    def _build(self):
-        return build_gan(self.request.gan_class, self.request.config, self.total, self.strategy,
-                         self.record["class_names"], epoch_images(self.splits), self.request.own)
+    def _build(self, begin=True):
+        """`begin`: with the weights of --init-from, if it is given."""
+        gan = build_gan(self.request.gan_class, self.request.config, self.total, self.strategy,
+                        self.record["class_names"], epoch_images(self.splits), self.request.own)
+        if begin and gan.config.init_from is not None:
+            for line in beginning.load(gan, gan.config.init_from, self.request.own):
+                terminal.say(line)
+        return gan
 
     def _start(self):
         request, gan = self.request, self._build()
@@ -158,7 +163,7 @@ class _Job:
             if watch.stopped:
                 return Outcome(f"{folder.path}: {watch.verdict()}; to go on, give --stop-after none or a larger number",
                                folder=folder.path)
-            gan = self._build()
+            gan = self._build(begin=checkpoint is None)
             if checkpoint:
                 folder.restore(gan, checkpoint)
             self.team.check_same("checkpoint", str(done))

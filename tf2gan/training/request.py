@@ -113,6 +113,8 @@ def made(model, preset, config, options, run=None, given=()) -> Request:
     if "data_dir" in full:
         full["data_dir"] = os.path.abspath(full["data_dir"])
     options = dataclasses.replace(options, **full)
+    if config.init_from is not None:
+        config = dataclasses.replace(config, init_from=os.path.abspath(os.path.expanduser(config.init_from)))
     folder = os.path.expanduser(config.dataset)
     if os.path.isdir(folder):
         config = dataclasses.replace(config, dataset=os.path.abspath(folder))

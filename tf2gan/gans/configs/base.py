@@ -24,6 +24,8 @@ class Config:
     seed: int = 0  # seed of weights, data order and all random numbers in training; 0,1,2: a run of each
     ema_decay: Optional[float] = 0.999  # decay per step of the averaged generator for samples and exports; none is off
 
+    init_from: Optional[str] = None  # a run or an export whose weights this one begins with, to fine-tune them
+
     @property
     def image_shape(self):
         """(height, width) in pixels. Raises UserError if `image_size` is not N or HEIGHTxWIDTH."""

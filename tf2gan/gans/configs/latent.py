@@ -55,6 +55,7 @@ class Config(base.Config):
     epsilon: float = 1e-7  # added to the root of Adam's second moment; weights with much smaller gradients move less
     learning_rate_decay: bool = False  # decay learning rates linearly to 0 over the second half of training
     epoch_decay: Optional[float] = None  # learning rates are multiplied by this after each epoch
+    freeze_discriminator: int = 0  # first layers of the discriminator that stay as --init-from has them
     gradient_clip: Optional[float] = None  # largest norm of each network's gradient, over all its weights
 
     @property
@@ -105,7 +106,7 @@ class Config(base.Config):
         for name, low, high in (*((name, 0, 0.99) for name in rates), ("latent_size", 1, None), ("n_critic", 1, None),
                                 ("pretrain_images", 0, None), ("real_label", 0, 1), ("fake_label", 0, 1),
                                 ("label_flips", 0, 1), ("instance_noise", 0, None), ("penalty_weight", 0, None),
-                                ("penalty_every", 1, None), ("ada_target", -1, 1), ("ada_images", 1, None),
+                                ("penalty_every", 1, None), ("freeze_discriminator", 0, None), ("ada_target", -1, 1), ("ada_images", 1, None),
                                 ("drift_weight", 0, None),
                                 ("discriminator_loss_weight", 0, None), ("generator_learning_rate", 0, None),
                                 ("discriminator_learning_rate", 0, None), ("beta_1", 0, 0.9999),
@@ -141,6 +142,9 @@ class Config(base.Config):
                             "--penalty wgan-gp")
         if self.penalty_every != 1 and self.penalty is None:
             raise UserError(f"--penalty-every {self.penalty_every}: needs a --penalty")
+        if self.freeze_discriminator and self.init_from is None:
+            raise UserError(f"--freeze-discriminator {self.freeze_discriminator}: needs --init-from, whose layers it "
+                            "keeps")
         self._check_augmentation()
         if self.fake_label >= self.real_label:
             raise UserError(f"--fake-label {self.fake_label}: must be below --real-label {self.real_label}")
