@@ -6,7 +6,8 @@ import tensorflow as tf
 from tf2gan.networks.patchgan import DISCRIMINATORS, PatchGAN, TwoScalePatchGAN
 from tf2gan.networks.patches import PatchVectors
 from tf2gan.networks.pix2pix import DeepUNet
-from tf2gan.networks.projected import ProjectedDiscriminator, example_maps
+from tf2gan.networks.fastgan import SIZES, FastGenerator
+from tf2gan.networks.projected import ImageJudge, ProjectedDiscriminator, _mixed, example_maps
 from tf2gan.networks.resnet import ResNet
 from tf2gan.networks.resunet import ResUNet
 from tf2gan.networks.unet import UNet
@@ -150,6 +151,85 @@ def test_projected_parameters():
     assert network.count_params() == fixed + trained + singular_vectors
 
 
+def fast_generator_parameters(filters, size, latent, full):
+    def dense(inputs, outputs):
+        return inputs * outputs + outputs + outputs  # a bias, and the singular vector
+
+    def spectral(*args):
+        return conv(*args) + args[-1]
+
+    def batch_norm(channels):
+        return 4 * channels
+
+    widths = {4: 16, 8: 8, 16: 4, 32: 2, 64: 2, 128: 1, 256: 0.5, 512: 0.25}
+    widths = {n: int(filters * width) for n, width in widths.items() if n <= size}
+    expected = dense(latent, 16 * 2 * widths[4]) + batch_norm(2 * widths[4]) + spectral(3, widths[size], 3)
+    for i, n in enumerate(list(widths)[1:]):
+        expected += spectral(3, widths[n // 2], 2 * widths[n]) + batch_norm(2 * widths[n])
+        if full and i % 2 == 0:
+            expected += spectral(3, widths[n], 2 * widths[n]) + batch_norm(2 * widths[n]) + 2
+    for n, small in {64: 4, 128: 8, 256: 16}.items():
+        if n <= size:
+            expected += spectral(4, widths[small], widths[n]) + spectral(1, widths[n], widths[n])
+    return expected
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("full", [False, True])
+def test_fast_generator(size, full):
+    """Sizes, weights, and that only the direction of a latent counts."""
+    network = FastGenerator((size, size, 3), filters=4, full=full)
+    latents = noise(2, 1, 7).reshape([2, 21])
+    images = network(latents)
+    assert images.shape == [2, size, size, 3] and float(tf.reduce_max(tf.abs(images))) <= 1
+    np.testing.assert_allclose(network(5 * latents), images, atol=1e-5)
+    assert network.count_params() == fast_generator_parameters(4, size, 21, full)
+
+
+@pytest.mark.parametrize("size, small", [(64, 4), (128, 8), (256, 16)])
+def test_small_maps_say_which_channels_of_large_ones_count(size, small):
+    network, latents = FastGenerator((size, size, 3), filters=4), noise(1, 1, 7).reshape([1, 21])
+    before = network(latents).numpy()
+    gate = network.excitations[str(size)].to_gate
+    gate.bias.assign(-30 * tf.ones_like(gate.bias))  # a sigmoid of 0: nothing of this size is left
+    after = network(latents).numpy()
+    np.testing.assert_allclose(after, np.broadcast_to(after[:, :1, :1], after.shape), atol=1e-5)
+    assert before.std(axis=(1, 2)).max() > 1e-4
+
+
+def test_the_full_generator_has_noise_in_training_only():
+    network, latents = FastGenerator((32, 32, 3), filters=4, full=True), noise(1, 1, 7).reshape([1, 21])
+    network(latents)
+    for doubling in network.doublings:
+        for strength in getattr(doubling, "strengths", ()):
+            strength.assign(1.0)
+    weights, found = network.get_weights(), []
+    for seed in (1, 1, 2):
+        found.append(network(latents, training=True, seed=tf.constant([0, seed])).numpy())
+        network.set_weights(weights)  # training moves statistics and singular vectors
+    first, again, other = found
+    np.testing.assert_allclose(first, again, atol=1e-6)
+    assert np.abs(first - other).max() > 1e-3
+    np.testing.assert_array_equal(network(latents), network(latents))
+
+
+@pytest.mark.parametrize("judged, logits", [(128, 1), (224, 16)])
+def test_image_judge(judged, logits):
+    """As many logits of each of the four maps; only what comes after the mixtures learns; grey is grey."""
+    network = ImageJudge(judged, widths=(4, 8, 16, 32))
+    images = tf.constant(noise(2, 64, 64))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        found = network(images)
+    assert found.shape == [2, 4 * logits] and found.dtype == tf.float32
+    assert np.abs(tape.gradient(found, images)).max(axis=(1, 2, 3)).min() > 0
+    widths = (4, 8, 16, 32)
+    halved = sum(conv(4, a, b) + 2 * b for i in range(4) for a, b in zip(widths[i:], widths[i + 1:]))
+    assert sum(np.prod(v.shape) for v in network.trainable_variables) == halved + 4 * conv(4, 32, 1)
+    grey = tf.constant(noise(2, 64, 64)[..., :1])
+    np.testing.assert_allclose(network(grey), network(tf.repeat(grey, 3, axis=-1)), atol=1e-5)
+
+
 @pytest.mark.parametrize("num_blocks", [6, 9])
 def test_resnet_parameters(num_blocks):
     """c7s1-64, d128, d256, R256 ..., u128, u64, c7s1-3; a bias only where no normalization follows."""
@@ -277,7 +357,7 @@ def test_projected_maps_are_mixed_from_the_smallest_up():
         if below is not None:
             lower = tf.image.resize(below @ network.from_smaller[i].kernel[0, 0].numpy(), mixed.shape[1:3], "bilinear")
             mixed = (mixed + lower.numpy()) / np.sqrt(2)
-        np.testing.assert_allclose(network._mixed(maps)[i], mixed, atol=1e-5)
+        np.testing.assert_allclose(_mixed(maps, network.mixtures, network.from_smaller)[i], mixed, atol=1e-5)
         below = mixed
 
 

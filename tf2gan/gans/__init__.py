@@ -10,8 +10,8 @@ from tf2gan.core import errors
 # {name: (module below tf2gan.gans, class)}; the options of each are in the module of the same name below configs.
 _BUILT_IN = {"gan": ("vanilla", "GAN"), "dcgan": ("dcgan", "DCGAN"), "cgan": ("conditional", "CGAN"),
              "wgan": ("wasserstein", "WGAN"), "progan": ("progressive", "ProGAN"),
-             "sgan": ("semi_supervised", "SGAN"), "cyclegan": ("cyclegan", "CycleGAN"),
-             "pix2pix": ("pix2pix", "Pix2Pix"), "cut": ("cut", "CUT")}
+             "sgan": ("semi_supervised", "SGAN"), "projected": ("projected_gan", "ProjectedGAN"),
+             "cyclegan": ("cyclegan", "CycleGAN"), "pix2pix": ("pix2pix", "Pix2Pix"), "cut": ("cut", "CUT")}
 
 
 class Methods(collections.abc.Mapping):

@@ -220,7 +220,10 @@ class _ExactLinear(tf.keras.layers.Layer):
         inputs, kernel, bias = (tf.cast(x, self.arithmetic) for x in (inputs, kernel, self.bias))
         if self.size is None:
             return tf.matmul(inputs, kernel) + bias
-        return tf.nn.conv2d(inputs, kernel, self.stride, self.padding.upper()) + bias
+        return self._convolved(inputs, kernel) + bias
+
+    def _convolved(self, inputs, kernel):
+        return tf.nn.conv2d(inputs, kernel, self.stride, self.padding.upper())
 
     def _add_kernel(self, shape, fan_in):
         """Creates the weights from which `_kernel` computes a kernel of this shape; fan_in: inputs of one output."""

@@ -1,8 +1,8 @@
 """A discriminator that looks through a frozen network (Sauer et al. 2021, arXiv 2111.01007)."""
 import tensorflow as tf
 
-from tf2gan.networks.efficientnet import MAP_CHANNELS
-from tf2gan.networks.layers import SpectralNormalized
+from tf2gan.networks.efficientnet import MAP_CHANNELS, EfficientNetLite0
+from tf2gan.networks.layers import SpectralNormalized, batch_normalization
 
 
 class ProjectedDiscriminator(tf.keras.Model):
@@ -30,19 +30,57 @@ class ProjectedDiscriminator(tf.keras.Model):
 
     def call(self, maps, training=False):
         """`training`: whether the spectral norms are followed by one more power iteration."""
-        mixed = self._mixed(maps)
+        mixed = _mixed(maps, self.mixtures, self.from_smaller)
         return [last(self.leaky_relu(hidden(x, training=training)), training=training)
                 for x, hidden, last in zip(mixed, self.hidden, self.to_logits)]
 
-    def _mixed(self, maps):
-        """From the smallest map up: its own channels mixed, plus those of the map below, brought to its size."""
-        mixed = [None] * len(maps)
-        for i in reversed(range(len(maps))):
-            mixed[i] = self.mixtures[i](maps[i])
-            if i + 1 < len(maps):
-                below = tf.image.resize(self.from_smaller[i](mixed[i + 1]), tf.shape(mixed[i])[1:3], "bilinear")
-                mixed[i] = (mixed[i] + tf.cast(below, mixed[i].dtype)) / 2.0 ** 0.5
-        return mixed
+
+class ImageJudge(tf.keras.Model):
+    """Images to logits, through the frozen network and four discriminators: that of Projected GANs (sec. 3).
+
+    Images [batch, size, size, 1 or 3] in [-1, 1] -> logits float32 [batch, num], all places of the four together.
+    Images are brought to `judged_size` pixels, bilinearly, before the frozen network sees them. The largest map is
+    halved three times, the next twice, and so on: all end at 1/32 of that size. `widths`: channels of the mixtures and,
+    from the second on, of the halved maps.
+    """
+
+    def __init__(self, judged_size=224, widths=(64, 128, 256, 512), name="discriminator"):
+        super().__init__(name=name, dtype="float32")
+        self.judged_size, self.frozen = judged_size, EfficientNetLite0()
+        self.mixtures = [_frozen(width, f"mixture_{i}") for i, width in enumerate(widths)]
+        self.from_smaller = [_frozen(width, f"from_smaller_{i}") for i, width in enumerate(widths[:-1])]
+        places = [(i, j) for i in range(len(widths)) for j in range(i + 1, len(widths))]  # (map, of which width)
+        self.hidden = [SpectralNormalized(widths[j], 4, 2, padding="same", name=f"hidden_{i}_{j}") for i, j in places]
+        self.norms = [batch_normalization(0.9, name=f"norm_{i}_{j}") for i, j in places]
+        self.to_logits = [SpectralNormalized(1, 4, padding="valid", dtype="float32", name=f"to_logits_{i}")
+                          for i in range(len(widths))]
+        self.leaky_relu = tf.keras.layers.LeakyReLU(0.2, dtype="float32", name="leaky_relu")
+
+    def call(self, images, training=False, seed=None):
+        """`seed` is not needed."""
+        if images.shape[-1] == 1:
+            images = tf.repeat(images, 3, axis=-1)
+        images = tf.image.resize(images, [self.judged_size] * 2, "bilinear")
+        mixed = _mixed(self.frozen.maps(127.5 * (images + 1.0)), self.mixtures, self.from_smaller)
+        halvings, logits = iter(zip(self.hidden, self.norms)), []
+        for i, (x, last) in enumerate(zip(mixed, self.to_logits), start=1):
+            for _ in mixed[i:]:
+                conv, norm = next(halvings)
+                x = self.leaky_relu(norm(conv(x, training=training), training=training))
+            x = last(x, training=training)
+            logits.append(tf.reshape(x, [tf.shape(x)[0], x.shape[1] * x.shape[2]]))
+        return tf.concat(logits, axis=1)
+
+
+def _mixed(maps, mixtures, from_smaller):
+    """From the smallest map up: its own channels mixed, plus those of the map below, brought to its size."""
+    mixed = [None] * len(maps)
+    for i in reversed(range(len(maps))):
+        mixed[i] = mixtures[i](maps[i])
+        if i + 1 < len(maps):
+            below = tf.image.resize(from_smaller[i](mixed[i + 1]), tf.shape(mixed[i])[1:3], "bilinear")
+            mixed[i] = (mixed[i] + tf.cast(below, mixed[i].dtype)) / 2.0 ** 0.5
+    return mixed
 
 
 def _frozen(width, name):

@@ -77,7 +77,8 @@ class StridedClassifier(tf.keras.Model):
 
     `filters`: channels of the first convolution; each of the others has twice as many as the one before.
     `normalization`: "batch" or "layer", after the second and third; "weight" or "spectral", of convolutions; or None.
-    `dropout`: rate after the last. `features`: inputs of the logits layer, [batch, height / 8 * width / 8 * 4 * filters], before dropout.
+    `dropout`: rate after the last. `features`: inputs of the logits layer,
+    [batch, height / 8 * width / 8 * 4 * filters], before dropout.
     """
 
     size_minimum = 8

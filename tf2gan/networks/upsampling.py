@@ -1,7 +1,7 @@
 """Nearest-neighbour upsampling and a convolution in one layer."""
 import tensorflow as tf
 
-from tf2gan.networks.layers import AddingConv2D
+from tf2gan.networks.layers import AddingConv2D, SpectralNormalized
 
 LEAST_PIXELS = 256  # in a batch of inputs; with fewer, summing the weights costs as much as it saves
 
@@ -26,23 +26,35 @@ class UpsamplingConv2D(AddingConv2D):
         super().__init__(num_outputs, size, padding="same", **kwargs)
         self.least_pixels = LEAST_PIXELS
 
-    def compute_output_shape(self, input_shape):
-        return super().compute_output_shape(self._doubled(input_shape))
-
-    @staticmethod
-    def _doubled(shape):
-        batch, height, width, channels = shape
-        return batch, height and 2 * height, width and 2 * width, channels
-
     def convolution_op(self, inputs, kernel):
-        kernel = tf.convert_to_tensor(kernel)
-        pixels = inputs.shape[:3].num_elements()
-        if (LEAST_PIXELS if pixels is None else pixels) < self.least_pixels:
-            doubled = tf.image.resize(inputs, 2 * tf.shape(inputs)[1:3], "nearest")
-            return tf.nn.conv2d(tf.ensure_shape(doubled, self._doubled(inputs.shape)), kernel, 1, "SAME")
-        if self.kernel_size[0] == 3:
-            return _transposed(inputs, kernel)
-        return _phases(inputs, kernel)
+        return doubled_and_convolved(inputs, tf.convert_to_tensor(kernel), self.least_pixels)
+
+    def compute_output_shape(self, input_shape):
+        return super().compute_output_shape(_doubled(input_shape))
+
+
+class SpectralUpsampling(SpectralNormalized):
+    """The same with a 3x3 convolution whose kernel is divided by its spectral norm."""
+
+    def __init__(self, num_outputs, name=None, dtype=None):
+        super().__init__(num_outputs, 3, padding="same", name=name, dtype=dtype)
+
+    def _convolved(self, inputs, kernel):
+        return doubled_and_convolved(inputs, kernel)
+
+
+def doubled_and_convolved(inputs, kernel, least_pixels=LEAST_PIXELS):
+    """What `UpsamplingConv2D` computes, without its bias: [batch, 2 * height, 2 * width, num_outputs]."""
+    pixels = inputs.shape[:3].num_elements()
+    if (LEAST_PIXELS if pixels is None else pixels) < least_pixels:
+        doubled = tf.image.resize(inputs, 2 * tf.shape(inputs)[1:3], "nearest")
+        return tf.nn.conv2d(tf.ensure_shape(doubled, _doubled(inputs.shape)), kernel, 1, "SAME")
+    return _transposed(inputs, kernel) if kernel.shape[0] == 3 else _phases(inputs, kernel)
+
+
+def _doubled(shape):
+    batch, height, width, channels = shape
+    return batch, height and 2 * height, width and 2 * width, channels
 
 
 def _transposed(inputs, kernel):

@@ -1,0 +1,41 @@
+"""Projected GAN: a discriminator that looks through a trained network, for few images (Sauer et al. 2021, 2111.01007).
+
+A network that was trained on photographs turns images into maps of features of four depths, and is never changed. Fixed
+random convolutions mix their channels and depths; a small discriminator judges each of the four, and only these learn:
+
+    D:  min  mean(max(0, 1 - D(x))) + mean(max(0, 1 + D(G(z))))       the mean over all places of all four
+    G:  min  -mean(D(G(z)))
+
+The generator is FastGAN's (Liu et al. 2021, arXiv 2101.04775). Features that took a million photographs to learn need
+not be learned from the few images that there are.
+"""
+from tf2gan.gans.configs.projected_gan import PRESET_OPTIONS, PRESETS, Config
+from tf2gan.gans.latent_gan import LatentGAN, mean_logs
+from tf2gan.networks.fastgan import FastGenerator
+from tf2gan.networks.projected import ImageJudge
+
+
+class ProjectedGAN(LatentGAN):
+    """FastGAN's generator against discriminators on a frozen network."""
+
+    Config = Config
+    takes_networks = ("generator",)
+    presets, preset_options = PRESETS, PRESET_OPTIONS
+
+    def train_step(self, *batches, pretraining=False):
+        """Updates of the discriminator, then one of the generator, as in the original GAN.
+
+        `batches`: {"images": float32 [n, *image_shape] in [-1, 1]}, one for each update of the discriminator.
+        """
+        logs = mean_logs([self.update_discriminator(batch["images"], number=i) for i, batch in enumerate(batches)])
+        if pretraining:
+            return logs
+        return {**logs, **self.update_generator(real=[batches[-1]["images"]])}
+
+    def make_generator(self, name):
+        config = self.config
+        return FastGenerator(self.image_shape, config.width, config.full_generator, name)
+
+    def make_discriminator(self):
+        config = self.config
+        return ImageJudge(config.judged, config.discriminator_widths)
