@@ -8,7 +8,8 @@ from PIL import Image
 
 from tf2gan.cli import sample
 from tf2gan.core import savedmodel
-from tf2gan.data.synthetic import render_digit, render_scene
+from tf2gan.data.synthetic import render_digit, render_labels, render_scene
+from tf2gan.data.synthetic.facades import LABELS
 from tf2gan.models.generation import Sampler
 from tf2gan.models.translation import Translator
 
@@ -36,6 +37,22 @@ def test_fruit_changes_its_colour_towards_the_other(translator, direction, sourc
     after = [abs(green_to_red(translator(image, direction), cover) - aim) for image, cover in scenes]
     assert np.mean(after) < 0.75 * np.mean(before)
     assert np.mean(np.array(after) < before) > 0.7
+
+
+def test_label_maps_become_fronts():
+    """Drawn ones, which the model has not seen: windows, doors and shops are dark in light walls; one way only."""
+    translator = Translator.from_savedmodel(FOLDER / "facades")
+    darker = {kind: [] for kind in ("window", "door", "shop")}
+    for index in range(12):
+        labels = render_labels("test", index, 128)
+        front = translator(labels, "b2a").astype(np.float64).mean(axis=2)
+        wall = front[(labels == LABELS["wall"]).all(axis=2)].mean()
+        for kind, found in darker.items():
+            where = (labels == LABELS[kind]).all(axis=2)
+            if where.sum() > 50:
+                found.append(wall - front[where].mean())
+    for kind, least in (("window", 10), ("door", 50), ("shop", 40)):
+        assert len(darker[kind]) >= 4 and np.mean(darker[kind]) > least and min(darker[kind]) > 0
 
 
 # The digits. They are read by the nearest of 500 drawn ones, which has nothing to do with how the models were made; of

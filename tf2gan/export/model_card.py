@@ -150,8 +150,9 @@ By `tools/evaluate.py`:
 
 
 def _published(path):
-    """The last part of an absolute path, since cards are for others to read; other paths as they are."""
-    return os.path.basename(path.rstrip(os.sep)) if os.path.isabs(path) else path
+    """The last part of a path that leads out of the working directory, since cards are for others to read."""
+    outside = os.path.isabs(path) or path.startswith(os.pardir + os.sep)
+    return os.path.basename(path.rstrip(os.sep)) if outside else path
 
 
 def without_folders(command):

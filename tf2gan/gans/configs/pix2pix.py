@@ -60,6 +60,10 @@ class Config(translation.Config):
                             "for --generator unet")
 
 
-PRESETS = {"pix2pix": Config()}
+PRESETS = {
+    "pix2pix": Config(),
+    # A generator without transposed convolutions, which leave a grid, and a second judge that has seen photographs.
+    "projected": Config(image_size="128", epochs=60, generator="resunet", projected_weight=1.0),
+}
 
 PRESET_OPTIONS = {}
