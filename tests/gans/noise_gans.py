@@ -18,6 +18,7 @@ FILTERS = {"generator_filters": 2, "discriminator_filters": 2}
 TINY = {"gan": {"generator_widths": "6", "discriminator_widths": "6"}, "dcgan": FILTERS, "wgan": FILTERS,
         "cgan": {**FILTERS, "num_classes": 3}, "sgan": {**FILTERS, "classes": 3},
         "projected": {"image_size": "32", "channels": 3, "generator_filters": 1},
+        "fastgan": {"image_size": "32", "channels": 3, "generator_filters": 1},
         "progan": {"feature_base": 16, "feature_max": 3, "fade_images": "16", "stable_images": "16"}}
 EPOCH = 100  # images
 NO_DROPOUT = {"generator_dropout": 0.0, "discriminator_dropout": 0.0}

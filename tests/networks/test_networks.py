@@ -6,7 +6,8 @@ import tensorflow as tf
 from tf2gan.networks.patchgan import DISCRIMINATORS, PatchGAN, TwoScalePatchGAN
 from tf2gan.networks.patches import PatchVectors
 from tf2gan.networks.pix2pix import DeepUNet
-from tf2gan.networks.fastgan import SIZES, FastGenerator
+from tf2gan.networks.fastgan import FastDiscriminator, FastGenerator
+from tf2gan.networks.layers import variable_name
 from tf2gan.networks.projected import ImageJudge, ProjectedDiscriminator, _mixed, example_maps
 from tf2gan.networks.resnet import ResNet
 from tf2gan.networks.resunet import ResUNet
@@ -174,7 +175,7 @@ def fast_generator_parameters(filters, size, latent, full):
     return expected
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [32, 64, 128, 256, 512])
 @pytest.mark.parametrize("full", [False, True])
 def test_fast_generator(size, full):
     """Sizes, weights, and that only the direction of a latent counts."""
@@ -211,6 +212,34 @@ def test_the_full_generator_has_noise_in_training_only():
     np.testing.assert_allclose(first, again, atol=1e-6)
     assert np.abs(first - other).max() > 1e-3
     np.testing.assert_array_equal(network(latents), network(latents))
+
+
+@pytest.mark.parametrize("size", [32, 64, 256])
+def test_fast_discriminator(size):
+    """25 logits of each encoder; decoders restore the image, a quarter of it, and the image again."""
+    network, images = FastDiscriminator((size, size, 3), filters=4), tf.constant(noise(4, size, size))
+    assert network(images).shape == [4, 50]
+    restored = network.restored(images, tf.range(4))
+    side = min(size, 128)
+    assert [tuple(made.shape) for made, _ in restored] == [(4, side, side, 3)] * 3
+    half = size // 2
+    corners = [(0, 0), (0, half), (half, 0), (half, half)]
+    quarters = np.stack([image[row:row + half, column:column + half]
+                         for image, (row, column) in zip(images.numpy(), corners)])
+    for (_, target), expected in zip(restored, (images, quarters, images)):
+        if expected.shape[1] != side:
+            expected = tf.image.resize(expected, [side, side], "bilinear", antialias=True)
+        np.testing.assert_allclose(target, expected, atol=1e-6)
+    other = tf.tensor_scatter_nd_update(images, [[0, size - 1, size - 1]], [[1.0, 1.0, 1.0]])  # outside quarter 0
+    again = network.restored(other, tf.range(4))
+    np.testing.assert_array_equal(again[1][1][0], restored[1][1][0])
+    assert np.abs(again[0][0][0] - restored[0][0][0]).max() > 1e-7
+    with tf.GradientTape() as tape:
+        loss = tf.add_n([tf.reduce_mean(tf.square(made - target)) for made, target in network.restored(
+            images, tf.range(4), training=True)])
+    gradients = zip(network.trainable_variables, tape.gradient(loss, network.trainable_variables))
+    moved = {part for v, gradient in gradients if gradient is not None for part in variable_name(v).split("/")}
+    assert {"encoder", "small", "decoder_whole", "decoder_part", "decoder_small"} <= moved
 
 
 @pytest.mark.parametrize("judged, logits", [(128, 1), (224, 16)])

@@ -11,7 +11,8 @@ from tf2gan.core import errors
 _BUILT_IN = {"gan": ("vanilla", "GAN"), "dcgan": ("dcgan", "DCGAN"), "cgan": ("conditional", "CGAN"),
              "wgan": ("wasserstein", "WGAN"), "progan": ("progressive", "ProGAN"),
              "sgan": ("semi_supervised", "SGAN"), "projected": ("projected_gan", "ProjectedGAN"),
-             "cyclegan": ("cyclegan", "CycleGAN"), "pix2pix": ("pix2pix", "Pix2Pix"), "cut": ("cut", "CUT")}
+             "fastgan": ("fastgan", "FastGAN"), "cyclegan": ("cyclegan", "CycleGAN"),
+             "pix2pix": ("pix2pix", "Pix2Pix"), "cut": ("cut", "CUT")}
 
 
 class Methods(collections.abc.Mapping):

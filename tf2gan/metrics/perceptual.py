@@ -15,24 +15,14 @@ NAME = "perceptual"
 DEPTHS = ", ".join(map(str, efficientnet.MAPS))
 INFO = f"EfficientNet-Lite0, maps after blocks {DEPTHS}, unit length a position, unweighted"
 _BATCH = 16  # pairs at once
-_EPSILON = 1e-10
 
 
 def distance(network, first, second):
-    """float32 [n]: the distance of pairs of images, float32 [n, height, width, 3] in [0, 255]; differentiable.
+    """`efficientnet.perceptual_distance`, float32 [n], of images brought to the network's size; differentiable.
 
-    The channels of each position of four maps are scaled to unit length; of the squared differences the sum over channels
-    is averaged over positions, and added up over the maps. 0 for equal images, at most 4 for each of the 4 maps.
+    Images float32 [n, height, width, 3] in [0, 255].
     """
-    total = 0.0
-    for ours, theirs in zip(*(network.maps(efficientnet.resized(images)) for images in (first, second))):
-        difference = _unit(ours) - _unit(theirs)
-        total += tf.reduce_mean(tf.reduce_sum(tf.square(difference), axis=-1), axis=[1, 2])
-    return total
-
-
-def _unit(x):
-    return x * tf.math.rsqrt(tf.reduce_sum(tf.square(x), axis=-1, keepdims=True) + _EPSILON)
+    return efficientnet.perceptual_distance(network, efficientnet.resized(first), efficientnet.resized(second))
 
 
 @functools.lru_cache(maxsize=None)

@@ -105,6 +105,24 @@ def resized(images):
     return tf.clip_by_value(tf.image.resize(images, [SIZE, SIZE], "bicubic", antialias=True), 0.0, 255.0)
 
 
+def perceptual_distance(network, first, second):
+    """float32 [n]: how far pairs of images are apart for `network`; images as its `maps` takes them, differentiable.
+
+    The unweighted form of Zhang et al. 2018 (LPIPS, eq. 1 with all weights 1): the channels of each position of four
+    maps are scaled to unit length; of the squared differences the sum over channels is averaged over positions, and
+    added up over the maps. 0 for equal images, at most 4 for each of the 4 maps.
+    """
+    total = 0.0
+    for ours, theirs in zip(network.maps(first), network.maps(second)):
+        difference = _unit(ours) - _unit(theirs)
+        total += tf.reduce_mean(tf.reduce_sum(tf.square(difference), axis=-1), axis=[1, 2])
+    return total
+
+
+def _unit(x):
+    return x * tf.math.rsqrt(tf.reduce_sum(tf.square(x), axis=-1, keepdims=True) + 1e-10)
+
+
 def _folded(convolution, normalization, depthwise=False):
     """(kernel, bias): a convolution without a bias, and the batch normalization after it, as one."""
     values = weights()
