@@ -96,8 +96,8 @@ def test_colouring_is_measured_beside_grey_and_one_colour(data):
     (train, _) = next(found.images("trainB").batches())
     tint = train.mean(axis=(0, 1, 2)) - train.mean(axis=(0, 1, 2)) @ [0.2989, 0.587, 0.114]
     tinted = np.rint(np.clip(inputs + tint, 0, 255)).astype(np.uint8)
-    for column, images in (("input", inputs), ("mean_color", tinted)):
-        expected = translated.lab_errors(images, targets).mean()
+    for column, guesses in (("input", inputs), ("mean_color", tinted)):
+        expected = translated.lab_errors(guesses, targets).mean()
         assert errors[column]["lab_l1"] == pytest.approx(expected, rel=0.01)
     assert errors["mean_color"]["lab_l1"] < errors["input"]["lab_l1"]
 

@@ -16,8 +16,8 @@ _MOMENTUM = 0.9  # of the moving statistics of batch normalization
 class FastGenerator(tf.keras.Model):
     """Latents [batch, latent_size], divided by their root mean square, to images [batch, *image_shape] in [-1, 1].
 
-    `image_shape`: (size, size, channels), size 32, 64, 128, 256 or 512. A map of 4x4 is doubled by nearest neighbours until it has
-    the size of the image; a 3x3 convolution, batch normalization and a gated linear unit follow each doubling. Small
+    `image_shape`: (size, size, channels), size 32, 64, 128, 256 or 512. A map of 4x4 is doubled by nearest neighbours
+    until it has the size of the image; a 3x3 convolution, batch normalization and a gated linear unit follow each doubling. Small
     maps say which channels of large ones count (skip-layer excitation, sec. 3.1): 4x4 of 64x64, 8x8 of 128x128, 16x16
     of 256x256. `full`: from 8x8 on, every second doubling has two convolutions, with noise between.
     """

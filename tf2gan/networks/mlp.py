@@ -24,8 +24,8 @@ class MLPGenerator(tf.keras.Model):
     def call(self, latents, training=False, seed=None):
         """`seed` (int tensor [2]) is needed only for dropout in training."""
         x = latents
-        for i, dense in enumerate(self.hidden):
-            x = self.dropout(self.leaky_relu(dense(x)), training=training, seed=None if seed is None else fold(seed, i))
+        for i, layer in enumerate(self.hidden):
+            x = self.dropout(self.leaky_relu(layer(x)), training=training, seed=None if seed is None else fold(seed, i))
         return self.to_image(tf.tanh(self.to_pixels(x)))
 
 

@@ -17,8 +17,8 @@ def load(gan, source, own=None) -> list:
     """Sets the weights of `gan` to those of the run or the export at `source`; returns lines about what was not there.
 
     Of a run, every network is taken that both have; of an export, its generators. Averages begin with those of the
-    run, or else with the trained weights. `own`: networks that the user brought, as `gans.base.GAN` takes them. Raises UserError, before any weight
-    is set, if there is neither a run nor an export, or if the networks are of other shapes.
+    run, or else with the trained weights. `own`: networks that the user brought, as `gans.base.GAN` takes them. Raises
+    UserError, before any weight is set, if there is neither a run nor an export, or if networks are of other shapes.
     """
     if (pathlib.Path(source) / "config.json").exists():
         found = _of_run(gan, source, own)
@@ -99,5 +99,5 @@ def _check_same(name, variables, values, source):
     if ours != theirs:
         where = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)) - 1)
         raise UserError(f"--init-from {printable(source)}: its {name} is another network: "
-                        f"{variable_name(variables[where])} is {list(theirs[where])}, here {list(ours[where])}; possible: a "
-                        "run of the same method, with the same options of its networks")
+                        f"{variable_name(variables[where])} is {list(theirs[where])}, here {list(ours[where])}; "
+                        "possible: a run of the same method, with the same options of its networks")

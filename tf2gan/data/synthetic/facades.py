@@ -16,8 +16,8 @@ from tf2gan.data.synthetic.textures import mix, sample, smoothstep
 _SET = 4  # its number, for the random generator
 _SAMPLES = 2  # of a front along one side of a pixel
 
-# {kind of part: its colour in the label map}. The colours are those of the facades in the form that pix2pix had them, so
-# that a model of those can draw these. There are no roofs among them; these get the colour of decoration.
+# {kind of part: its colour in the label map}. The colours are those of the facades in the form that pix2pix had them,
+# so that a model of those can draw these. There are no roofs among them; these get the colour of decoration.
 LABELS = {"sky": (0, 6, 217), "wall": (13, 61, 251), "window": (0, 117, 255), "sill": (104, 248, 152),
           "cornice": (255, 68, 1), "door": (0, 201, 255), "shop": (165, 0, 0), "balcony": (184, 255, 56),
           "shutter": (238, 237, 40), "pillar": (246, 0, 1), "roof": (255, 146, 4)}
