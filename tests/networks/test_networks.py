@@ -169,7 +169,7 @@ def fast_generator_parameters(filters, size, latent, full):
         expected += spectral(3, widths[n // 2], 2 * widths[n]) + batch_norm(2 * widths[n])
         if full and i % 2 == 0:
             expected += spectral(3, widths[n], 2 * widths[n]) + batch_norm(2 * widths[n]) + 2
-    for n, small in {64: 4, 128: 8, 256: 16}.items():
+    for n, small in {64: 4, 128: 8, 256: 16, 512: 32}.items():
         if n <= size:
             expected += spectral(4, widths[small], widths[n]) + spectral(1, widths[n], widths[n])
     return expected

@@ -20,7 +20,7 @@ from tf2gan.core.errors import UserError
 from tf2gan.core.savedmodel import versions
 from tf2gan.export import model_card
 from tf2gan.models import classification, generation, translation
-from tf2gan.networks.layers import variable_name
+from tf2gan.runs import beginning
 
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"  # where TensorFlow Serving looks
 _HIGHEST_VERSION = 2 ** 63 - 1  # TensorFlow Serving reads an int64
@@ -84,7 +84,7 @@ def export(gan, directory, version=None, card=None):
                                         tf.saved_model.SaveOptions(experimental_custom_gradients=False))
                 _write_warmup(temporary / WARMUP_FILE, interface)
                 model_card.write(temporary, gan, directory.resolve().name, version, _describe(interface), card or {},
-                                 _names(gan, used))
+                                 _places(gan, used))
                 os.rename(temporary, target)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)  # exists only if something failed or was interrupted
@@ -172,11 +172,14 @@ def _describe(interface):
             for name, (function, texts, _) in interface.items()}
 
 
-def _names(gan, variables):
-    """The names of TensorFlow's `variables`, which have lost them with Keras 3, with those of network and layer."""
-    of_keras = [v for network, _ in gan.networks.values() for v in network.variables] + gan.averaged_variables
-    named = {id(getattr(v, "value", v)) if hasattr(v, "path") else id(v): variable_name(v) for v in of_keras}
-    return [named.get(id(v), variable_name(v)) for v in variables]
+def _places(gan, variables):
+    """[(name of a network, index of the variable in it)] of TensorFlow's `variables`, for --init-from.
+
+    With Keras 3 they have lost their names.
+    """
+    places = {id(getattr(variable, "value", variable)) if hasattr(variable, "path") else id(variable): place
+              for variable, *place in beginning.named(gan)}
+    return [places.get(id(variable), (None, None)) for variable in variables]
 
 
 def _inputs(function):

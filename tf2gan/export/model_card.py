@@ -177,7 +177,7 @@ def describe(gan, name, version, signatures, record, variables=()):
         name, version: of the export, str and int.
         signatures: {signature name: {"inputs": {name: text}, "outputs": {name: text}}}.
         record: the run's config.json as a dict; entries that it lacks are null in the card.
-        variables: names of those of the SavedModel, in their order there, for --init-from.
+        variables: for each of the SavedModel's, its network and its index there, for --init-from.
     """
     config = gan.config
     images_seen = int(gan.images_seen.numpy())

@@ -79,25 +79,31 @@ class Adaptive(tf.Module):
         super().__init__(name="augmentation")
         self._draw, self._target, self._images_to_one = draw, target, images_to_one
         self.p = tf.Variable(0.0, trainable=False, name="augment_p")
-        self._sign = tf.Variable(0.0, trainable=False, name="augment_sign", aggregation=tf.VariableAggregation.SUM)
+        # Sums of whole numbers, which are exact: the mean of a part of them would depend on the number of replicas.
+        self._signs, self._judged = (
+            tf.Variable(0.0, trainable=False, name=f"augment_{name}", aggregation=tf.VariableAggregation.SUM)
+            for name in ("signs", "judged"))
         self._steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="augment_steps")
 
     def __call__(self, images, purpose):
         """`purpose`: of the random numbers; real and generated images have different ones."""
         return adaptable(images, tf.convert_to_tensor(self.p), self._draw, purpose)
 
-    def observe(self, sign):
-        """Adds this replica's share of a step's mean of sign(D(x)), x being real; in replica context."""
-        self._sign.assign_add(sign)
+    def observe(self, signs, judged):
+        """Adds this replica's sum of sign(D(x)), x being real, and the number of logits; in replica context."""
+        self._signs.assign_add(signs)
+        self._judged.assign_add(tf.cast(judged, tf.float32))
 
     def adapt(self, num_images):
         """Called after each step, outside of replicas; `num_images`: real images of the step."""
         self._steps.assign_add(1)
         due = tf.equal(self._steps % ADAPTED_EVERY, 0)
         step = tf.cast(num_images * ADAPTED_EVERY, tf.float32) / self._images_to_one
-        moved = self.p + step * tf.sign(self._sign / ADAPTED_EVERY - self._target)
+        signs, judged = (tf.cast(tf.convert_to_tensor(sum_), tf.float64) for sum_ in (self._signs, self._judged))
+        moved = self.p + step * tf.cast(tf.sign(signs - self._target * judged), tf.float32)
         self.p.assign(tf.where(due, tf.clip_by_value(moved, 0.0, 1.0), self.p))
-        self._sign.assign(tf.where(due, 0.0, self._sign))
+        for sum_ in (self._signs, self._judged):
+            sum_.assign(tf.where(due, 0.0, sum_))
 
 
 def adaptable(images, p, draw, purpose):

@@ -69,6 +69,13 @@ class GAN(tf.Module):
         """Static keyword arguments of `train_step`, computed on the host; each new value needs a new graph."""
         return {}
 
+    def is_penalized(self, images_per_step):
+        """Whether the next step has a penalty that only some steps have, bool []; None: all steps are alike.
+
+        If it is not None, `train_step` takes `penalized`, True or False.
+        """
+        return None
+
     def begin_phase(self):
         """Called when `phase` has changed, and whenever a training begins or is resumed."""
 

@@ -43,9 +43,9 @@ class CGAN(LatentGAN):
         images = super().batch_spec(batch_size)["images"]
         return {"images": images, "labels": tf.TensorSpec(images.shape[:1], tf.int64)}
 
-    def train_step(self, *batches, pretraining=False):
+    def train_step(self, *batches, pretraining=False, penalized=True):
         """The discriminator's generated images get the labels of the real ones; the generator's get random labels."""
-        logs = mean_logs([self.update_discriminator(batch["images"], batch["labels"], number=i)
+        logs = mean_logs([self.update_discriminator(batch["images"], batch["labels"], number=i, penalized=penalized)
                           for i, batch in enumerate(batches)])
         if pretraining:
             return logs

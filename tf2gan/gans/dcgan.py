@@ -4,7 +4,7 @@ The losses are those of the original GAN. Real and generated images pass the dis
 each kind is normalized by its own statistics.
 """
 from tf2gan.gans.configs.dcgan import PRESET_OPTIONS, PRESETS, Config
-from tf2gan.gans.latent_gan import LatentGAN, mean_logs
+from tf2gan.gans.latent_gan import LatentGAN
 from tf2gan.networks.dcgan import StridedDiscriminator, UpsamplingGenerator
 from tf2gan.networks.transposed import HouseNumberDiscriminator, TransposedGenerator
 
@@ -14,16 +14,6 @@ class DCGAN(LatentGAN):
 
     Config = Config
     presets, preset_options = PRESETS, PRESET_OPTIONS
-
-    def train_step(self, *batches, pretraining=False):
-        """Updates of the discriminator, then one of the generator, as in the original GAN.
-
-        `batches`: {"images": float32 [n, *image_shape] in [-1, 1]}, one for each update of the discriminator.
-        """
-        logs = mean_logs([self.update_discriminator(batch["images"], number=i) for i, batch in enumerate(batches)])
-        if pretraining:
-            return logs
-        return {**logs, **self.update_generator(real=[batches[-1]["images"]])}
 
     def make_generator(self, name):
         config = self.config

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tf2gan.gans import losses
 from tf2gan.gans.configs.fastgan import PRESET_OPTIONS, PRESETS, Config
-from tf2gan.gans.latent_gan import LatentGAN, mean_logs
+from tf2gan.gans.latent_gan import LatentGAN
 from tf2gan.networks import efficientnet
 from tf2gan.networks.fastgan import FastDiscriminator, FastGenerator
 
@@ -24,16 +24,6 @@ class FastGAN(LatentGAN):
     Config = Config
     takes_networks = ("generator",)
     presets, preset_options = PRESETS, PRESET_OPTIONS
-
-    def train_step(self, *batches, pretraining=False):
-        """Updates of the discriminator, then one of the generator, as in the original GAN.
-
-        `batches`: {"images": float32 [n, *image_shape] in [-1, 1]}, one for each update of the discriminator.
-        """
-        logs = mean_logs([self.update_discriminator(batch["images"], number=i) for i, batch in enumerate(batches)])
-        if pretraining:
-            return logs
-        return {**logs, **self.update_generator(real=[batches[-1]["images"]])}
 
     def make_generator(self, name):
         return FastGenerator(self.image_shape, self.config.width, full=True, name=name)
@@ -46,9 +36,9 @@ class FastGAN(LatentGAN):
             self._seeing = efficientnet.EfficientNetLite0()
         return network
 
-    def discriminator_loss(self, real, fake, *condition, number=0):
+    def discriminator_loss(self, real, fake, *condition, number=0, penalized=True):
         """The adversarial loss, and that of the restored images; also the logs."""
-        loss, logs = super().discriminator_loss(real, fake, *condition, number=number)
+        loss, logs = super().discriminator_loss(real, fake, *condition, number=number, penalized=penalized)
         if self.config.restore is not None:
             logs["restored"] = self.restored_loss(self.shown(real, f"real{number}"), number)
             loss += logs["restored"]

@@ -1,7 +1,7 @@
 """What all GANs that generate images from latents share: the two losses, the training options, and sampling.
 
-A method's file has its networks and the order of its updates (`train_step`). The updates minimize `discriminator_loss`
-and `generator_loss`, which are here.
+A method's file has its networks, and the order of its updates where that is another than the original GAN's
+(`train_step`). The updates minimize `discriminator_loss` and `generator_loss`, which are here.
 """
 import math
 from typing import Optional
@@ -15,13 +15,13 @@ from tf2gan.gans.abilities import Abilities
 from tf2gan.gans.configs.latent import Config
 from tf2gan.networks import layers
 from tf2gan.networks import own as own_networks
-from tf2gan.networks.layers import variable_name
 
 
 class LatentGAN(base.GAN):
     """A generator of images from latents, and the discriminator it is trained against.
 
-    A method implements `make_generator`, `make_discriminator` and `train_step`.
+    A method implements `make_generator` and `make_discriminator`, and `train_step` if its updates come in another order
+    or need more than images.
     """
 
     Config = Config
@@ -41,7 +41,7 @@ class LatentGAN(base.GAN):
         self.generator = self._built_generator("generator")
         self.discriminator = self._built_discriminator()
         self.average = self.average_of(self.generator, lambda: self._built_generator("average"), config.ema_decay)
-        self._frozen = self._first_layers(config.freeze_discriminator)
+        self._frozen = self._first_blocks(config.freeze_discriminator)
         if config.augment is not None:
             self.augmentation = (
                 augmentation.DiffAugment(config.kinds, self.draw) if config.augment == "diffaugment" else
@@ -52,17 +52,23 @@ class LatentGAN(base.GAN):
                         (self.discriminator_optimizer, self.discriminator.trainable_variables),
                         *self.make_networks_to_compare()])
 
-    def _first_layers(self, num):
-        """Names of the trained variables of the discriminator's first `num` layers (Mo et al. 2020, arXiv 2002.10964).
-        """
-        layers = {}  # {name of a layer: names of its variables}, from the first on
-        for variable in self.discriminator.trainable_variables:
-            name = variable_name(variable)
-            layers.setdefault(name.rpartition("/")[0], []).append(name)
-        if num >= len(layers):
-            raise UserError(f"--freeze-discriminator {num}: the discriminator has {len(layers)} layers with weights, "
-                            f"one of which must learn; possible: 0 to {len(layers) - 1}")
-        return {name for names in list(layers.values())[:num] for name in names}
+    def _first_blocks(self, num):
+        """Identities of the variables of the discriminator's first `num` blocks (Mo et al. 2020, arXiv 2002.10964)."""
+        if not num:
+            return set()
+        blocks = getattr(self.discriminator, "in_order", None)
+        if blocks is None:
+            raise UserError(f"--freeze-discriminator {num}: which layers of this discriminator come first is not known; "
+                            "possible: 0")
+        if num >= len(blocks):
+            raise UserError(f"--freeze-discriminator {num}: the discriminator has {len(blocks)} blocks, one of which "
+                            f"must learn; possible: 0 to {len(blocks) - 1}")
+        return {id(variable) for block in blocks[:num] for layer in block for variable in layer.trainable_variables}
+
+    def learning_variables(self, variables=None):
+        """Those of the discriminator's trainable variables, or of `variables`, that are not frozen."""
+        variables = self.discriminator.trainable_variables if variables is None else variables
+        return [variable for variable in variables if id(variable) not in self._frozen]
 
     # Methods implement these.
 
@@ -100,6 +106,12 @@ class LatentGAN(base.GAN):
     def phase_end(self):
         return self.config.pretrain_images if self.phase()["pretraining"] else None
 
+    def is_penalized(self, images_per_step):
+        """In one of `penalty_every` steps, where it weighs as many times (Karras et al. 2020, 1912.04958, app. B)."""
+        if self.config.penalty is None or self.config.penalty_every == 1:
+            return None
+        return tf.equal(self.images_seen // images_per_step % self.config.penalty_every, 0)
+
     def optimizer_of(self, player):
         """A new optimizer with the options of the "generator" or the "discriminator"."""
         config = self.config
@@ -123,9 +135,20 @@ class LatentGAN(base.GAN):
         discriminator(*inputs)
         return discriminator
 
-    # The updates, in replica context. `condition`: further inputs of both networks, such as labels.
+    # The updates, in replica context. `penalized`: whether there is a penalty, if the method has one. `condition`: further inputs of both networks, such as labels.
 
-    def update_discriminator(self, real, *condition, number=0, variables=None):
+    def train_step(self, *batches, pretraining=False, penalized=True):
+        """Updates of the discriminator, then one of the generator (Goodfellow et al. 2014, algorithm 1).
+
+        `batches`: {"images": float32 [n, *image_shape] in [-1, 1]}, one for each update of the discriminator.
+        """
+        logs = mean_logs([self.update_discriminator(batch["images"], number=i, penalized=penalized)
+                          for i, batch in enumerate(batches)])
+        if pretraining:
+            return logs
+        return {**logs, **self.update_generator(real=[batches[-1]["images"]])}
+
+    def update_discriminator(self, real, *condition, number=0, variables=None, penalized=True):
         """One update from real images [n, *image_shape] and as many generated ones; returns {name: scalar} to log.
 
         `number`: index of this update in the step. `variables`: those to update; None: all.
@@ -133,7 +156,7 @@ class LatentGAN(base.GAN):
         real = self.with_known_number(real)
         fake = self.fake_images(real.shape[0], *condition, number=number)
         logs = self.minimize_discriminator(
-            lambda: self.discriminator_loss(real, fake, *condition, number=number), variables)
+            lambda: self.discriminator_loss(real, fake, *condition, number=number, penalized=penalized), variables)
         return {**logs, **diversity(real, fake)}
 
     def end_step(self, num_images):
@@ -175,11 +198,10 @@ class LatentGAN(base.GAN):
 
         With `weight_clip`, its weights are then clipped (Arjovsky et al. 2017, algorithm 1, line 7).
         """
-        variables = self.discriminator.trainable_variables if variables is None else variables
-        variables = [variable for variable in variables if variable_name(variable) not in self._frozen]
+        variables = self.learning_variables(variables)
         _, logs = self.minimize(loss_fn, self.discriminator_optimizer, variables, self.config.gradient_clip)
         if self.config.augment == "ada":
-            self.augmentation.observe(logs["real_sign"] / (self.num_replicas * self.config.n_critic))
+            self.augmentation.observe(*logs.pop("signs"))
             logs["augment_p"] = tf.convert_to_tensor(self.augmentation.p)
         if self.config.weight_clip is not None:
             layers.clip_weights(variables, self.config.weight_clip)
@@ -187,9 +209,10 @@ class LatentGAN(base.GAN):
 
     # The losses.
 
-    def discriminator_loss(self, real, fake, *condition, number=0):
-        """(loss, logs) for real and generated images, both [n, *image_shape]."""
+    def discriminator_loss(self, real, fake, *condition, number=0, penalized=True):
+        """(loss, logs) for real and generated images, both [n, *image_shape]; `penalized`: see `is_penalized`."""
         config, adversarial = self.config, losses.ADVERSARIAL[self.config.loss]
+        as_they_are = real, fake
         real, fake = self.shown(real, f"real{number}"), self.shown(fake, f"fake{number}")
         if config.batches == "joint":
             logits = self.judge(tf.concat([real, fake], axis=0), *map(_for_both, condition), training=True,
@@ -203,12 +226,17 @@ class LatentGAN(base.GAN):
         loss = config.discriminator_loss_weight * adversarial.discriminator(real_logits, fake_logits, *labels)
         logs = {"discriminator_loss": loss}
         if config.penalty is not None:
+            if config.augment is not None:
+                real, fake = as_they_are
+
             def critic(images):  # scaled so that the target slope is 1
+                if config.augment is not None:  # the slope at the image, not at the changed one
+                    images = self.shown(images, f"penalty{number}")
                 logits = self.judge(images, *condition, training=True, seed=self.seed_for(f"dropout_penalty{number}"))
                 return logits / config.penalty_target
 
-            logs["penalty"] = self._now_and_then(real.shape[0], number, lambda: losses.PENALTIES[config.penalty](
-                critic, real, fake, self.draw("uniform", real.shape, f"penalty{number}")))
+            logs["penalty"] = config.penalty_every * losses.PENALTIES[config.penalty](
+                critic, real, fake, self.draw("uniform", real.shape, f"penalty{number}")) if penalized else tf.zeros([])
             loss += config.penalty_weight * logs["penalty"]
         if config.drift_weight:
             loss += config.drift_weight * losses.drift(real_logits)
@@ -218,20 +246,9 @@ class LatentGAN(base.GAN):
             logs["real_accuracy"] = tf.reduce_mean(tf.cast(real_logits > adversarial.boundary, tf.float32))
             logs["fake_accuracy"] = tf.reduce_mean(tf.cast(fake_logits <= adversarial.boundary, tf.float32))
         if config.augment == "ada":
-            logs["real_sign"] = tf.reduce_mean(tf.sign(tf.cast(real_logits, tf.float32) - adversarial.boundary))
+            signs = tf.sign(tf.cast(real_logits, tf.float32) - adversarial.boundary)
+            logs["real_sign"], logs["signs"] = tf.reduce_mean(signs), (tf.reduce_sum(signs), tf.size(signs))
         return loss, logs
-
-    def _now_and_then(self, num, number, penalty):
-        """`penalty()` in one of `penalty_every` updates, times that number; else 0 (Karras et al. 2020, 1912.04958, B).
-
-        `num`: real images of an update on this replica; `number`: index of the update in the step.
-        """
-        every, n_critic = self.config.penalty_every, self.config.n_critic
-        if every == 1:
-            return penalty()
-        steps = self.images_seen // (num * self.num_replicas * n_critic)
-        due = tf.equal((steps * n_critic + number) % every, 0)
-        return tf.cond(due, lambda: every * penalty(), lambda: tf.zeros([]))
 
     def generator_loss(self, fake_logits, real=None, *condition):
         """Scalar loss from the logits [n, 1] of the generated images of one update.

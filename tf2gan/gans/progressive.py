@@ -88,14 +88,15 @@ class ProGAN(LatentGAN):
             return images
         return progressive.blended(progressive.doubled(progressive.halved(images)), images, alpha)
 
-    def train_step(self, *batches, pretraining=False, level=None):
+    def train_step(self, *batches, pretraining=False, penalized=True, level=None):
         """As in the original GAN, with images and networks of one level; None is the last."""
         level = self.config.num_levels - 1 if level is None else level
         condition = level, self.alpha(level)
         at, of_generator = self.config.of_level(level), self.generator.level_variables(level)
         of_discriminator = self.discriminator.level_variables(level)
         reals = [self.real_images(batch["images"], *condition) for batch in batches]
-        logs = mean_logs([self.update_discriminator(real, *condition, number=i, variables=of_discriminator)
+        logs = mean_logs([self.update_discriminator(real, *condition, number=i, variables=of_discriminator,
+                                                    penalized=penalized)
                           for i, real in enumerate(reals)])
         logs["resolution"], logs["alpha"] = tf.constant(float(progressive.START * 2 ** level)), condition[1]
         if pretraining:

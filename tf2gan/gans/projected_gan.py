@@ -10,7 +10,7 @@ The generator is FastGAN's (Liu et al. 2021, arXiv 2101.04775). Features that to
 not be learned from the few images that there are.
 """
 from tf2gan.gans.configs.projected_gan import PRESET_OPTIONS, PRESETS, Config
-from tf2gan.gans.latent_gan import LatentGAN, mean_logs
+from tf2gan.gans.latent_gan import LatentGAN
 from tf2gan.networks.fastgan import FastGenerator
 from tf2gan.networks.projected import ImageJudge
 
@@ -21,16 +21,6 @@ class ProjectedGAN(LatentGAN):
     Config = Config
     takes_networks = ("generator",)
     presets, preset_options = PRESETS, PRESET_OPTIONS
-
-    def train_step(self, *batches, pretraining=False):
-        """Updates of the discriminator, then one of the generator, as in the original GAN.
-
-        `batches`: {"images": float32 [n, *image_shape] in [-1, 1]}, one for each update of the discriminator.
-        """
-        logs = mean_logs([self.update_discriminator(batch["images"], number=i) for i, batch in enumerate(batches)])
-        if pretraining:
-            return logs
-        return {**logs, **self.update_generator(real=[batches[-1]["images"]])}
 
     def make_generator(self, name):
         config = self.config

@@ -84,35 +84,35 @@ class SGAN(LatentGAN):
 
     # The updates.
 
-    def train_step(self, *batches, pretraining=False):
+    def train_step(self, *batches, pretraining=False, penalized=True):
         """Updates of the discriminator, from labels and from generated images, then one of the generator.
 
         `batches`: what `batch_spec` says; "images" have no labels, "labelled_images" have "labels".
         """
         update = self.update_jointly if self.config.updates == "joint" else self.update_separately
-        logs = mean_logs([{**update(batch, i), **self.update_compared(batch, i)} for i, batch in enumerate(batches)])
+        logs = mean_logs([{**update(batch, i, penalized), **self.update_compared(batch, i)} for i, batch in enumerate(batches)])
         return logs if pretraining else {**logs, **self.update_generator(batches[-1]["images"])}
 
-    def update_jointly(self, batch, number):
+    def update_jointly(self, batch, number, penalized=True):
         """One update of the discriminator on the sum of its three losses; returns {name: scalar} to log."""
         real = self.with_known_number(batch["images"])
         fake = self.fake_images(real.shape[0], number=number)
 
         def loss_fn():
-            of_images, logs = self.discriminator_loss(real, fake, number=number)
+            of_images, logs = self.discriminator_loss(real, fake, number=number, penalized=penalized)
             of_labels, more = self.labelled_loss(self.discriminator, batch["labelled_images"], batch["labels"], number)
             return of_images + of_labels, {**more, **logs}
 
         return {**self.minimize_discriminator(loss_fn), **diversity(real, fake)}
 
-    def update_separately(self, batch, number):
+    def update_separately(self, batch, number, penalized=True):
         """An update on labelled images, then one on unlabelled and generated images; returns {name: scalar} to log."""
         def labelled_loss():
             return self.labelled_loss(self.discriminator, batch["labelled_images"], batch["labels"], number)
 
-        _, logs = self.minimize(labelled_loss, self.discriminator_optimizer, self.discriminator.trainable_variables,
+        _, logs = self.minimize(labelled_loss, self.discriminator_optimizer, self.learning_variables(),
                                 self.config.gradient_clip)
-        return {**logs, **self.update_discriminator(batch["images"], number=number)}
+        return {**logs, **self.update_discriminator(batch["images"], number=number, penalized=penalized)}
 
     def labelled_loss(self, network, images, labels, number, purpose="labelled"):
         """(weighted -mean(log p(y | x)), logs) of a network, for images [n, *image_shape] and labels int [n]."""

@@ -6,7 +6,7 @@ The discriminator D learns to tell real images x from generated images G(z); G l
     G:  min  -mean(log D(G(z)))                           (sec. 3: the non-saturating form of eq. 1)
 """
 from tf2gan.gans.configs.vanilla import PRESET_OPTIONS, PRESETS, Config
-from tf2gan.gans.latent_gan import LatentGAN, mean_logs
+from tf2gan.gans.latent_gan import LatentGAN
 from tf2gan.networks.mlp import MLPDiscriminator, MLPGenerator
 
 
@@ -15,16 +15,6 @@ class GAN(LatentGAN):
 
     Config = Config
     presets, preset_options = PRESETS, PRESET_OPTIONS
-
-    def train_step(self, *batches, pretraining=False):
-        """Goodfellow et al. 2014, algorithm 1: updates of the discriminator, then one of the generator.
-
-        `batches`: {"images": float32 [n, *image_shape] in [-1, 1]}, one for each update of the discriminator.
-        """
-        logs = mean_logs([self.update_discriminator(batch["images"], number=i) for i, batch in enumerate(batches)])
-        if pretraining:
-            return logs
-        return {**logs, **self.update_generator(real=[batches[-1]["images"]])}
 
     def make_generator(self, name):
         config = self.config

@@ -11,7 +11,6 @@ update. `critic_distance` in the log is the estimate: it falls as the images imp
 """
 from tf2gan.gans.configs.wasserstein import PRESET_OPTIONS, PRESETS, Config
 from tf2gan.gans.dcgan import DCGAN
-from tf2gan.gans.latent_gan import mean_logs
 
 
 class WGAN(DCGAN):
@@ -19,15 +18,3 @@ class WGAN(DCGAN):
 
     Config = Config
     presets, preset_options = PRESETS, PRESET_OPTIONS
-
-    def train_step(self, *batches, pretraining=False):
-        """Algorithm 1 of both papers: `n_critic` updates of the critic, then one of the generator.
-
-        Each update of the critic uses new real images; with `weight_clip`, its weights are clipped after it.
-
-        `batches`: {"images": float32 [n, *image_shape] in [-1, 1]}, one for each update of the critic.
-        """
-        logs = mean_logs([self.update_discriminator(batch["images"], number=i) for i, batch in enumerate(batches)])
-        if pretraining:
-            return logs
-        return {**logs, **self.update_generator(real=[batches[-1]["images"]])}

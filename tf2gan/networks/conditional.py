@@ -2,7 +2,7 @@
 import tensorflow as tf
 
 from tf2gan.core.seeds import fold
-from tf2gan.networks.dcgan import convolution, dense, norm_layers
+from tf2gan.networks.dcgan import convolution, dense, in_order, norm_layers
 from tf2gan.networks.layers import (
     ConditionalBatchNormalization, Conv2DTranspose, Dense, Dropout, add_singular_vector, batch_normalization,
     spectrally_normalized)
@@ -104,6 +104,13 @@ class ConditionalDiscriminator(tf.keras.Model):
         self.dropout = Dropout(dropout, name="dropout")
         self.flatten = tf.keras.layers.Flatten(dtype="float32", name="flatten")
         self.to_logit = dense(normalization)(1, dtype="float32", name="to_logit")
+
+    @property
+    def in_order(self):
+        """The layers with weights, in the order of use; the embedding of labels comes with the layer it goes into."""
+        first, last = (([self.embedding], []) if self.condition == "plane" else ([], [self.projection]))
+        found = in_order(self.convolutions, self.norms, self.normalized, self.to_logit, *last)
+        return [[*first, *found[0]], *found[1:]]
 
     def call(self, images, labels, training=False, seed=None):
         """`seed` (int tensor [2]) is needed only for dropout in training."""

@@ -40,6 +40,12 @@ def norm_layers(kind, momentum, positions):
             for i in positions]
 
 
+def in_order(layers, norms, positions, *last):
+    """[[layer, its normalization if it has one], ...] in the order of use; `positions`: of those with `norms`."""
+    norms = dict(zip(positions, norms))
+    return [[layer, *([norms[i]] if i in norms else [])] for i, layer in enumerate(layers)] + [list(last)]
+
+
 class UpsamplingGenerator(tf.keras.Model):
     """Latents [batch, latent_size] to images [batch, *image_shape] in [-1, 1].
 
@@ -93,6 +99,11 @@ class StridedDiscriminator(tf.keras.Model):
         self.norms = norm_layers(normalization, MOMENTUM, self.normalized)
         self.flatten = tf.keras.layers.Flatten(name="flatten")
         self.to_logit = dense(normalization)(1, dtype="float32", name="to_logit")
+
+    @property
+    def in_order(self):
+        """The layers with weights, in the order of use."""
+        return in_order(self.convolutions, self.norms, self.normalized, self.to_logit)
 
     def call(self, images, training=False, seed=None):
         """`seed` (int tensor [2]) is needed only for dropout in training."""

@@ -9,7 +9,7 @@ from tf2gan.networks.upsampling import SpectralUpsampling
 _WIDTHS = {4: 16, 8: 8, 16: 4, 32: 2, 64: 2, 128: 1, 256: 0.5, 512: 0.25}
 _WIDTHS_OF_DISCRIMINATOR = {8: 16, 16: 8, 32: 4, 64: 2, 128: 1, 256: 0.5}
 _SLOPE = 0.2  # of leaky ReLUs
-_FROM = {64: 4, 128: 8, 256: 16}  # {size of a map: that of the map which says what of it counts}
+_FROM = {64: 4, 128: 8, 256: 16, 512: 32}  # {size of a map: that of the map which says what of it counts}
 _MOMENTUM = 0.9  # of the moving statistics of batch normalization
 
 
@@ -17,9 +17,9 @@ class FastGenerator(tf.keras.Model):
     """Latents [batch, latent_size], divided by their root mean square, to images [batch, *image_shape] in [-1, 1].
 
     `image_shape`: (size, size, channels), size 32, 64, 128, 256 or 512. A map of 4x4 is doubled by nearest neighbours
-    until it has the size of the image; a 3x3 convolution, batch normalization and a gated linear unit follow each doubling. Small
-    maps say which channels of large ones count (skip-layer excitation, sec. 3.1): 4x4 of 64x64, 8x8 of 128x128, 16x16
-    of 256x256. `full`: from 8x8 on, every second doubling has two convolutions, with noise between.
+    until it has the size of the image; a 3x3 convolution, batch normalization and a gated linear unit follow each
+    doubling. Small maps say which channels of large ones count (skip-layer excitation, sec. 3.1): 4x4 of 64x64, 8x8 of
+    128x128, and so on. `full`: from 8x8 on, every second doubling has two convolutions, with noise between.
     """
 
     def __init__(self, image_shape, filters=64, full=False, name="generator"):

@@ -4,7 +4,7 @@ import math
 import tensorflow as tf
 
 from tf2gan.core.seeds import fold
-from tf2gan.networks.dcgan import dense
+from tf2gan.networks.dcgan import in_order, dense
 from tf2gan.networks.layers import Dense, Dropout
 
 
@@ -42,6 +42,11 @@ class MLPDiscriminator(tf.keras.Model):
         self.leaky_relu = tf.keras.layers.LeakyReLU(slope, name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")
         self.to_logit = dense(normalization)(1, dtype="float32", name="to_logit")
+
+    @property
+    def in_order(self):
+        """The layers with weights, in the order of use."""
+        return in_order(self.hidden, (), (), self.to_logit)
 
     def call(self, images, training=False, seed=None):
         """`seed` (int tensor [2]) is needed only for dropout in training."""

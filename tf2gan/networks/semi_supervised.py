@@ -5,7 +5,7 @@ import math
 import tensorflow as tf
 
 from tf2gan.core.seeds import fold
-from tf2gan.networks.dcgan import convolution, norm_layers
+from tf2gan.networks.dcgan import in_order, convolution, norm_layers
 from tf2gan.networks.layers import Dense, Dropout, GaussianNoise, WeightNormalized, batch_normalization
 
 
@@ -58,6 +58,11 @@ class DenseClassifier(tf.keras.Model):
         self.hidden = [dense(width, name=f"dense_{i}", **fixed) for i, width in enumerate(widths)]
         self.to_logits = dense(num_logits, dtype="float32", name="to_logits")
 
+    @property
+    def in_order(self):
+        """The layers with weights, in the order of use."""
+        return in_order(self.hidden, (), (), self.to_logits)
+
     def features(self, images, training=False, seed=None):
         """[batch, widths[-1]]; `seed` (int tensor [2]) is needed only for noise in training."""
         x = (self.flatten(images) + 1.0) / 2.0  # black is 0: a nonzero background would drown the differences
@@ -93,6 +98,11 @@ class StridedClassifier(tf.keras.Model):
         self.dropout = Dropout(dropout, name="dropout")
         self.flatten = tf.keras.layers.Flatten(name="flatten")
         self.to_logits = Dense(num_logits, dtype="float32", name="to_logits")
+
+    @property
+    def in_order(self):
+        """The layers with weights, in the order of use."""
+        return in_order(self.convolutions, self.norms, self.normalized, self.to_logits)
 
     def features(self, images, training=False, seed=None):
         """`seed` is not needed."""

@@ -2,7 +2,7 @@
 import tensorflow as tf
 
 from tf2gan.core.seeds import fold
-from tf2gan.networks.dcgan import convolution, dense, norm_layers, num_doublings
+from tf2gan.networks.dcgan import in_order, convolution, dense, norm_layers, num_doublings
 from tf2gan.networks.layers import Conv2DTranspose, Dense, Dropout, batch_normalization
 
 
@@ -61,6 +61,11 @@ class HouseNumberDiscriminator(tf.keras.Model):
         self.dropout = Dropout(dropout, name="dropout")
         self.pool = tf.keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool")
         self.to_logits = dense(normalization)(num_logits, dtype="float32", name="to_logits")
+
+    @property
+    def in_order(self):
+        """The layers with weights, in the order of use."""
+        return in_order(self.convolutions, self.norms, self.normalized, self.to_logits)
 
     def features(self, images, training=False, seed=None):
         """[batch, 2 * filters]: the last convolution, averaged over the image. `seed` as in `call`."""

@@ -117,7 +117,7 @@ class _Job:
         # Paths are not compared: they may differ between machines.
         self.team.check_same("versions, data or options", json.dumps([
             self.record["versions"], self.record["data"], self.record["fingerprints"], self.record["model"],
-            self.request.options.precision, {**self.record["config"], "dataset": None},
+            self.request.options.precision, {**self.record["config"], "dataset": None, "init_from": None},
             self.strategy.num_replicas_in_sync, self.total]))
         return self._start() if self.request.run is None else self._resume()
 
@@ -136,6 +136,7 @@ class _Job:
         if begin and gan.config.init_from is not None:
             for line in beginning.load(gan, gan.config.init_from, self.request.own):
                 terminal.say(line)
+            self.team.check_same("weights of --init-from", beginning.digest(gan))
         return gan
 
     def _start(self):

@@ -51,10 +51,19 @@ def compile_steps(gan, strategy, phase):
     @tf.autograph.experimental.do_not_convert  # no loops over tensors in the update; saves a fifth of the startup
     def step(iterator):
         batches = [next(iterator) for _ in range(gan.batches_per_step)]
-        logs = strategy.run(functools.partial(gan.train_step, **phase), args=batches)
+
+        def run(**kind):
+            logs = strategy.run(functools.partial(gan.train_step, **phase, **kind), args=batches)
+            names[:] = logs
+            return tf.stack([tf.cast(strategy.reduce("MEAN", value, axis=None), tf.float64) for value in logs.values()])
+
+        penalized = gan.is_penalized(num_images)
+        if penalized is None:
+            values = run()
+        else:  # outside of replicas, which could not talk to each other within a condition
+            values = tf.cond(penalized, lambda: run(penalized=True), lambda: run(penalized=False))
         gan.end_step(num_images)
-        names[:] = logs
-        return tf.stack([tf.cast(strategy.reduce("MEAN", value, axis=None), tf.float64) for value in logs.values()])
+        return values
 
     @tf.function
     def steps(iterator, num_steps):

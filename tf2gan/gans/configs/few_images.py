@@ -19,7 +19,7 @@ class Config(latent.Config):
     steps: Optional[int] = 5_000  # length of the whole training in steps; give one of steps, images, epochs
     latent_size: int = 256  # numbers that an image is made from
     loss: latent.Loss = "hinge"  # adversarial loss of generator and discriminator
-    augment: Optional[latent.Augmentation] = "diffaugment"  # changes to all images that the discriminator sees
+    augment: Optional[latent.Augmentation] = "diffaugment"  # changes to all images that are judged to be real or not
     mirror: bool = True  # flip training images horizontally at random
     generator_filters: Optional[int] = None  # channels of 128x128 maps; none: 64, or 32 for images of up to 64 pixels
 

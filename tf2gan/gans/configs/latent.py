@@ -30,7 +30,7 @@ class Config(base.Config):
     penalty: Optional[Penalty] = None  # gradient penalty on the discriminator
     penalty_weight: float = 10.0  # weight of the gradient penalty
     penalty_target: float = 1.0  # gradient norm G that the penalty ((|gradient| - G) / G)^2 asks for; not for r1, r2
-    penalty_every: int = 1  # updates of the discriminator from one penalty to the next, which then weighs as many times
+    penalty_every: int = 1  # steps from one that has a penalty to the next; the penalty then weighs as many times
     drift_weight: float = 0.0  # weight of the mean squared logit of real images, which keeps a critic's logits near 0
     weight_clip: Optional[float] = None  # largest size of the discriminator's weights, which are clipped to it
     n_critic: int = 1  # discriminator updates per generator update, each on new real images
@@ -41,7 +41,7 @@ class Config(base.Config):
     soft_labels: bool = False  # random labels instead: U(0.8, 1) for real images, U(0, 0.3) for generated ones
     label_flips: float = 0.0  # probability that an image gets the label of the other kind
     instance_noise: float = 0.0  # std of noise on all images for the discriminator, falling to 0 over training
-    augment: Optional[Augmentation] = None  # changes to all images that the discriminator sees
+    augment: Optional[Augmentation] = None  # changes to all images that are judged to be real or not
     augmentations: str = ",".join(AUGMENTATIONS)  # kinds of changes of diffaugment
     ada_target: float = 0.6  # mean of sign(D(x)) of real images above which ada changes more of them
     ada_images: int = 500_000  # real images in which ada's probability can go from 0 to 1
@@ -56,7 +56,7 @@ class Config(base.Config):
     epsilon: float = 1e-7  # added to the root of Adam's second moment; weights with much smaller gradients move less
     learning_rate_decay: bool = False  # decay learning rates linearly to 0 over the second half of training
     epoch_decay: Optional[float] = None  # learning rates are multiplied by this after each epoch
-    freeze_discriminator: int = 0  # first layers of the discriminator that stay as --init-from has them
+    freeze_discriminator: int = 0  # first convolutions of the discriminator that stay as --init-from has them
     gradient_clip: Optional[float] = None  # largest norm of each network's gradient, over all its weights
 
     @property
