@@ -189,7 +189,7 @@ def test_an_export_by_an_older_version():
     (0, {"model": "cyclegan", "image_size": "32", "projected_weight": 0.0, "dataset": "synthetic_apple2orange/32"},
      "has none of the networks of this method, which are generator_xy, generator_yx"),
     (None, {}, "--init-from .*nowhere: there is no such folder; needed: a run or an export"),
-    (0, {"freeze_discriminator": 99}, "--freeze-discriminator 99: the discriminator has 5 blocks, one of which must learn")])
+    (0, {"freeze_discriminator": 99}, "--freeze-discriminator 99: the discriminator has 5 blocks, one of which must")])
 def test_what_does_not_fit(source, tmp_path, kind, options, words):
     path = tmp_path / "nowhere" if kind is None else source[kind]
     options = {**TINY, **options}

@@ -58,8 +58,8 @@ class LatentGAN(base.GAN):
             return set()
         blocks = getattr(self.discriminator, "in_order", None)
         if blocks is None:
-            raise UserError(f"--freeze-discriminator {num}: which layers of this discriminator come first is not known; "
-                            "possible: 0")
+            raise UserError(f"--freeze-discriminator {num}: which layers of this discriminator come first is not "
+                            "known; possible: 0")
         if num >= len(blocks):
             raise UserError(f"--freeze-discriminator {num}: the discriminator has {len(blocks)} blocks, one of which "
                             f"must learn; possible: 0 to {len(blocks) - 1}")
@@ -135,7 +135,8 @@ class LatentGAN(base.GAN):
         discriminator(*inputs)
         return discriminator
 
-    # The updates, in replica context. `penalized`: whether there is a penalty, if the method has one. `condition`: further inputs of both networks, such as labels.
+    # The updates, in replica context. `penalized`: whether there is a penalty, if the method has one. `condition`:
+    # further inputs of both networks, such as labels.
 
     def train_step(self, *batches, pretraining=False, penalized=True):
         """Updates of the discriminator, then one of the generator (Goodfellow et al. 2014, algorithm 1).

@@ -90,7 +90,8 @@ class SGAN(LatentGAN):
         `batches`: what `batch_spec` says; "images" have no labels, "labelled_images" have "labels".
         """
         update = self.update_jointly if self.config.updates == "joint" else self.update_separately
-        logs = mean_logs([{**update(batch, i, penalized), **self.update_compared(batch, i)} for i, batch in enumerate(batches)])
+        logs = mean_logs([{**update(batch, i, penalized), **self.update_compared(batch, i)}
+                          for i, batch in enumerate(batches)])
         return logs if pretraining else {**logs, **self.update_generator(batches[-1]["images"])}
 
     def update_jointly(self, batch, number, penalized=True):
