@@ -3,11 +3,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf2gan.networks import pix2pix
+from tf2gan.networks.fastgan import FastDiscriminator, FastGenerator
+from tf2gan.networks.layers import variable_name
 from tf2gan.networks.patchgan import DISCRIMINATORS, PatchGAN, TwoScalePatchGAN
 from tf2gan.networks.patches import PatchVectors
 from tf2gan.networks.pix2pix import DeepUNet
-from tf2gan.networks.fastgan import FastDiscriminator, FastGenerator
-from tf2gan.networks.layers import variable_name
 from tf2gan.networks.projected import ImageJudge, ProjectedDiscriminator, _mixed, example_maps
 from tf2gan.networks.resnet import ResNet
 from tf2gan.networks.resunet import ResUNet
@@ -483,3 +484,25 @@ def test_residual_blocks_add_to_their_input():
     assert np.abs(block(inputs) - inputs).max() > 0.1
     block.norms[1].set_weights([np.zeros(16), np.zeros(16)])
     np.testing.assert_array_equal(block(inputs), inputs)
+
+
+@pytest.mark.parametrize("height, width", [(1, 1), (1, 2), (2, 2), (4, 4), (2, 8)])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_convolutions_of_few_pixels_are_those_of_many(monkeypatch, height, width, batch):
+    """By matrix products or by TensorFlow's convolutions: the same values and gradients."""
+    rng = np.random.default_rng(0)
+    small, large = (rng.normal(size=[batch, h, w, 3]).astype(np.float32)
+                    for h, w in ((height, width), (2 * height, 2 * width)))
+    for layer, inputs in ((pix2pix._Halving(5, 4, 2, padding="same"), large),
+                          (pix2pix._Doubling(5, 4, 2, padding="same"), small)):
+        found = []
+        for few in (1000, 0):
+            monkeypatch.setattr(pix2pix, "_FEW", few)
+            x = tf.constant(inputs)
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                outputs = layer(x)
+                loss = tf.reduce_sum(outputs * tf.reshape(tf.range(tf.size(outputs), dtype=tf.float32), outputs.shape))
+            found.append([outputs, *tape.gradient(loss, [x, layer.kernel, layer.bias])])
+        for ours, theirs in zip(*found):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-3)

@@ -8,6 +8,9 @@ from tf2gan.gans.abilities import Abilities
 from tf2gan.gans.configs.base import Config
 from tf2gan.gans.optimizers import OPTIMIZERS
 from tf2gan.gans.schedules import EpochDecay, LinearDecay
+from tf2gan.networks.layers import variable_of
+
+_LARGE = 2 ** 16  # numbers; smaller variables may be statistics, which replicas keep for themselves
 
 
 class GAN(tf.Module):
@@ -223,4 +226,19 @@ class GAN(tf.Module):
             step = tf.cast(self.images_seen // num_images, tf.float32)
             allowed = (1.0 + step) / (10.0 + step)
             for target, source, decay in zip(self.averaged_variables, self.averaged_from, self._decays):
-                target.assign(source + tf.minimum(decay, allowed) * (target - source))
+                _move_towards(target, source, 1.0 - tf.minimum(decay, allowed))
+
+
+def _move_towards(target, source, share):
+    """Adds `share` of the difference from `source` to `target`; outside of replicas.
+
+    For large variables, which only the memory holds up, with fewer passes over it: target -= share * (target - source)
+    is what an operation for gradient descent does.
+    """
+    target, source = variable_of(target), variable_of(source)
+    if target.shape.num_elements() < _LARGE:
+        target.assign(source + (1.0 - share) * (target - source))
+        return
+    local = tf.distribute.get_strategy().experimental_local_results
+    for ours, theirs in zip(local(target), local(source)):
+        tf.raw_ops.ResourceApplyGradientDescent(var=ours.handle, alpha=share, delta=ours - theirs)

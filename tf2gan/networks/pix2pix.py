@@ -1,13 +1,18 @@
-"""The generator of pix2pix (Isola et al. 2016, arXiv 1611.07004, sec. 6.1.1): a U-Net down to one pixel."""
+"""The generator of pix2pix (Isola et al. 2016, arXiv 1611.07004, sec. 6.1.1): a U-Net down to one pixel.
+
+On its smallest maps there is little to compute and much to read: most of its weights. There its convolutions are matrix
+products, which read the weights as they are; TensorFlow's would first bring them into another order, each time.
+"""
 import math
 
 import tensorflow as tf
 
 from tf2gan.core.seeds import fold
-from tf2gan.networks.layers import Conv2DTranspose, Dropout, instance_normalization
-from tf2gan.networks.unet import convolution, initial_weights
+from tf2gan.networks.layers import AddingConv2D, Conv2DTranspose, Dropout, instance_normalization
+from tf2gan.networks.unet import initial_weights
 
 _MOST = 8  # channels of the small maps, in times `filters`
+_FEW = 16  # pixels in all maps of a batch, on the smaller side, up to which matrix products are faster
 _DROPPED = 3  # of the decoder's layers have dropout, counted from the smallest map
 
 
@@ -24,7 +29,8 @@ class DeepUNet(tf.keras.Model):
         self.size_multiple = self.size_minimum = size
         num = int(math.log2(size))
         widths = [filters * min(2 ** i, _MOST) for i in range(num)]
-        self.down_convolutions = [convolution(width, 4, 2, use_bias=i in (0, num - 1), name=f"down_{i}")
+        self.down_convolutions = [_Halving(width, 4, 2, padding="same", kernel_initializer=initial_weights(),
+                                           use_bias=i in (0, num - 1), name=f"down_{i}")
                                   for i, width in enumerate(widths)]
         self.down_norms = [instance_normalization(f"down_norm_{i}") for i in range(1, num - 1)]
         self.up_convolutions = [_doubling(width, f"up_{i}", use_bias=False) for i, width in enumerate(widths[-2::-1])]
@@ -50,4 +56,51 @@ class DeepUNet(tf.keras.Model):
 
 
 def _doubling(filters, name, **kwargs):
-    return Conv2DTranspose(filters, 4, 2, padding="same", kernel_initializer=initial_weights(), name=name, **kwargs)
+    return _Doubling(filters, 4, 2, padding="same", kernel_initializer=initial_weights(), name=name, **kwargs)
+
+
+class _Halving(AddingConv2D):
+    """A 4x4 convolution of stride 2: [batch, height, width, channels] -> [batch, height / 2, width / 2, filters]."""
+
+    def convolution_op(self, inputs, kernel):
+        kernel = tf.convert_to_tensor(kernel)
+        if not _few(inputs, 4 * _FEW) or inputs.shape[1] % 2 or inputs.shape[2] % 2:
+            return tf.nn.conv2d(inputs, kernel, 2, "SAME")
+        batch, height, width, channels = inputs.shape
+        padded = tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]])
+        # What the 16 weights of an output see.
+        seen = tf.concat([padded[:, row:row + height:2, column:column + width:2]
+                          for row in range(4) for column in range(4)], axis=-1)
+        outputs = tf.matmul(tf.reshape(seen, [-1, 16 * channels]), tf.reshape(kernel, [16 * channels, self.filters]))
+        return tf.reshape(outputs, [batch, height // 2, width // 2, self.filters])
+
+
+class _Doubling(Conv2DTranspose):
+    """A 4x4 transposed convolution of stride 2: [batch, height, width, channels] -> [batch, 2 height, 2 width, ...]."""
+
+    def call(self, inputs):
+        if not _few(inputs, _FEW):
+            return super().call(inputs)
+        batch, height, width, channels = inputs.shape
+        kernel = tf.reshape(tf.cast(tf.convert_to_tensor(self.kernel), inputs.dtype), [16 * self.filters, channels])
+        outputs = tf.matmul(tf.reshape(inputs, [-1, channels]), kernel, transpose_b=True)
+        outputs = tf.reshape(outputs, [batch, height, width, 4, 4, self.filters])
+        outputs = _overlaid(tf.transpose(outputs, [0, 2, 4, 1, 3, 5]))  # [batch, width, 4, 2 height, filters]
+        outputs = _overlaid(tf.transpose(outputs, [0, 3, 1, 2, 4]))  # [batch, 2 height, 2 width, filters]
+        return self.activation(outputs + tf.cast(self.bias, outputs.dtype) if self.use_bias else outputs)
+
+
+def _few(inputs, most):
+    """Whether the maps have at most so many pixels, which must be known beforehand."""
+    pixels = inputs.shape[:3].num_elements()
+    return pixels is not None and pixels <= most
+
+
+def _overlaid(x):
+    """[..., size, 4, channels] -> [..., 2 size, channels]: entry t of place i is added to place 2 i + t - 1."""
+    *_, size, _, channels = x.shape
+    before = [[0, 0]] * (len(x.shape) - 3) + [[1, 0], [0, 0]]
+    after = [[0, 0]] * (len(x.shape) - 3) + [[0, 1], [0, 0]]
+    even = x[..., 1, :] + tf.pad(x[..., :-1, 3, :], before)
+    odd = x[..., 2, :] + tf.pad(x[..., 1:, 0, :], after)
+    return tf.reshape(tf.stack([even, odd], axis=-2), [*x.shape[:-3], 2 * size, channels])
