@@ -70,7 +70,7 @@ def test_number_of_updates(n_critic):
 def test_every_update_of_the_critic_has_fresh_real_images_latents_and_dice():
     """Through the compiled loop: each step's digits tell which batches came to which update."""
     gan, _ = make("wgan", n_critic=3, batch_size=2)
-    gan.update_discriminator = lambda real, number: {"seen": 3 * 10.0 ** number * tf.reduce_mean(real)}
+    gan.update_discriminator = lambda real, number, penalized: {"seen": 3 * 10.0 ** number * tf.reduce_mean(real)}
     strategy = gan.images_seen.distribute_strategy
     data = np.repeat(np.arange(1, 10, dtype=np.float32), 2).reshape([18, 1, 1, 1]) * np.ones([1, 8, 8, 1], np.float32)
     dataset = tf.data.Dataset.from_tensor_slices({"images": data}).batch(2)

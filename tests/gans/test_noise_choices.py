@@ -121,8 +121,8 @@ def test_every_preset_makes_a_step(name, preset, precision):
     changes = {"image_size": "24" if preset in ("dcgan-transpose", "sgan-features") else "8", "batch_size": 4}
     strategy = make_strategy(Options(precision=precision.replace("mixed_", "")))
     try:
-        config = dataclasses.replace(GANS[name].presets[preset], channels=3, latent_size=5,
-                                     **tiny(name, preset), **changes)
+        config = dataclasses.replace(GANS[name].presets[preset], **{
+            "channels": 3, "latent_size": 5, **changes, **tiny(name, preset)})
         gan = build_gan(GANS[name], config, 100, strategy, num_epoch=EPOCH)
     finally:
         tf.keras.mixed_precision.set_global_policy("float32")

@@ -25,7 +25,7 @@ LAST_BIT = 2.0 ** -8  # of a bfloat16 that is rounded, the error may be half of 
 
 # One preset for each network and each kind of update; of the others only numbers differ.
 PRESETS = ("gan-deep", "dcgan", "dcgan-transpose", "cgan", "wgan", "wgan-gp", "sgan", "sgan-dense", "sgan-features",
-           "progan")
+           "progan", "projected", "fastgan")
 TRANSLATIONS = ("resunet", "unet", "resnet")
 EVERY = (*PRESETS, *TRANSLATIONS)
 
@@ -46,7 +46,8 @@ def make(name, precision="bfloat16", **changes):
     strategy = make_strategy(Options(precision=precision))
     if name in TRANSLATIONS:
         config = dataclasses.replace(GANS["cyclegan"].Config(), generator=name, image_size="32", batch_size=2,
-                                     pool_size=4, generator_filters=4, discriminator_filters=4, num_blocks=2)
+                                     pool_size=4, generator_filters=4, discriminator_filters=4,
+                                     num_blocks=None if name == "unet" else 2)
         gan = build_gan(GANS["cyclegan"], config, 100, strategy)
         images = tf.random.stateless_uniform([2, 2, 32, 32, 3], [1, 2], -1.0, 1.0)
         return gan, strategy, [{"x": images[0], "y": images[1]}]

@@ -263,7 +263,8 @@ class LatentGAN(base.GAN):
         real = self.with_known_number(real)
         real_logits = self.judge(self.shown(real, "generator_real"), *condition, training=True,
                                  seed=self.seed_for("dropout_generator_real"))
-        return adversarial.generator(tf.tile(real_logits, [fake_logits.shape[0] // real.shape[0], 1]), fake_logits)
+        # Repeated one by one, so that pairs are the same on any number of replicas.
+        return adversarial.generator(tf.repeat(real_logits, fake_logits.shape[0] // real.shape[0], axis=0), fake_logits)
 
     def judge(self, images, *condition, training=False, seed=None):
         """Logits [n, 1] that images are real."""
