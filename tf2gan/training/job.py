@@ -133,8 +133,8 @@ class _Job:
         """`begin`: with the weights of --init-from, if it is given."""
         gan = build_gan(self.request.gan_class, self.request.config, self.total, self.strategy,
                         self.record["class_names"], epoch_images(self.splits), self.request.own)
-        if begin and gan.config.init_from is not None:
-            for line in beginning.load(gan, gan.config.init_from, self.request.own):
+        if begin and self.request.config.init_from is not None:
+            for line in beginning.load(gan, self.request.config.init_from, self.request.own):
                 terminal.say(line)
             self.team.check_same("weights of --init-from", beginning.digest(gan))
         return gan
