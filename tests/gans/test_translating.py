@@ -13,13 +13,14 @@ from tf2gan.training.options import Options
 
 SIZE = {"pix2pix": 64}
 SMALL = {"generator_filters": 2, "discriminator_filters": 2, "batch_size": 2}
-# {name: (method, options)}
+# {name: (method, options)}. With vectors of fewer numbers, rectifiers may leave nothing of one, of which normalization
+# would make rounding visible.
 METHODS = {
     "cyclegan": ("cyclegan", {"num_blocks": 1}),
     "pix2pix": ("pix2pix", {}),
     "pix2pix-projected": ("pix2pix", {"generator": "resunet", "num_blocks": 1, "projected_weight": 1.0}),
-    "cut": ("cut", {"num_blocks": 1, "vector_size": 4, "num_patches": 20}),
-    "fastcut": ("cut", {"num_blocks": 1, "vector_size": 4, "num_patches": 20, "projected_weight": 0.0,
+    "cut": ("cut", {"num_blocks": 1, "vector_size": 32, "num_patches": 20}),
+    "fastcut": ("cut", {"num_blocks": 1, "vector_size": 32, "num_patches": 20, "projected_weight": 0.0,
                         "generator": "resnet", "discriminator": "patchgan-70", "identity": False,
                         "flip_equivariance": True, "direction": "b2a"}),
 }
