@@ -156,12 +156,12 @@ def test_real_and_generated_images_pass_separately_or_jointly(name, batches):
 
 @pytest.mark.parametrize("half", [False, True])
 def test_a_loss_that_compares_gets_the_logits_of_real_images(half):
-    """Of half as many real images, each is compared with two generated ones."""
+    """Of half as many real images, each is compared with two generated ones that follow each other."""
     gan, run = make(loss="relativistic", half_batches=half)
     real = images_of(gan, seed=1)
     fake = gan.generator(run(gan.training_latents, 8, "generator_latents"), training=True)
     gan.discriminator = mean_logits
-    logits = [np.mean(images, axis=(1, 2, 3), dtype=np.float64) for images in (np.resize(real, [8, 8, 8, 1]), fake)]
+    logits = [np.mean(images, axis=(1, 2, 3), dtype=np.float64) for images in (np.repeat(real, 8 // len(real), 0), fake)]
     expected = np.mean(np.log1p(np.exp(logits[0] - logits[1])))
     found = float(run(gan.update_generator, real=[real])["generator_loss"])
     assert found == pytest.approx(expected, rel=1e-5) and len(real) == (4 if half else 8)
