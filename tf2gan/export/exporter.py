@@ -20,6 +20,7 @@ from tf2gan.core.errors import UserError
 from tf2gan.core.savedmodel import versions
 from tf2gan.export import model_card
 from tf2gan.models import classification, generation, translation
+from tf2gan.networks.layers import variable_of
 from tf2gan.runs import beginning
 
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"  # where TensorFlow Serving looks
@@ -177,8 +178,7 @@ def _places(gan, variables):
 
     With Keras 3 they have lost their names.
     """
-    places = {id(getattr(variable, "value", variable)) if hasattr(variable, "path") else id(variable): place
-              for variable, *place in beginning.named(gan)}
+    places = {id(variable_of(variable)): place for variable, *place in beginning.named(gan)}
     return [places.get(id(variable), (None, None)) for variable in variables]
 
 

@@ -13,7 +13,7 @@ from typing import Optional
 
 import tensorflow as tf
 
-from tf2gan.gans import losses, projected
+from tf2gan.gans import losses
 from tf2gan.gans.configs.cut import PRESET_OPTIONS, PRESETS, Config
 from tf2gan.gans.translation import OneWayGAN, residual_generator
 from tf2gan.networks.patches import PatchVectors
@@ -36,13 +36,12 @@ class CUT(OneWayGAN):
         self.vectors = PatchVectors(len(maps), config.vector_size, name="patches")
         self.vectors(maps, [tf.range(2)] * len(maps))
         self._example_maps = [tf.zeros(each.shape) for each in maps]
-        if config.projected_weight:
-            self.projected = projected.Projected(("projected",), config.image_shape, config.discriminator_filters)
+        discriminator_variables = list(self.discriminator.trainable_variables)
+        for network, _ in self.make_projected().values():
+            discriminator_variables += network.trainable_variables
         self.average = self.make_average("average", self.generator)
-        discriminators = [network for name, (network, _) in self.networks.items()
-                          if name in ("discriminator", "projected")]
         self.make_optimizers(self.generator.trainable_variables + self.vectors.trainable_variables,
-                             [variable for network in discriminators for variable in network.trainable_variables])
+                             discriminator_variables)
 
     def new_generator(self, name):
         return residual_generator(self.config, name)
@@ -78,9 +77,7 @@ class CUT(OneWayGAN):
         logs["adversarial"] = losses.least_squares_generator(self.discriminator(fake, training=True))
         loss = config.adversarial_weight * logs["adversarial"]
         if config.projected_weight:
-            logits = self.projected.logits({"projected": [fake]}, self.draw, "shift_generated")
-            logs["projected"] = projected.generator_loss(logits["projected"])
-            loss += config.projected_weight * logs["projected"]
+            loss += self.fooled(fake, logs)
         if config.nce_weight:
             contrasts = self._contrasts(originals, features, made, flip)
             names = ("nce", "nce_identity") if config.identity else ("nce",)
@@ -116,9 +113,7 @@ class CUT(OneWayGAN):
         logs = {"real_accuracy": tf.reduce_mean(tf.cast(real_logits > 0.5, tf.float32)),
                 "fake_accuracy": tf.reduce_mean(tf.cast(fake_logits <= 0.5, tf.float32))}
         if self.config.projected_weight:
-            logits = self.projected.logits({"projected": [targets, fake]}, self.draw, "shift")
-            logs["projected_loss"] = projected.discriminator_loss(logits["projected"])
-            loss += logs["projected_loss"]
+            loss += self.judged(targets, fake, logs)
         return loss, logs
 
     def sample(self, inputs):

@@ -13,7 +13,7 @@ from typing import Optional
 import tensorflow as tf
 
 from tf2gan.core.colors import grey
-from tf2gan.gans import losses, projected
+from tf2gan.gans import losses
 from tf2gan.gans.configs.pix2pix import PRESET_OPTIONS, PRESETS, Config
 from tf2gan.gans.translation import OneWayGAN, residual_generator
 from tf2gan.networks.patchgan import DISCRIMINATORS
@@ -32,10 +32,8 @@ class Pix2Pix(OneWayGAN):
         self.discriminator = DISCRIMINATORS["patchgan-70"](config.discriminator_filters, name="discriminator")
         self.discriminator(tf.concat([self.example()] * 2, axis=-1))
         discriminator_variables = list(self.discriminator.trainable_variables)
-        if config.projected_weight:
-            self.projected = projected.Projected(("projected",), config.image_shape, config.discriminator_filters)
-            for network, _ in self.projected.networks.values():
-                discriminator_variables += network.trainable_variables
+        for network, _ in self.make_projected().values():
+            discriminator_variables += network.trainable_variables
         self.average = self.make_average("average", self.generator)
         self.make_optimizers(self.generator.trainable_variables, discriminator_variables)
 
@@ -74,9 +72,7 @@ class Pix2Pix(OneWayGAN):
         logs = {"real_accuracy": tf.reduce_mean(tf.cast(real_logits > 0.0, tf.float32)),
                 "fake_accuracy": tf.reduce_mean(tf.cast(fake_logits <= 0.0, tf.float32))}
         if self.config.projected_weight:
-            logits = self.projected.logits({"projected": [targets, fake]}, self.draw, "shift")
-            logs["projected_loss"] = projected.discriminator_loss(logits["projected"])
-            loss += logs["projected_loss"]
+            loss += self.judged(targets, fake, logs)
         return loss, logs
 
     def generator_loss(self, inputs, targets):
@@ -88,9 +84,7 @@ class Pix2Pix(OneWayGAN):
             logs["adversarial"] = losses.non_saturating_generator(logits)
             loss += config.adversarial_weight * logs["adversarial"]
         if config.projected_weight:
-            logits = self.projected.logits({"projected": [fake]}, self.draw, "shift_generated")
-            logs["projected"] = projected.generator_loss(logits["projected"])
-            loss += config.projected_weight * logs["projected"]
+            loss += self.fooled(fake, logs)
         if config.l1_weight:
             logs["l1"] = losses.mean_absolute_error(fake, targets)
             loss += config.l1_weight * logs["l1"]

@@ -8,7 +8,7 @@ from typing import Optional
 
 import tensorflow as tf
 
-from tf2gan.gans import base, diagnosis
+from tf2gan.gans import base, diagnosis, projected
 from tf2gan.gans.abilities import Abilities
 from tf2gan.gans.image_pool import ImagePool
 from tf2gan.networks import own as own_networks
@@ -111,6 +111,27 @@ class OneWayGAN(TranslatingGAN):
         """(inputs, targets) of a batch {"x", "y"}, in the direction of the training."""
         source, target = DOMAINS[self.config.direction]
         return batch[source], batch[target]
+
+    # The second judge, on a frozen network, if `projected_weight` is not 0.
+
+    def make_projected(self):
+        """Creates it, and returns its networks as `networks` has them: {name: (network, its inputs)}."""
+        if not self.config.projected_weight:
+            return {}
+        self.projected = projected.Projected(("projected",), self.config.image_shape, self.config.discriminator_filters)
+        return self.projected.networks
+
+    def fooled(self, fake, logs):
+        """The weighted loss of a generator whose images `fake` it judges; adds the plain one to `logs`."""
+        logits = self.projected.logits({"projected": [fake]}, self.draw, "shift_generated")
+        logs["projected"] = projected.generator_loss(logits["projected"])
+        return self.config.projected_weight * logs["projected"]
+
+    def judged(self, targets, fake, logs):
+        """Its own loss on targets and generated images, which it adds to `logs`."""
+        logits = self.projected.logits({"projected": [targets, fake]}, self.draw, "shift")
+        logs["projected_loss"] = projected.discriminator_loss(logits["projected"])
+        return logs["projected_loss"]
 
     def diagnose(self, history):
         return diagnosis.of_one_way(history, self.config)

@@ -9,10 +9,9 @@ def mean_absolute_error(images, targets, span=2.0):
 
     Raises ValueError for different shapes.
     """
-    images, targets = np.asarray(images, np.float64), np.asarray(targets, np.float64)
-    if images.shape != targets.shape:
-        raise ValueError(f"images of shape {images.shape} cannot be compared with {targets.shape}")
-    return float(np.abs(images - targets).mean() / span)
+    if np.shape(images) != np.shape(targets):
+        raise ValueError(f"images of shape {np.shape(images)} cannot be compared with {np.shape(targets)}")
+    return float(absolute_errors(images, targets).mean() / span)
 
 
 def absolute_errors(images, targets):
