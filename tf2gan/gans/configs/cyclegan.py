@@ -20,12 +20,9 @@ class Config(translation.Unpaired):
 
     def check(self):
         super().check()
-        for name, low, high in (("dropout", 0, 0.99), ("cycle_weight", 0, None), ("identity_weight", 0, None),
-                                ("pool_size", 0, None)):
-            self.check_range(name, low, high)
-        if self.dropout and self.generator != "unet":
-            raise UserError(f"--dropout {self.dropout}: the generator {self.generator} has none; possible: 0, or "
-                            "--generator unet")
+        self.check_dropout()
+        for name in ("cycle_weight", "identity_weight", "pool_size"):
+            self.check_range(name, 0)
         if 0 < self.pool_size < self.batch_size:
             raise UserError(f"--pool-size {self.pool_size}: must be 0 or at least --batch-size {self.batch_size}")
         weights = ("cycle_weight", "identity_weight", "adversarial_weight", "projected_weight")

@@ -23,22 +23,15 @@ class Config(translation.Config):
     generator_filters: Optional[int] = None  # channels of its first convolution; none: 64, or 32 for resunet
     dropout: Optional[float] = None  # dropout rate in the first three layers of the decoder of unet; none: 0.5
     noise_in_use: bool = False  # keep the dropout on in samples, evaluations and exports: other results at each call
-    discriminator_filters: int = 64  # channels of the discriminator's first convolution
     l1_weight: float = 100.0  # weight of the mean absolute difference from the target
-    adversarial_weight: float = 1.0  # weight of the generator's adversarial loss
     projected_weight: float = 0.0  # weight of a second loss, by a discriminator on a frozen network; 0: have none
     paired = True
 
     def check(self):
         super().check()
-        for name, low in (("l1_weight", 0), ("discriminator_filters", 1), ("adversarial_weight", 0),
-                          ("projected_weight", 0)):
-            self.check_range(name, low)
+        self.check_range("l1_weight", 0)
         if self.dropout is not None:
-            self.check_range("dropout", 0, 0.99)
-            if self.dropout and self.generator != "unet":
-                raise UserError(f"--dropout {self.dropout}: the generator {self.generator} has none; possible: 0, or "
-                                "--generator unet")
+            self.check_dropout()
         if not (self.l1_weight or self.adversarial_weight or self.projected_weight):
             raise UserError("--l1-weight, --adversarial-weight, --projected-weight are all 0: nothing to train")
         if self.noise_in_use and not self.dropout_rate:

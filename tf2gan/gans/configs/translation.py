@@ -20,6 +20,9 @@ class Config(base.Config):
     mirror: bool = True  # flip training images horizontally at random
     generator_filters: Optional[int] = None  # channels of the generator's first convolution; none: 32, or 64 for resnet
     num_blocks: Optional[int] = None  # residual blocks; none: 4 for resunet, 6 for resnet, 9 from 256 pixels on
+    discriminator_filters: int = 64  # channels of the first convolution of each discriminator
+    adversarial_weight: float = 1.0  # weight of the generator's adversarial loss
+    projected_weight: float = 1.0  # weight of a second loss, by discriminators on a frozen network; 0: have none
 
     @property
     def size_rule(self):
@@ -28,7 +31,9 @@ class Config(base.Config):
 
     def check(self):
         super().check()
-        for name, low, high in (("learning_rate", 0, None), ("beta_1", 0, 0.9999), ("load_scale", 1, None)):
+        for name, low, high in (("learning_rate", 0, None), ("beta_1", 0, 0.9999), ("load_scale", 1, None),
+                                ("discriminator_filters", 1, None), ("adversarial_weight", 0, None),
+                                ("projected_weight", 0, None)):
             self.check_range(name, low, high)
         for name in ("generator_filters", "num_blocks"):
             if getattr(self, name) is not None:
@@ -36,6 +41,13 @@ class Config(base.Config):
         if self.num_blocks and self.generator == "unet":
             raise UserError(f"--num-blocks {self.num_blocks}: the generator unet has no residual blocks")
         self.check_size()
+
+    def check_dropout(self):
+        """Raises UserError for a `dropout` out of range, or with a generator that has none."""
+        self.check_range("dropout", 0, 0.99)
+        if self.dropout and self.generator != "unet":
+            raise UserError(f"--dropout {self.dropout}: the generator {self.generator} has none; possible: 0, or "
+                            "--generator unet")
 
     def check_size(self):
         multiple, minimum = self.size_rule
@@ -53,11 +65,3 @@ class Unpaired(Config):
 
     epochs: Optional[int] = 60  # length of the whole training in passes over the larger of the two domains
     discriminator: Literal["two-scale", "patchgan", "patchgan-70"] = "two-scale"  # patchgan-70 is the paper's
-    discriminator_filters: int = 64  # channels of the first convolution of each discriminator
-    adversarial_weight: float = 1.0  # weight of the generator's least-squares loss
-    projected_weight: float = 1.0  # weight of a second loss, by discriminators on a frozen network; 0: have none
-
-    def check(self):
-        super().check()
-        for name, low in (("discriminator_filters", 1), ("adversarial_weight", 0), ("projected_weight", 0)):
-            self.check_range(name, low)
