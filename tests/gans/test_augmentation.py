@@ -8,7 +8,7 @@ from noise_gans import NO_DROPOUT, SGD, Recorder, batch_of, batches, check_same,
 
 from tf2gan.gans import augmentation
 from tf2gan.gans.augmentation import DiffAugment, adaptable, resampled
-from tf2gan.gans.configs.latent import AUGMENTATIONS
+from tf2gan.gans.configs.base import AUGMENTATIONS
 from tf2gan.training.loop import compile_steps
 
 

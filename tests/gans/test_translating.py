@@ -16,10 +16,11 @@ SMALL = {"generator_filters": 2, "discriminator_filters": 2, "batch_size": 2}
 # {name: (method, options)}. With vectors of fewer numbers, rectifiers may leave nothing of one, of which normalization
 # would make rounding visible.
 METHODS = {
-    "cyclegan": ("cyclegan", {"num_blocks": 1}),
+    "cyclegan": ("cyclegan", {"num_blocks": 1, "augment": "diffaugment"}),
     "pix2pix": ("pix2pix", {}),
-    "pix2pix-projected": ("pix2pix", {"generator": "resunet", "num_blocks": 1, "projected_weight": 1.0}),
-    "cut": ("cut", {"num_blocks": 1, "vector_size": 32, "num_patches": 20}),
+    "pix2pix-projected": ("pix2pix", {"generator": "resunet", "num_blocks": 1, "projected_weight": 1.0,
+                                       "augment": "diffaugment"}),
+    "cut": ("cut", {"augment": "diffaugment", "num_blocks": 1, "vector_size": 32, "num_patches": 20}),
     "fastcut": ("cut", {"num_blocks": 1, "vector_size": 32, "num_patches": 20, "projected_weight": 0.0,
                         "generator": "resnet", "discriminator": "patchgan-70", "identity": False,
                         "flip_equivariance": True, "direction": "b2a"}),
@@ -55,6 +56,17 @@ def run(gan, strategy, values):
 def weights_of(gan):
     return {name: np.concatenate([weight.numpy().ravel() for weight in network.variables])
             for name, (network, _) in gan.networks.items()}
+
+
+class Seen:
+    """A discriminator that keeps what it is shown."""
+
+    def __init__(self, network):
+        self.network, self.images = network, []
+
+    def __call__(self, images, training=False):
+        self.images.append(images.numpy())
+        return self.network(images, training=training)
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +125,39 @@ def test_a_step_in_bfloat16_is_near_that_of_float32(name, tmp_path):
             assert logs["bfloat16"][key] == pytest.approx(value, abs=0.06 * max(1, abs(value))), key
 
 
+@pytest.mark.parametrize("name, purposes", [
+    ("cyclegan", "generator_x generator_y real_x fake_x real_y fake_y"), ("cut", "generator real fake"),
+    ("pix2pix-projected", "generator generator real fake real fake")])
+def test_all_that_is_judged_is_augmented(name, purposes):
+    """Each call of a discriminator, for generators too, is on images that `augmentation` made."""
+    gan, _ = make(name, num_blocks=1)
+    calls = []
+
+    def black(images, purpose):
+        calls.append(purpose)
+        return 0.0 * images
+
+    gan.augmentation = black
+    values = {key: tf.constant(part) for key, part in batches(gan, 1).items()}
+    names = [each for each in ("discriminator", "discriminator_x", "discriminator_y") if hasattr(gan, each)]
+    seen = [Seen(getattr(gan, each)) for each in names]
+    for each, network in zip(names, seen):
+        setattr(gan, each, network)
+    gan.train_step(values)
+    assert calls == [f"augment_{purpose}" for purpose in purposes.split()]
+    assert len(seen) == (2 if name == "cyclegan" else 1)
+    for network in seen:
+        assert network.images and not any(images.any() for images in network.images)
+
+
+def test_halves_of_a_pair_are_changed_alike():
+    gan, _ = make("pix2pix-projected")
+    images = tf.constant(batches(gan, 1)["x"])
+    changed = gan.shown(images, "real")
+    np.testing.assert_array_equal(changed, gan.shown(images, "real"))
+    assert np.abs(changed - gan.shown(images, "fake")).max() > 0.1 < np.abs(changed - images).max()
+
+
 @EVERY
 def test_samples_are_rows_of_images_with_titles(name):
     gan, _ = make(name)
@@ -157,6 +202,8 @@ def test_the_config_names_the_direction(method):
     ({"learning_rate": -1.0}, "--learning-rate -1.0"),
     ({"load_scale": 0.5}, "--load-scale 0.5"),
     ({"generator_filters": 0}, "--generator-filters 0"),
+    ({"augment": "diffaugment", "augmentations": "color,rotation"}, "'rotation' is none; possible: one or more of color,"),
+    ({"augmentations": "color"}, "--augmentations color: is for --augment diffaugment"),
     ({"adversarial_weight": float("nan")}, "--adversarial-weight nan")])
 def test_bad_values(method, changes, words):
     with pytest.raises(UserError) as caught:

@@ -74,10 +74,11 @@ class CUT(OneWayGAN):
         # One pass gives the images, and the features of the originals; a second one those of the images.
         made, features = self.generator.with_features(_flipped(originals, flip))
         fake = made[:inputs.shape[0]]
-        logs["adversarial"] = losses.least_squares_generator(self.discriminator(fake, training=True))
+        shown = self.shown(fake, "generator")
+        logs["adversarial"] = losses.least_squares_generator(self.discriminator(shown, training=True))
         loss = config.adversarial_weight * logs["adversarial"]
         if config.projected_weight:
-            loss += self.fooled(fake, logs)
+            loss += self.fooled(shown, logs)
         if config.nce_weight:
             contrasts = self._contrasts(originals, features, made, flip)
             names = ("nce", "nce_identity") if config.identity else ("nce",)
@@ -108,6 +109,7 @@ class CUT(OneWayGAN):
 
     def discriminator_loss(self, targets, fake):
         """The sum of both discriminators' losses; also the accuracy of the PatchGAN on real and generated images."""
+        targets, fake = self.shown(targets, "real"), self.shown(fake, "fake")
         real_logits, fake_logits = tf.split(self.discriminator(tf.concat([targets, fake], axis=0), training=True), 2)
         loss = losses.least_squares_discriminator(real_logits, fake_logits)
         logs = {"real_accuracy": tf.reduce_mean(tf.cast(real_logits > 0.5, tf.float32)),

@@ -79,12 +79,13 @@ class CycleGAN(TranslatingGAN):
         config, logs, loss = self.config, {}, 0.0
         fake_y, same_y = self._translate_and_keep(self.generator_xy, real_x, real_y, "dropout_xy")
         fake_x, same_x = self._translate_and_keep(self.generator_yx, real_y, real_x, "dropout_yx")
+        shown_x, shown_y = self.shown(fake_x, "generator_x"), self.shown(fake_y, "generator_y")
         if config.adversarial_weight:
-            logs["adversarial_xy"] = losses.least_squares_generator(self.discriminator_y(fake_y, training=True))
-            logs["adversarial_yx"] = losses.least_squares_generator(self.discriminator_x(fake_x, training=True))
+            logs["adversarial_xy"] = losses.least_squares_generator(self.discriminator_y(shown_y, training=True))
+            logs["adversarial_yx"] = losses.least_squares_generator(self.discriminator_x(shown_x, training=True))
             loss += config.adversarial_weight * (logs["adversarial_xy"] + logs["adversarial_yx"])
         if config.projected_weight:
-            logits = self.projected.logits({"projected_x": [fake_x], "projected_y": [fake_y]}, self.draw,
+            logits = self.projected.logits({"projected_x": [shown_x], "projected_y": [shown_y]}, self.draw,
                                            "shift_generated")
             logs["projected_xy"] = projected.generator_loss(logits["projected_y"])
             logs["projected_yx"] = projected.generator_loss(logits["projected_x"])
@@ -114,6 +115,9 @@ class CycleGAN(TranslatingGAN):
     def discriminators_loss(self, real_x, fake_x, real_y, fake_y):
         """Sum of all discriminators' losses; also the accuracy of the PatchGANs on real and generated images."""
         loss, logs = 0.0, {}
+        real_x, fake_x, real_y, fake_y = (
+            self.shown(images, purpose) for images, purpose in
+            ((real_x, "real_x"), (fake_x, "fake_x"), (real_y, "real_y"), (fake_y, "fake_y")))
         for name, discriminator, real, fake in (("x", self.discriminator_x, real_x, fake_x),
                                                 ("y", self.discriminator_y, real_y, fake_y)):
             real_logits, fake_logits = tf.split(discriminator(tf.concat([real, fake], axis=0), training=True), 2)

@@ -66,7 +66,9 @@ class Pix2Pix(OneWayGAN):
 
     def discriminator_loss(self, inputs, targets, fake):
         """Half the loss on true pairs and on those with a generated target, and `projected`'s; also the accuracies."""
-        pairs = tf.concat([tf.concat([inputs, targets], axis=-1), tf.concat([inputs, fake], axis=-1)], axis=0)
+        targets, fake = self.shown(targets, "real"), self.shown(fake, "fake")
+        pairs = tf.concat([tf.concat([self.shown(inputs, "real"), targets], axis=-1),
+                           tf.concat([self.shown(inputs, "fake"), fake], axis=-1)], axis=0)
         real_logits, fake_logits = tf.split(self.discriminator(pairs, training=True), 2)
         loss = 0.5 * losses.minimax_discriminator(real_logits, fake_logits)
         logs = {"real_accuracy": tf.reduce_mean(tf.cast(real_logits > 0.0, tf.float32)),
@@ -79,12 +81,13 @@ class Pix2Pix(OneWayGAN):
         """Weighted sum of the terms whose weight is not 0; also returns these terms and the generated images."""
         config, logs, loss = self.config, {}, 0.0
         fake = self.generator(inputs, training=True, seed=self.seed_for("dropout"))
+        shown = self.shown(fake, "generator")
         if config.adversarial_weight:
-            logits = self.discriminator(tf.concat([inputs, fake], axis=-1), training=True)
+            logits = self.discriminator(tf.concat([self.shown(inputs, "generator"), shown], axis=-1), training=True)
             logs["adversarial"] = losses.non_saturating_generator(logits)
             loss += config.adversarial_weight * logs["adversarial"]
         if config.projected_weight:
-            loss += self.fooled(fake, logs)
+            loss += self.fooled(shown, logs)
         if config.l1_weight:
             logs["l1"] = losses.mean_absolute_error(fake, targets)
             loss += config.l1_weight * logs["l1"]

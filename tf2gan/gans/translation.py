@@ -8,7 +8,7 @@ from typing import Optional
 
 import tensorflow as tf
 
-from tf2gan.gans import base, diagnosis, projected
+from tf2gan.gans import augmentation, base, diagnosis, projected
 from tf2gan.gans.abilities import Abilities
 from tf2gan.gans.image_pool import ImagePool
 from tf2gan.networks import own as own_networks
@@ -32,6 +32,8 @@ class TranslatingGAN(base.GAN):
         config.check()
         super().__init__(config, total_images, own)
         self.pools = []
+        if config.augment is not None:
+            self.augmentation = augmentation.DiffAugment(config.kinds, self.draw)
 
     # Methods implement these.
 
@@ -77,6 +79,13 @@ class TranslatingGAN(base.GAN):
     def example(self):
         """One image [1, height, width, 3] of zeros, to build networks with."""
         return tf.zeros([1, *self.config.image_shape, 3])
+
+    def shown(self, images, purpose):
+        """Images as all discriminators see them: changed at random, if `augment` is on.
+
+        Real and generated images have different purposes, the two halves of a pair the same.
+        """
+        return images if self.config.augment is None else self.augmentation(images, f"augment_{purpose}")
 
     # For the training loop.
 

@@ -8,6 +8,7 @@ from tf2gan.core.errors import UserError, flag
 from tf2gan.gans import optimizers
 
 OptimizerName = Literal[tuple(optimizers.OPTIMIZERS)]
+AUGMENTATIONS = ("color", "translation", "cutout")  # of DiffAugment
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Config:
     mirror: bool = False  # flip training images horizontally at random
     seed: int = 0  # seed of weights, data order and all random numbers in training; 0,1,2: a run of each
     ema_decay: Optional[float] = 0.999  # decay per step of the averaged generator for samples and exports; none is off
-
+    augment: Optional[Literal["diffaugment"]] = None  # changes to all images that are judged to be real or not
+    augmentations: str = ",".join(AUGMENTATIONS)  # kinds of changes of diffaugment
     init_from: Optional[str] = None  # a run or an export whose weights this one begins with, to fine-tune them
 
     @property
@@ -33,6 +35,11 @@ class Config:
             raise UserError(f"--image-size {self.image_size}: must be N or HEIGHTxWIDTH, such as 128 or 96x160")
         sizes = [int(n) for n in self.image_size.split("x")]
         return (sizes * 2)[:2]
+
+    @property
+    def kinds(self) -> list:
+        """The kinds of changes that `augmentations` names."""
+        return [name.strip() for name in self.augmentations.split(",")]
 
     @property
     def real_batch_size(self) -> int:
@@ -102,6 +109,18 @@ class Config:
             self.check_range(name, low, high)
         if self.ema_decay is not None:
             self.check_range("ema_decay", 0, 1)
+        for kind in self.kinds:
+            if kind not in AUGMENTATIONS:
+                raise UserError(f"--augmentations {self.augmentations}: {kind!r} is none; possible: one or more of "
+                                f"{','.join(AUGMENTATIONS)}")
+        self.check_only_with("augment", "diffaugment", "augmentations")
+
+    def check_only_with(self, name, value, *others):
+        """Raises UserError for an option of `others` that is not at its default, unless option `name` is `value`."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        for other in others:
+            if getattr(self, other) != defaults[other] and getattr(self, name) != value:
+                raise UserError(f"{flag(other)} {getattr(self, other)}: is for {flag(name)} {value}")
 
     def check_range(self, name, low, high=None):
         """Raises UserError unless low <= value of the field `name` <= high."""

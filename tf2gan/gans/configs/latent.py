@@ -11,7 +11,6 @@ from tf2gan.gans.configs.base import OptimizerName
 Loss = Literal[tuple(losses.ADVERSARIAL)]
 Penalty = Literal[tuple(losses.PENALTIES)]
 Augmentation = Literal["diffaugment", "ada"]
-AUGMENTATIONS = ("color", "translation", "cutout")  # of DiffAugment
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +41,6 @@ class Config(base.Config):
     label_flips: float = 0.0  # probability that an image gets the label of the other kind
     instance_noise: float = 0.0  # std of noise on all images for the discriminator, falling to 0 over training
     augment: Optional[Augmentation] = None  # changes to all images that are judged to be real or not
-    augmentations: str = ",".join(AUGMENTATIONS)  # kinds of changes of diffaugment
     ada_target: float = 0.6  # mean of sign(D(x)) of real images above which ada changes more of them
     ada_images: int = 500_000  # real images in which ada's probability can go from 0 to 1
     generator_dropout: float = 0.0  # dropout rate in the generator's hidden layers
@@ -147,24 +145,9 @@ class Config(base.Config):
         if self.freeze_discriminator and self.init_from is None:
             raise UserError(f"--freeze-discriminator {self.freeze_discriminator}: needs --init-from, whose layers it "
                             "keeps")
-        self._check_augmentation()
         if self.fake_label >= self.real_label:
             raise UserError(f"--fake-label {self.fake_label}: must be below --real-label {self.real_label}")
-
-    @property
-    def kinds(self) -> list:
-        """The kinds of changes that `augmentations` names."""
-        return [name.strip() for name in self.augmentations.split(",")]
-
-    def _check_augmentation(self):
-        for kind in self.kinds:
-            if kind not in AUGMENTATIONS:
-                raise UserError(f"--augmentations {self.augmentations}: {kind!r} is none; possible: one or more of "
-                                f"{','.join(AUGMENTATIONS)}")
-        defaults = {field.name: field.default for field in dataclasses.fields(Config)}
-        for name, kind in (("augmentations", "diffaugment"), ("ada_target", "ada"), ("ada_images", "ada")):
-            if getattr(self, name) != defaults[name] and self.augment != kind:
-                raise UserError(f"{flag(name)} {getattr(self, name)}: is for --augment {kind}")
+        self.check_only_with("augment", "ada", "ada_target", "ada_images")
         if self.augment == "ada" and losses.ADVERSARIAL[self.loss].boundary is None:
             with_sign = [name for name, pair in losses.ADVERSARIAL.items() if pair.boundary is not None]
             raise UserError(f"--augment ada: needs logits whose sign means real or not; those of --loss {self.loss} "
