@@ -39,7 +39,7 @@ all-default: $(VENV)/.installed
 
 all-latest: $(LATEST)/.installed
 	TF2GAN_OTHER_PYTHON=$(call python_of,$(VENV)) \
-	$(LATEST)/bin/python $(PYTEST) --all
+	$(LATEST)/bin/python $(PYTEST) --all --second-stack
 
 latest: $(LATEST)/.installed
 

@@ -49,14 +49,17 @@ def tiny_config():
 
 def pytest_addoption(parser):
     parser.addoption("--all", action="store_true", help="also the tests that tests/tiers.py leaves to make test-all")
+    parser.addoption("--second-stack", action="store_true", help="without those for which tests/tiers.py says that one "
+                     "stack is enough")
 
 
 def pytest_collection_modifyitems(config, items):
     """Slow files first; which of the workers of pytest-xdist takes a file is decided in this order."""
     items.sort(key=lambda item: SLOW.index(item.path.name) if item.path.name in SLOW else len(SLOW))
     typed = [argument for argument in config.invocation_params.args if "::" in str(argument)]
-    if config.getoption("--all") or typed:  # a test that is named is run
+    if typed:  # a test that is named is run
         return
-    left = [item for item in items if tiers.reason(item)]
+    left = [item for item in items if not config.getoption("--all") and tiers.reason(item)
+            or config.getoption("--second-stack") and tiers.one_stack(item)]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in set(left)]

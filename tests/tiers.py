@@ -72,11 +72,33 @@ FULL_ONLY = {
     "metrics/test_sliced_wasserstein.py*released_code*": "minutes of patches",
 }
 
+# {the same pattern: why one stack is enough}: what `--second-stack` leaves out, where the first lane has run it
+ONE_STACK = {
+    "benchmarks/*": "the benchmark's tables and processes; its networks are the package's",
+    "core/*": "files, colours, names: no networks",
+    "data/test_synthetic*": "pictures that numpy and Pillow draw",
+    "metrics/test_neighbors.py*": "numpy alone",
+    "metrics/test_similarity.py*": "numpy alone",
+    "metrics/test_sliced_wasserstein.py*": "numpy alone",
+    "metrics/test_statistics.py*": "numpy alone",
+    "report/test_report_browser.py*": "a browser, of a page that another test makes on both stacks",
+    "training/test_resume.py*": "where a kill strikes; that a resumed run is the same is in test_noise_resume.py",
+}
+
 
 def reason(item):
     """Why a test is not among the quick ones; None for one that is."""
     for name, why in FIXTURES.items():
         if name in item.fixturenames:
             return why
+    return _listed(item, FULL_ONLY)
+
+
+def one_stack(item):
+    """Why a test need not run on a second stack; None for one that must."""
+    return _listed(item, ONE_STACK)
+
+
+def _listed(item, patterns):
     name = item.nodeid.split("tests/", 1)[-1]
-    return next((why for pattern, why in FULL_ONLY.items() if fnmatch.fnmatchcase(name, pattern)), None)
+    return next((why for pattern, why in patterns.items() if fnmatch.fnmatchcase(name, pattern)), None)

@@ -9,7 +9,7 @@ import tool
 
 from tf2gan.core.errors import UserError
 from tf2gan.data import load, pipeline
-from tf2gan.evaluation import during_training
+from tf2gan.evaluation import by_heart, during_training
 from tf2gan.evaluation.evaluate import evaluate_run
 from tf2gan.gans.conditional import CGAN
 from tf2gan.gans.cyclegan import CycleGAN
@@ -46,7 +46,8 @@ def test_figures_of_samples_beside_the_training_images(model, readers, tmp_path_
                 **{name: (value, None) for name, value in zip(("precision", "recall"),
                                                               statistics.precision_recall(*features))},
                 "class_distance": (np.abs(shares[0] - shares[1]).sum() / 2, None)}
-    assert found.keys() == {*expected, "sure"}
+    expected["authenticity"] = statistics.authenticity(*features), None
+    assert found.keys() == {*expected, "sure", *by_heart.FIGURES}
     for name, (value, deviation) in expected.items():
         assert found[name].value == pytest.approx(value, rel=1e-3, abs=1e-5), name
         assert found[name].deviation == (deviation and pytest.approx(deviation, rel=1e-3)), name

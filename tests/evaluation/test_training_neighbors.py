@@ -10,6 +10,7 @@ from PIL import Image
 from tf2gan.core import images
 from tf2gan.evaluation import extractors, image_sets, neighbors
 from tf2gan.evaluation.evaluate import evaluate_images
+from tf2gan.metrics import statistics
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +54,12 @@ def written(copies, real, readers, tmp_path_factory):
 def test_mean_distances_are_those_of_the_nearest_file(written, copies, data):
     _, found, extractor = written
     train, test = (shades.files(data / split)[0] for split in ("train", "test"))
-    assert found.keys() == {"pixels", "features"}
+    assert found.keys() == {"pixels", "features", "authenticity"}
+    of_train = extractor(train)["features"]
     for column, queries in (("model", ordered(copies)), ("reference", test)):
         pixels = root_mean_square(queries, train).min(axis=1)
         features = root_mean_square(extractor(queries)["features"], extractor(train)["features"]).min(axis=1)
+        assert found["authenticity"][column] == statistics.authenticity(of_train, extractor(queries)["features"])
         assert found["pixels"][column] == pytest.approx(pixels.mean())
         assert found["features"][column] == pytest.approx(features.mean(), rel=1e-3)
         if column == "model":

@@ -393,3 +393,16 @@ def test_without_averages_generate_uses_the_trained_network():
     run(gan.train_step, batch_of(gan))
     np.testing.assert_array_equal(gan.generate(latents), gan.generator(latents))
     assert np.abs(gan.generate(latents) - before).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["dcgan", "cgan", "sgan", "progan", "projected"])
+def test_logits_of_any_method(name):
+    gan, run = make(name)
+    if name == "progan":
+        gan.images_seen.assign(gan.config.changes()[1] + 4)  # while a level is faded in
+    labels = tf.zeros([4], tf.int64)
+    images = tf.random.stateless_uniform([4, *gan.image_shape], [1, 2], -1.0, 1.0)
+    found = gan.logits_of(images, labels)
+    assert found.shape[0] == 4 and np.ptp(np.reshape(found, [4, -1]).mean(axis=1)) > 1e-7
+    if name != "progan":  # which compares the images of a batch
+        np.testing.assert_allclose(found[:2], gan.logits_of(images[:2], labels[:2]), atol=1e-5)

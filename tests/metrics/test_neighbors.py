@@ -201,3 +201,30 @@ ROWS, NAN = np.eye(4), np.array([[0, 0, 0, 0], [0, np.nan, 0, 0]])
 def test_what_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# Authenticity: a fake row is a copy if its nearest real row is nearer to it than to any other real row.
+
+def test_authenticity_by_hand():
+    real = [[0.0], [1.0], [4.0]]  # to their own nearest: 1, 1, 3
+    fake = [[-0.9], [-1.1], [1.2], [6.9], [7.1]]  # to their nearest: 0.9, 1.1, 0.2, 2.9, 3.1
+    assert statistics.authenticity(real, fake) == pytest.approx(2 / 5)
+
+
+def test_copies_are_not_authentic():
+    real = np.random.default_rng(0).normal(size=[50, 3])
+    assert statistics.authenticity(real, real[:20]) == 0
+    assert statistics.authenticity(np.concatenate([real, real]), real) == 0, "nor are those of images that occur twice"
+    assert statistics.authenticity(real, real + 1e-9) == 0
+    assert statistics.authenticity(real, real + 100) == 1
+
+
+def test_of_further_real_rows_about_half_are_copies():
+    dice = np.random.default_rng(1)
+    found = statistics.authenticity(dice.normal(size=[2000, 5]), dice.normal(size=[2000, 5]))
+    assert found == pytest.approx(0.5, abs=0.06)
+
+
+def test_authenticity_needs_two_rows():
+    with pytest.raises(ValueError, match="2"):
+        statistics.authenticity([[0.0]], [[1.0]])

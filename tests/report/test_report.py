@@ -17,6 +17,7 @@ from tf2gan.core import images
 from tf2gan.core.errors import UserError
 from tf2gan.gans import cyclegan
 from tf2gan.models import generation
+from tf2gan.report import faults as report_faults
 from tf2gan.report import page as report_page
 from tf2gan.runs.restore import load_gan
 from tf2gan.training.options import Options
@@ -201,7 +202,7 @@ def test_many_grids_are_thinned_and_large_ones_compressed(run, monkeypatch):
 @pytest.mark.parametrize("num, most, expected", [
     (0, 4, []), (1, 4, [0]), (4, 4, [0, 1, 2, 3]), (5, 2, [0, 4]), (101, 5, [0, 25, 50, 75, 100])])
 def test_spread(num, most, expected):
-    assert report_page._spread(num, most) == expected
+    assert report_faults.evenly(num, most) == expected
 
 
 def test_of_a_method_that_translates(made):
@@ -275,7 +276,7 @@ def test_faults_at_any_time_are_told(run, monkeypatch):
     assert "None of these was seen" in text(0.8, 0.8)
     assert "mode collapse, first seen at step 1,100, and to the end: for 500 steps" in text(0.8, 0.01)
     assert "mode collapse, first seen at step 1,100, gone at the end: for 500 steps" in text(0.8, 0.01, 0.8)
-    monkeypatch.setattr(report_page, "MOST_JUDGED", 20)  # of the 36 log lines
+    monkeypatch.setattr(report_faults, "MOST_JUDGED", 20)  # of the 36 log lines
     assert "mode collapse, first seen at step 1,1" in text(0.8, 0.01, 0.8)
 
 

@@ -164,7 +164,7 @@ def batches(splits, config, start=0, share=(0, 1)):
         return unpaired_batches(splits, config, start, share)
     if "labelled" in splits:
         return partly_labelled_batches(splits, config, config.real_batch_size, start, share)
-    return image_batches(splits["train"], config, config.real_batch_size, start, share)
+    return image_batches(splits.get("kept", splits["train"]), config, config.real_batch_size, start, share)
 
 
 def partly_labelled_batches(splits, config, batch_size, start=0, share=(0, 1)):

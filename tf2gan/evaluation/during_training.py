@@ -7,8 +7,9 @@ import dataclasses
 import re
 
 from tf2gan.core.errors import UserError
-from tf2gan.evaluation import classified, comparison, extractors, generated, image_sets, results, translated
-from tf2gan.metrics import registry
+from tf2gan.data import held_out
+from tf2gan.evaluation import by_heart, classified, comparison, extractors, generated, image_sets, results, translated
+from tf2gan.metrics import registry, statistics
 from tf2gan.metrics.values import Figure
 from tf2gan.models import generation, translation
 
@@ -56,7 +57,7 @@ def make(gan, splits, record, options, show_progress=False):
         accuracy, settings = classified.parted(settings, gan.abilities.classifies)
         watches = [_accuracies(gan, splits["train"], options.evaluate_num)] if accuracy else []
         if settings is not None:
-            watches.append(_generated(gan, options, settings))
+            watches += _generated(gan, splits, options, settings)
         return lambda gan: [figure for watch in watches for figure in watch(gan)]
 
 
@@ -88,7 +89,8 @@ def _accuracies(gan, train, num):
     return watch
 
 
-def _generated(gan, options, settings):
+def _generated(gan, splits, options, settings):
+    """[a function from the GAN to its Figures]: those that were asked for, and what is learned by heart."""
     config = gan.config
     data = image_sets.load_real(config.dataset, generation.traits(gan).image_shape, options.data_dir,
                                 options.skip_unreadable, "train")
@@ -103,16 +105,35 @@ def _generated(gan, options, settings):
         registry.check_num(names, images.num, images.name)
     reference = comparison.observed(real, names, extractor, settings)
     quiet = dataclasses.replace(settings, show_progress=False)
+    weights = generated.weights_of(gan)
 
     def name(figure, reads):
         return results.figure_name(figure, settings.num, f"{data.label}-train", comparison.reader(extractor, reads),
-                                   generated.weights_of(gan))
+                                   weights)
 
     def watch(gan):
         arrays = comparison.observed(fake(), names, extractor, quiet)
-        return _figures(results.entries(names, reference, [("model", arrays)], name, settings.seed))
+        found = _figures(results.entries(names, reference, [("model", arrays)], name, settings.seed))
+        if "features" in arrays and real.num > 1:
+            value = statistics.authenticity(reference["features"], arrays["features"])
+            found.append(Figure("authenticity", name("authenticity", "features"), value))
+        return found
 
-    return watch
+    apart = _kept_apart(splits, data, config)
+    return [watch, *([] if apart is None else [by_heart.watch(gan, apart, settings.num, f"{data.label}-train", weights)])]
+
+
+def _kept_apart(splits, data, config):
+    """{"train", "held_out": ImageSet}: images that are learned from, and others; None if there are no others."""
+    if "held_out" in splits:
+        parts = {"train": splits["kept"], "held_out": splits["held_out"]}
+    else:
+        other = next((name for name in held_out.TESTS if name in data.splits), None)
+        if other is None:
+            return None
+        parts = {"train": data.splits["train"], "held_out": data.splits[other]}
+    apart = image_sets.RealData(config.dataset, parts, data.image_shape, "train")
+    return {name: apart.images(name) for name in parts}
 
 
 def _translations(gan, splits, settings):

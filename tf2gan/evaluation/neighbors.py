@@ -22,23 +22,24 @@ def write(folder, samples, data, extractor, settings) -> dict:
     Returns {space: {column: mean distance of a query to its nearest training image}}: for samples (`model`) and, unless
     train is the reference split, for real images that are not training images (`reference`). Samples of a model that
     memorized are far nearer than real images. Distances are root mean square differences of pixel values, 0 to 255, or
-    of features.
+    of features. With an extractor also {"authenticity": {column: share of queries that are no copies}}.
     """
     train = data.images("train", None, settings.seed)
     queries = {"model": _first(samples)}
     if data.reference != "train":
         queries["reference"] = _first(data.images(data.reference, QUERIES, settings.seed))
-    found = {"pixels": _by_pixels(queries, train)}
+    found, shares = {"pixels": _by_pixels(queries, train)}, {}
     if extractor is not None:
-        found["features"] = _by_features(queries, train, extractor, settings)
+        found["features"], shares = _by_features(queries, train, extractor, settings)
     for space, by_column in found.items():
         _, nearest = by_column["model"]
         shown = np.concatenate([queries["model"][:SHOWN, np.newaxis], nearest[:SHOWN]], axis=1)
         titles = ["sample", *(f"nearest {i + 1}" for i in range(nearest.shape[1]))]
         images.write_image(pathlib.Path(folder) / f"nearest_{space}.png",
                            images.grid(images.enlarged(shown), column_titles=titles))
-    return {space: {column: float(distances[:, 0].mean()) for column, (distances, _) in by_column.items()}
-            for space, by_column in found.items()}
+    means = {space: {column: float(distances[:, 0].mean()) for column, (distances, _) in by_column.items()}
+             for space, by_column in found.items()}
+    return {**means, **({"authenticity": shares} if shares else {})}
 
 
 def _first(images):
@@ -71,12 +72,14 @@ def _by_pixels(queries, train):
 
 
 def _by_features(queries, train, extractor, settings):
-    """The same by features. The features of the training images may come from the cache."""
+    """(the same by features, {column: authenticity}). The features of the training images may come from the cache."""
     features = comparison.observed(train, ("fid",), extractor, settings)["features"]
-    found = {}
+    found, shares = {}, {}
     for column, of_column in queries.items():
-        index, distances = statistics.nearest(extractor(of_column)["features"], features,
-                                              min(NEIGHBORS, len(features)))
+        of_queries = extractor(of_column)["features"]
+        index, distances = statistics.nearest(of_queries, features, min(NEIGHBORS, len(features)))
+        if len(features) > 1:
+            shares[column] = statistics.authenticity(features, of_queries)
         found[column] = index, distances / np.sqrt(features.shape[1])
     wanted = {int(i): None for index, _ in found.values() for i in index.ravel()}
     start = 0
@@ -85,4 +88,4 @@ def _by_features(queries, train, extractor, settings):
             wanted[i] = batch[i - start]
         start += len(batch)
     return {column: (distances, np.stack([[wanted[int(i)] for i in row] for row in index]))
-            for column, (index, distances) in found.items()}
+            for column, (index, distances) in found.items()}, shares

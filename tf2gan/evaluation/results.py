@@ -111,7 +111,10 @@ def table(result) -> str:
     if result.get("nearest"):
         lines += ["", *(f"mean distance to the nearest training image, in {space}: " + ", ".join(
             f"{value:.4g} ({COLUMNS[column]})" for column, value in values.items())
-            for space, values in result["nearest"].items())]
+            for space, values in result["nearest"].items() if space != "authenticity")]
+        shares = result["nearest"].get("authenticity", {})
+        lines += ["no copies of training images (authenticity, about 50 % is natural): " + ", ".join(
+            f"{100 * value:.0f} % ({COLUMNS[column]})" for column, value in shares.items())] if shares else []
     return "\n".join(lines)
 
 

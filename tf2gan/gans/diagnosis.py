@@ -1,5 +1,6 @@
 """Finds faults of a training in what it has logged so far."""
 import math
+import re
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +18,10 @@ SURE, NEVER_SURE = 0.99, 0.53
 FAR = 100.0  # a critic's distance that no training with a slope of about 1 reaches
 STILL = 0.75  # a least-squares generator loss from here on: most generated images are told; all told give 1
 
+# Of an evaluation: fewer images than these that are no copies, or a discriminator that has learned more by heart. Half
+# of what could be further data are no copies, see `metrics.statistics.authenticity`.
+LEAST_AUTHENTIC, MOST_OVERFITTING = 0.2, 0.5
+
 # What is searched for, by the quantities that it needs, for people.
 CHECKS = {
     "mode collapse": "images of a batch that become equal",
@@ -26,9 +31,12 @@ CHECKS = {
     "discriminator fooled": "a discriminator that is wrong about everything",
     "critic runs away": "a critic whose distance only grows",
     "penalty not held": "a gradient penalty that stays far from its aim",
+    "copies": "samples that are copies of training images",
+    "discriminator overfits": "a discriminator that has learned its training images by heart",
     "adversarial terms stand still": "generators that fool no discriminator while other terms fall",
 }
 OF_LATENT_GANS = ("mode collapse", "discriminator wins", "discriminator learns nothing", "discriminator fooled")
+OF_EVALUATIONS = ("copies", "discriminator overfits")
 OF_TRANSLATION = ("discriminator wins", "discriminator learns nothing", "discriminator fooled",
                   "adversarial terms stand still")
 OF_ONE_WAY = ("discriminator learns nothing",)
@@ -129,6 +137,37 @@ def of_translation(history, config) -> dict:
                 f"while {', '.join(falling)} fell: the generators learn to copy, not to translate. A larger "
                 "--adversarial-weight, or a smaller --cycle-weight and --identity-weight, give the discriminators more "
                 "say, in a new run")
+    return found
+
+
+def values_of(line) -> dict:
+    """What `of_evaluation` takes, from a line of metrics.jsonl whose names carry protocols."""
+    found = {}
+    for name, value in line.items():
+        metric = re.match(r"(authenticity|overfitting)[0-9]+_", name)
+        if metric and not name.endswith("_deviation") and value is not None:
+            found[metric.group(1)] = value, line.get(f"{name}_deviation")
+    return found
+
+
+def of_evaluation(values) -> dict:
+    """{short name: sentence} of the faults that an evaluation shows.
+
+    `values`: {short name of a metric: (value, its standard error or None)}.
+    """
+    found = {}
+    authentic, _ = values.get("authenticity", (1.0, None))
+    if authentic < LEAST_AUTHENTIC:
+        found["copies"] = (
+            f"only {100 * authentic:.0f} % of the samples are farther from their nearest training image than that is "
+            "from its own nearest (of further real images about half are): the generator copies its training images. "
+            "More images, --augment diffaugment, or an earlier checkpoint help; look at evaluate --nearest")
+    overfitting, deviation = values.get("overfitting", (0.0, None))
+    if overfitting > MOST_OVERFITTING and overfitting > 2.0 * (deviation or 0.0):
+        found["discriminator overfits"] = (
+            f"the discriminator judges real images that were kept from it more like generated ones than like those it "
+            f"has learned from (r_v {overfitting:.2f}; 0: no difference, 1: like generated ones), so it knows these by "
+            "heart. --augment diffaugment or ada, more images, or fewer steps help")
     return found
 
 

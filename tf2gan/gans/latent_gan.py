@@ -270,6 +270,10 @@ class LatentGAN(base.GAN):
         """Logits [n, 1] that images are real."""
         return self.discriminator(images, *condition, training=training, seed=seed)
 
+    def logits_of(self, images, labels=None):
+        """The discriminator's logits for images [n, *image_shape], as in use, to measure it; `labels`: their classes."""
+        return self.judge(images, *(() if self.num_classes is None else (labels,)), training=False)
+
     def training_latents(self, num, purpose):
         """Latents [num, latent_size] for this purpose and step."""
         shape = [num, self.config.latent_size]

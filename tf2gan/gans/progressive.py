@@ -80,8 +80,6 @@ class ProGAN(LatentGAN):
 
     def real_images(self, images, level, alpha):
         """Reduces images [n, *image_shape] to the size of a level; `alpha` says how far it is faded in."""
-        num = self.config.of_level(level).real_batch_size // self.num_replicas
-        images = tf.ensure_shape(images, [num, *self.image_shape])
         for _ in range(self.config.num_levels - 1 - level):
             images = progressive.halved(images)
         if level == 0:
@@ -94,7 +92,9 @@ class ProGAN(LatentGAN):
         condition = level, self.alpha(level)
         at, of_generator = self.config.of_level(level), self.generator.level_variables(level)
         of_discriminator = self.discriminator.level_variables(level)
-        reals = [self.real_images(batch["images"], *condition) for batch in batches]
+        num = at.real_batch_size // self.num_replicas
+        reals = [self.real_images(tf.ensure_shape(batch["images"], [num, *self.image_shape]), *condition)
+                 for batch in batches]
         logs = mean_logs([self.update_discriminator(real, *condition, number=i, variables=of_discriminator,
                                                     penalized=penalized)
                           for i, real in enumerate(reals)])
@@ -106,11 +106,22 @@ class ProGAN(LatentGAN):
 
     def generate(self, latents):
         """Images [batch, *image_shape] in about [-1, 1], of the level reached in training, enlarged to full size."""
-        with tf.init_scope():  # also if a graph is traced, which then keeps this level
-            seen = int(self.images_seen.numpy())
-        level = self.config.level_at(max(0, seen - 1))  # of the last step: the next level is untrained
-        fading = seen < self.config.changes()[level] + self.config.fade_of(level)
-        images = self.average(latents, level, self.alpha(level) if fading else None, training=False)
+        level, alpha = self._reached()
+        images = self.average(latents, level, alpha, training=False)
         for _ in range(self.config.num_levels - 1 - level):
             images = progressive.doubled(images)
         return images
+
+    def logits_of(self, images, labels=None):
+        """The discriminator's logits for images [n, *image_shape], which it sees at the size of the level reached."""
+        level, alpha = self._reached()
+        alpha = tf.ones([]) if alpha is None else alpha
+        return self.judge(self.real_images(images, level, alpha), level, alpha, training=False)
+
+    def _reached(self):
+        """(level, alpha) of the last step: the next level is untrained; alpha is None if it is faded in."""
+        with tf.init_scope():  # also if a graph is traced, which then keeps this level
+            seen = int(self.images_seen.numpy())
+        level = self.config.level_at(max(0, seen - 1))
+        fading = seen < self.config.changes()[level] + self.config.fade_of(level)
+        return level, self.alpha(level) if fading else None

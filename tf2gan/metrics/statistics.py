@@ -139,6 +139,25 @@ def density_coverage(real, fake, num_neighbors=5):
     return float(total / (num_neighbors * len(fake))), float(covered / len(real))
 
 
+def authenticity(real, fake):
+    """Alaa et al. 2022 (arXiv 2102.08921), section 3.3: the share of fake rows that are no copies of real ones.
+
+    A fake row counts as a copy if it is nearer to its nearest real row than that one is to its own nearest other. Of
+    rows from the real distribution itself about half do. So 0 is a model that copies, 0.5 one that makes what could be
+    further data, 1 one that stays away from all of them, also because its images are worse.
+
+    Args:
+        real, fake: features [n, d] and [m, d].
+
+    Raises ValueError if `real` has fewer than two rows, or for invalid features.
+    """
+    real, fake = _checked(1, real=real, fake=fake)
+    index, distances = nearest(fake, real)
+    own = np.unique(index)
+    _, among = nearest(real[own], real, 2)  # the first is the row itself, or one that is equal
+    return float((distances[:, 0] > among[np.searchsorted(own, index[:, 0]), 1]).mean())
+
+
 def nearest(queries, candidates, num=1):
     """The nearest candidates of each query by Euclidean distance; of equally near ones, the first.
 

@@ -5,7 +5,7 @@ import pathlib
 
 import tf2gan
 from tf2gan.core.errors import UserError, printable
-from tf2gan.report import curves, page
+from tf2gan.report import curves, faults, page
 from tf2gan.runs import run_folder
 from tf2gan.runs.record import differences, title_of
 
@@ -57,11 +57,10 @@ def _names(paths):
 
 def _described(folder, name, own):
     gan, checkpoint = page.load(folder, own)
-    history = folder.logs()
     return {"name": name, "title": title_of(folder.record), "dataset": page.without_place(gan.config.dataset),
             "seed": gan.config.seed, "total": folder.record.get("total_images"),
-            "images_seen": checkpoint["images"] if checkpoint else 0, "faults": page.faults_of(gan, history),
-            "checked": gan.checked(), "final": page.final_samples(
+            "images_seen": checkpoint["images"] if checkpoint else 0, "faults": faults.found_in(gan, folder),
+            "checked": faults.searched(gan, folder), "final": page.final_samples(
                 gan, checkpoint, sorted((pathlib.Path(folder.path) / "samples").glob("[0-9]*.png")))}
 
 

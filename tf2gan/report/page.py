@@ -20,7 +20,7 @@ from tf2gan.evaluation import classified
 from tf2gan.export import model_card
 from tf2gan.gans import GANS
 from tf2gan.models import generation, translation
-from tf2gan.report import curves
+from tf2gan.report import curves, faults
 from tf2gan.runs import run_folder
 from tf2gan.runs.record import from_record
 from tf2gan.runs.restore import load_gan
@@ -31,7 +31,6 @@ NAME = "report.html"  # in the run's folder
 MOST_FRAMES = 40  # sample grids on a page; a long run has hundreds
 FRAME_BYTES = 3_000_000  # if all frames together are larger, they are compressed with loss
 NUM, NUM_OF_EACH_CLASS, MOST_CLASSES = 64, 8, 20  # final samples
-MOST_JUDGED = 500  # log lines at which faults are searched for; each search reads all lines before
 SHOWN_WIDTH = 560  # pixels, up to which small pictures are enlarged
 
 _TEMPLATES = pathlib.Path(__file__).with_name("templates")
@@ -114,10 +113,10 @@ def render(run_dir, own=None) -> str:
         epochs=_epochs(images_seen, record), last=history[-1] if history else {}, checkpoint=checkpoint,
         fingerprints=without_place(record.get("fingerprints") or {}), versions=record.get("versions") or {},
         command=model_card.without_folders(record.get("command")),
-        faults=faults_of(gan, run.logs()), verdicts=classified.verdict(evaluation or {"figures": []}),
+        faults=faults.found_in(gan, run), verdicts=classified.verdict(evaluation or {"figures": []}),
         verdict=watch.verdict() if watch.stopped else None, best=watch.best,
         weights="averaged" if gan.averages else "raw",
-        watched=bool(gan.checked()), checked=gan.checked(),
+        watched=bool(gan.checked()), checked=faults.searched(gan, run),
         translates=gan.abilities.translates, classifies=gan.abilities.classifies,
         final=final_samples(gan, checkpoint, grids), **_frames(grids, record),
         curves=curves.draw(history), evaluation=evaluation, columns=_COLUMNS,
@@ -161,21 +160,6 @@ def without_place(value):
     if os.path.isabs(value):
         return os.path.basename(value.rstrip(os.sep))
     return re.sub(r":/(?!/)([^/:]+/)*(?=[^/:])", ":", value)  # as in savedmodel:/folder/NAME:SIGNATURE
-
-
-def _spread(num, most):
-    """Indices of `num` items: all, or `most` of them, evenly spread, with the first and the last."""
-    return np.unique(np.linspace(0, num - 1, min(num, most)).round().astype(int)).tolist()
-
-
-def faults_of(gan, history):
-    """Faults that `diagnose` found at any time: [{"name", "step" (first), "text" (last), "lasts" (to the end)}]."""
-    found, said = {}, {}
-    for end in _spread(len(history), MOST_JUDGED):
-        said = gan.diagnose(history[:end + 1])
-        for name, text in said.items():
-            found.setdefault(name, {"name": name, "step": history[end]["step"]})["text"] = text
-    return [{**fault, "lasts": name in said} for name, fault in found.items()]
 
 
 def _options(gan_class, record):
@@ -271,7 +255,7 @@ def _embedded(content, kind, height, width):
 
 def _frames(grids, record):
     """{"frames": [a picture with "images" and "epochs"], "num_grids", "compressed"} of at most MOST_FRAMES grids."""
-    kept = [grids[index] for index in _spread(len(grids), MOST_FRAMES)]
+    kept = [grids[index] for index in faults.evenly(len(grids), MOST_FRAMES)]
     compressed = sum(path.stat().st_size for path in kept) > FRAME_BYTES
     frames = [{**(_compressed if compressed else _picture)(path), "images": int(path.stem),
                "epochs": _epochs(int(path.stem), record)} for path in kept]

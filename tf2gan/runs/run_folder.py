@@ -34,6 +34,8 @@ def next_run_dir(model: str, dataset: str) -> pathlib.Path:
 
 def epoch_images(sizes: dict) -> Optional[int]:
     """Images in one pass over the largest training split of {split: its size}; None without training splits."""
+    if "kept" in sizes:  # a part of "train"
+        return sizes["kept"]
     return max((size for split, size in sizes.items() if split.startswith("train") or split == "unlabelled"),
                default=None)
 
@@ -321,6 +323,10 @@ class Run:
     def logs(self) -> list:
         """Those of `metrics` that are means over steps; the others are metric values of evaluations."""
         return [line for line in self.metrics() if "images_per_second" in line]
+
+    def evaluations(self) -> list:
+        """Those of `metrics` that are metric values of evaluations."""
+        return [line for line in self.metrics() if "images_per_second" not in line]
 
     def log(self, values: dict):
         """Appends one object to metrics.jsonl."""

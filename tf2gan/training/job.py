@@ -10,7 +10,7 @@ import tensorflow as tf
 from tf2gan.core import files, progress, terminal
 from tf2gan.core.errors import Failure, UserError, reason
 from tf2gan.core.versions import versions
-from tf2gan.data import labelled, load, pairs
+from tf2gan.data import held_out, labelled, load, pairs
 from tf2gan.runs import beginning, run_folder
 from tf2gan.runs.record import check_own_networks, check_same_data
 from tf2gan.training import cluster, early_stopping, summary
@@ -91,8 +91,9 @@ def _prepared(request, measuring, team=cluster.ALONE):
         splits = pairs.load_pairs(request.config.dataset, pairs.Recipe.of(request.config), options.data_dir,
                                   options.skip_unreadable)
     else:
+        keeps_some = getattr(request.config, "held_out", 0) is None  # unless there are others to see by
         splits = load.load(request.config.dataset, request.gan_class.splits, options.data_dir, options.skip_unreadable,
-                           unlabelled=request.config.unlabelled_splits)
+                           held_out.TESTS if keeps_some else (), request.config.unlabelled_splits)
     if request.run is not None:
         splits = {name: split.in_order_of(request.run.record.get("class_names")) for name, split in splits.items()}
     first = next(iter(splits.values()))
@@ -100,6 +101,8 @@ def _prepared(request, measuring, team=cluster.ALONE):
     config.check()
     if request.gan_class.abilities.classifies:
         splits = labelled.divided(splits, config)
+    elif hasattr(config, "held_out"):
+        splits = held_out.divided(splits, config)
     check_data(config, splits, strategy.num_replicas_in_sync)
     return dataclasses.replace(request, config=config), strategy, splits, total_images(config, splits)
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tf2gan.core import images, quiet
 from tf2gan.core.errors import Failure
 from tf2gan.data import pipeline
+from tf2gan.gans import diagnosis
 from tf2gan.training import cluster, early_stopping
 from tf2gan.training.plan import epoch_images
 
@@ -237,12 +238,15 @@ class Trainer:
         means = _means(self.window)
         self.reporter.log(self.step, self.images_seen, self.images_seen / self.epoch, means)
         self.history.append({"images": self.images_seen, **means})
-        found = self.gan.diagnose(self.history)
+        self._warn(self.gan.diagnose(self.history))
+        self.window.clear()
+        self._call("on_log", self.step, means)
+
+    def _warn(self, found):
+        """Tells faults, {short name: sentence}, unless they have been told before."""
         for name in found.keys() - self.diagnosed:
             self.reporter.warn(f"{name} at step {self.step}: {found[name]}")
         self.diagnosed.update(found)
-        self.window.clear()
-        self._call("on_log", self.step, means)
 
     def sample(self):
         """Writes a sample grid."""
@@ -257,6 +261,7 @@ class Trainer:
         improved = self.early_stopping.update(self.step, found, self.config.grown(self.images_seen))
         self.reporter.evaluated(self.step, self.images_seen, self.images_seen / self.epoch, found,
                                 self.early_stopping.best, time.perf_counter() - began)
+        self._warn(diagnosis.of_evaluation({figure.metric: (figure.value, figure.deviation) for figure in found}))
         if improved:
             self.save(self.early_stopping.best)
 

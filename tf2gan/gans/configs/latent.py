@@ -43,6 +43,7 @@ class Config(base.Config):
     augment: Optional[Augmentation] = None  # changes to all images that are judged to be real or not
     ada_target: float = 0.6  # mean of sign(D(x)) of real images above which ada changes more of them
     ada_images: int = 500_000  # real images in which ada's probability can go from 0 to 1
+    held_out: Optional[int] = 0  # training images kept back, to see whether the discriminator learns the others by heart
     generator_dropout: float = 0.0  # dropout rate in the generator's hidden layers
     discriminator_dropout: float = 0.0  # dropout rate in the discriminator's hidden layers
     generator_optimizer: OptimizerName = "adam"  # optimizer of the generator
@@ -112,6 +113,8 @@ class Config(base.Config):
                                 ("discriminator_learning_rate", 0, None), ("beta_1", 0, 0.9999),
                                 ("beta_2", 0, 0.999999)):
             self.check_range(name, low, high)
+        if self.held_out is not None:
+            self.check_range("held_out", 0)
         if self.epoch_decay is not None:
             self.check_range("epoch_decay", 0, 1)
             if self.learning_rate_decay:

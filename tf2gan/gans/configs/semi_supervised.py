@@ -70,6 +70,8 @@ class Config(latent.Config):
             self.check_range("label_seed", 0, 2 ** 32 - 1)
         if self.classifier_ema_decay is not None:
             self.check_range("classifier_ema_decay", 0, 1)
+        if self.held_out:
+            raise UserError(f"--held-out {self.held_out}: a semi-supervised GAN uses all images; possible: 0")
         if (self.more_unlabelled or "").startswith("train"):
             raise UserError(f"--more-unlabelled {self.more_unlabelled}: needed: another split than those of training")
         if self.discriminator == "dense" and self.discriminator_normalization not in ("weight", None):
