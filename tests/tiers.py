@@ -23,6 +23,7 @@ FULL_ONLY = {
     "test_readme.py*trains_and_resumes*": "a method of the README, trained and resumed",
     "api/test_docs.py*runs*": "every block of a page of documentation",
     "api/test_docs.py*example*": "a whole example",
+    "export/test_formats.py*each_model*": "every model in every format; two of their own tests stay",
     "models/test_generation.py*plain_tensorflow*": "a process without the package",
     "models/test_classification.py*plain_tensorflow*": "a process without the package",
     "export/test_two_stacks.py*": "another environment, each call a process",

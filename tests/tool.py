@@ -134,15 +134,15 @@ def run(*args, sabotage=None):
                           text=True, timeout=_SECONDS)
 
 
-def run_here(*args):
-    """tools/train.py in this process, which saves the start of TensorFlow: returncode, stdout and stderr as text."""
+def run_here(*args, tool="train"):
+    """tools/train.py, or another, in this process, which saves the start of TensorFlow: returncode, stdout, stderr."""
     out, err = io.StringIO(), io.StringIO()
     argv, determinism = sys.argv, tf.config.experimental.enable_op_determinism
-    sys.argv = ["tools/train.py", *map(str, args)]
+    sys.argv = [f"tools/{tool}.py", *map(str, args)]
     tf.config.experimental.enable_op_determinism = lambda: None  # there is no way back for the tests that follow
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            run_tool(main("train"), "train.py")
+            run_tool(main(tool), f"{tool}.py")
     except SystemExit as end:
         return types.SimpleNamespace(returncode=end.code or 0, stdout=out.getvalue(), stderr=err.getvalue())
     finally:

@@ -1,17 +1,24 @@
-"""Exports the generators of a run as a SavedModel for TensorFlow Serving, with warm-up requests and a model card."""
+"""Exports a run as a SavedModel for TensorFlow Serving, with warm-up requests and a model card; also as ONNX or TFLite.
+
+`--run RUN --output MODEL` makes a new version; `--from MODEL --format onnx` adds a format to an export that exists.
+"""
 import dataclasses
 import sys
 from typing import Optional
 
 from tf2gan.cli.parser import Parser
+from tf2gan.core.errors import UserError, flag
 
 
 @dataclasses.dataclass
 class Options:
     """What to export, and where."""
 
-    run: str  # folder of a run, as tools/train.py writes it
-    output: str  # folder of the model's versions, such as savedmodels/apple2orange; created if needed
+    run: Optional[str] = None  # folder of a run, as tools/train.py writes it
+    output: Optional[str] = None  # folder of the model's versions, such as savedmodels/apple2orange; created if needed
+    format: str = "savedmodel"  # comma-separated: savedmodel, onnx (needs the extra onnx), tflite
+    image_size: Optional[int] = None  # fixed pixels a side of translators in other formats; none: any
+    tflite_weights: str = "float32"  # comma-separated: float32, float16, int8
     version: Optional[int] = None  # number of the version; none: one above the highest existing version
     checkpoint: str = "latest"  # of the run: latest, best (of --keep-best), or its images seen
     data_license: Optional[str] = None  # terms of the training data, for the model card
@@ -24,21 +31,53 @@ def main(argv=None):
         Parser().parse_args(argv)
     parser = Parser(description=__doc__, conflict_handler="resolve")
     parser.add_arguments(Options, "options")
-    options = parser.parse_args(argv).options
+    parser.add_argument("--from", dest="export", metavar="str",
+                        help="an export that exists, to add formats to, instead of --run and --output")
+    parsed = parser.parse_args(argv)
+    options, source = parsed.options, parsed.export
+    if (source is None) == (options.run is None):
+        raise UserError("needed: --run RUN --output MODEL, for a new version, or --from MODEL, an export that exists")
+    if source is None and options.output is None:
+        raise UserError("--output is needed: the folder of the model's versions")
+    for name in ("output", "version", "data_license") if source is not None else ():
+        if getattr(options, name) is not None:
+            raise UserError(f"{flag(name)} {getattr(options, name)}: is for --run, not for --from")
 
     from tf2gan.core import savedmodel
-    from tf2gan.export import exporter
+    from tf2gan.export import exporter, formats
     from tf2gan.runs.record import check_outside_data  # --help needs no networks
     from tf2gan.runs.restore import load_gan
 
+    names = formats.parsed(options.format)
+    more = [name for name in names if name != formats.SAVEDMODEL]
+    formats.check(more, options)
+    if source is not None:
+        if formats.SAVEDMODEL in names:
+            raise UserError(f"--format {options.format}: {source} is a SavedModel already; possible: "
+                            f"{','.join(formats.CONVERTERS)}")
+        folder = formats.folder_of(source, more)
+        _tell(folder, formats.add(folder, more, options))
+        return
+    if formats.SAVEDMODEL not in names:
+        raise UserError(f"--format {options.format}: a version is a SavedModel first; possible: "
+                        f"savedmodel,{options.format}, or --from, an export that exists")
     exporter.check_target(options.output, options.version)
     check_outside_data(options.run, options.output, "--output")
     gan, record = load_gan(options.run, options.checkpoint)
     folder = exporter.export(gan, options.output, options.version, {**record, "data_license": options.data_license})
     print(folder)
+    made = formats.add(folder, more, options) if more else {}
     for name, signature in savedmodel.load(folder).signatures.items():
         print(f"  {name}: {_fields(signature.structured_input_signature[1])} -> "
               f"{_fields(signature.structured_outputs)}")
+    _tell(None, made)
+
+
+def _tell(folder, made):
+    from tf2gan.export import formats
+
+    for line in ([folder] if folder else []) + formats.lines(made):
+        print(line)
 
 
 def _fields(specs):

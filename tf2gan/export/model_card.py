@@ -9,6 +9,7 @@ import json
 import os
 import shlex
 
+from tf2gan.core import files
 from tf2gan.core.versions import versions
 from tf2gan.data import labelled
 from tf2gan.models import classification, generation
@@ -235,6 +236,23 @@ def write(folder, gan, name, version, signatures, record, variables=()):
     card = describe(gan, name, version, signatures, record, variables)
     (folder / "model_card.json").write_text(json.dumps(card, indent=2, default=str) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(text(card), encoding="utf-8")
+
+
+def update(folder, card, section):
+    """Replaces model_card.json by `card`, and in README.md the section that begins with the first line of `section`."""
+    readme = folder / "README.md"
+    before, rest = _parted(readme.read_text(encoding="utf-8"), section.splitlines()[0])
+    files.write_atomically(readme, f"{before.rstrip()}\n\n{section}{rest and chr(10) + rest}")
+    files.write_atomically(folder / "model_card.json", json.dumps(card, indent=2) + "\n")
+
+
+def _parted(text, title):
+    """(what stands before a section, what stands after it); a new one has its place before "## Configuration"."""
+    if f"\n{title}\n" in text:
+        before, section = text.split(f"\n{title}\n", 1)
+        return before, "".join(section.partition("\n## ")[1:]).lstrip("\n")
+    before, configuration, rest = text.partition("\n## Configuration\n")
+    return before, (configuration + rest).lstrip("\n")
 
 
 def text(card):

@@ -29,7 +29,8 @@ def _mirrored_positions(size, multiple, minimum):
     before = (target - size) // 2
     last = size - 1
     period = tf.maximum(2 * last, 1)  # 0 1 2 3 2 1 | 0 1 2 3 2 1; a single row is repeated
-    return last - tf.abs(last - (tf.range(target) - before) % period), before
+    # - before, but never below 0, where converters to other formats take another remainder.
+    return last - tf.abs(last - (tf.range(target) + before * (period - 1)) % period), before
 
 
 def full_size(network, inputs, multiple, minimum):
