@@ -33,6 +33,8 @@ def test_the_parts_are_the_whole():
     parts = numbers(found["held_out"]), numbers(found["kept"])
     assert [len(part) for part in parts] == [15, 85] and sorted(sum(parts, [])) == list(range(100))
     assert epoch_images(found) == 85
+    assert [found[name].about for name in ("held_out", "kept")] == ["15 of the images of train",
+                                                                    "85 of the images of train"]
     again, other = (held_out.divided({"train": whole}, config(held_out=15, seed=seed)) for seed in (0, 1))
     assert numbers(again["held_out"]) == parts[0] != numbers(other["held_out"])
     assert found["kept"].fingerprint == again["kept"].fingerprint != other["kept"].fingerprint != whole.fingerprint

@@ -12,7 +12,7 @@ import tool
 
 from tf2gan.core.errors import UserError
 from tf2gan.data import labelled, load, pipeline
-from tf2gan.evaluation import classified, during_training, generated, image_sets, results
+from tf2gan.evaluation import by_heart, classified, during_training, generated, image_sets, results
 from tf2gan.evaluation.evaluate import evaluate_images, evaluate_run, evaluate_savedmodel
 from tf2gan.export import exporter
 from tf2gan.gans.semi_supervised import SGAN
@@ -220,7 +220,7 @@ def test_watching(trained, data):
     bias.assign([1e6, 0.0, -1e6])  # all is read as the first class
     assert watch(gan)[0].value == pytest.approx(np.mean(labels == 0))
     gan, watch = watcher(trained, evaluate_metrics="ms-ssim,accuracy")
-    assert [figure.metric for figure in watch(gan)] == ["accuracy", "accuracy_baseline", "ms_ssim"]
+    assert [figure.metric for figure in watch(gan)] == ["accuracy", "accuracy_baseline", "ms_ssim", *by_heart.FIGURES]
 
 
 def test_the_names_of_figures_that_can_be_watched():

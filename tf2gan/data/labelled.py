@@ -93,7 +93,7 @@ def taken(split, positions, name):
     records = split.records.enumerate().filter(is_kept).map(without_position)
     digest = hashlib.sha256(f"{split.fingerprint} {positions.tolist()}".encode()).hexdigest()
     return dataclasses.replace(split, name=name, num_examples=len(positions), records=records, fingerprint=digest,
-                               version="")
+                               version="", summary=f"{len(positions)} of the images of {split.name}")
 
 
 def joined(first, second):

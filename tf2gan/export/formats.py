@@ -147,8 +147,8 @@ def _converted(name, signature, loaded, card, folder, options):
         (folder / file).write_bytes(content)
         differences = [_difference(each, CONVERTERS[name].run(content, feed)) for each, feed in zip(expected, feeds)]
         if len(feeds) > 1 and differences[1] > _MOST + 2.0 * differences[0]:
-            raise UserError(f"--format {name}: {signature.name} differs by {differences[1]:.2g} at sizes at which images "
-                            "are padded, as exports of older versions do: export the run again, or give --image-size")
+            raise UserError(f"--format {name}: {signature.name} differs by {differences[1]:.2g} at sizes at which "
+                            "images are padded, as exports of older versions do: export the run again, or give --image-size")
         entries[file] = {
             "signature": signature.name, **how,
             "inputs": {key: {"shape": spec.shape.as_list(), "type": spec.dtype.name, "meaning": signature.meanings[key]}

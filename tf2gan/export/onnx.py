@@ -89,9 +89,6 @@ def run(content, inputs) -> dict:
 
 def loading(file, entry) -> str:
     """Python code that runs a file, for the model card."""
-    names = ", ".join(entry["outputs"])
-    return f"""import onnxruntime
-
-session = onnxruntime.InferenceSession("{file}")
-{names}{"," if len(entry["outputs"]) == 1 else ""} = session.run({list(entry["outputs"])}, \
-{{{", ".join(f'"{name}": {name}' for name in entry["inputs"])}}})""".replace("\\\n", "")
+    names, feed = ", ".join(entry["outputs"]), ", ".join(f'"{name}": {name}' for name in entry["inputs"])
+    return "\n".join(["import onnxruntime", "", f'session = onnxruntime.InferenceSession("{file}")',
+                      f"[{names}] = session.run({list(entry['outputs'])}, {{{feed}}})"])

@@ -1,4 +1,4 @@
-"""Exports as TensorFlow Lite models (LiteRT), for phones and small machines. TensorFlow itself converts and runs them."""
+"""Exports as TensorFlow Lite models (LiteRT), for phones and small machines. TensorFlow itself converts them."""
 import re
 
 import tensorflow as tf
@@ -16,7 +16,7 @@ def check(options, wanted):
 
 
 def kinds(options) -> tuple:
-    """The kinds of weights in the comma-separated list `options.tflite_weights`. Raises UserError for an unknown one."""
+    """The kinds of weights in the comma-separated `options.tflite_weights`. Raises UserError for an unknown one."""
     names = tuple(dict.fromkeys(name.strip() for name in options.tflite_weights.split(",")))
     for name in names:
         if name not in KINDS:
@@ -40,8 +40,8 @@ def convert(signature, loaded, card, options) -> dict:
         except Exception as error:  # of a class that is not public
             lacking = re.search(r"TF Select ops: (.*)", str(error))
             why = f"it lacks {lacking.group(1)} as they are used there" if lacking else reason(error)
-            raise UserError(f"--format tflite: {card['name']}: {signature.name} cannot be converted to TensorFlow Lite: "
-                            f"{why}") from error
+            raise UserError(f"--format tflite: {card['name']}: {signature.name} cannot be converted to TensorFlow "
+                            f"Lite: {why}") from error
     return found
 
 
@@ -52,7 +52,8 @@ def run(content, inputs) -> dict:
 
 def loading(file, entry) -> str:
     """Python code that runs a file, for the model card."""
-    return f"""from ai_edge_litert.interpreter import Interpreter  # or tf.lite.Interpreter
-
-run = Interpreter("{file}").get_signature_runner()
-made = run({", ".join(f"{name}={name}" for name in entry["inputs"])})  # {{{", ".join(f"'{name}': array" for name in entry["outputs"])}}}"""
+    arguments = ", ".join(f"{name}={name}" for name in entry["inputs"])
+    gives = ", ".join(f"'{name}': array" for name in entry["outputs"])
+    return "\n".join(["from ai_edge_litert.interpreter import Interpreter  # or tf.lite.Interpreter", "",
+                      f'run = Interpreter("{file}").get_signature_runner()',
+                      f"made = run({arguments})  # {{{gives}}}"])
