@@ -14,9 +14,9 @@ from tf2gan.training.options import Options
 SIZE = {"pix2pix": 64}
 SMALL = {"generator_filters": 2, "discriminator_filters": 2, "batch_size": 2}
 # {name: (method, options)}. With vectors of fewer numbers, rectifiers may leave nothing of one, of which normalization
-# would make rounding visible.
+# would make rounding visible; so would the even parts that the other augmentations leave.
 METHODS = {
-    "cyclegan": ("cyclegan", {"num_blocks": 1, "augment": "diffaugment"}),
+    "cyclegan": ("cyclegan", {"num_blocks": 1, "augment": "diffaugment", "augmentations": "color"}),
     "pix2pix": ("pix2pix", {}),
     "pix2pix-projected": ("pix2pix", {"generator": "resunet", "num_blocks": 1, "projected_weight": 1.0,
                                        "augment": "diffaugment"}),

@@ -50,6 +50,9 @@ def main(argv=None):
 
     names = formats.parsed(options.format)
     more = [name for name in names if name != formats.SAVEDMODEL]
+    if source is None and formats.SAVEDMODEL not in names:
+        raise UserError(f"--format {options.format}: a version is a SavedModel first; possible: "
+                        f"savedmodel,{options.format}, or --from, an export that exists")
     formats.check(more, options)
     if source is not None:
         if formats.SAVEDMODEL in names:
@@ -58,9 +61,6 @@ def main(argv=None):
         folder = formats.folder_of(source, more)
         _tell(folder, formats.add(folder, more, options))
         return
-    if formats.SAVEDMODEL not in names:
-        raise UserError(f"--format {options.format}: a version is a SavedModel first; possible: "
-                        f"savedmodel,{options.format}, or --from, an export that exists")
     exporter.check_target(options.output, options.version)
     check_outside_data(options.run, options.output, "--output")
     gan, record = load_gan(options.run, options.checkpoint)
