@@ -17,17 +17,15 @@ def divided(splits, config):
     TESTS. Raises UserError if too few are left for a batch.
     """
     train = splits["train"]
-    num = config.held_out
+    num, most = config.held_out, max(0, train.num_examples - config.real_batch_size)
     if num is None:
-        num = 0 if set(TESTS) & set(splits) else min(_LARGEST, train.num_examples // 10)
-        num = max(0, min(num, train.num_examples - config.real_batch_size))
+        num = 0 if set(TESTS) & set(splits) else min(_LARGEST, train.num_examples // 10, most)
     splits = {name: split for name, split in splits.items() if name not in TESTS}
     if not num:
         return splits
-    most = train.num_examples - config.real_batch_size
     if num > most:
         raise UserError(f"--held-out {num}: {config.dataset} has {train.num_examples} images, and a batch needs "
-                        f"{config.real_batch_size}; possible: 0 to {max(0, most)}")
+                        f"{config.real_batch_size}; possible: 0 to {most}")
     keys = tf.random.stateless_uniform([train.num_examples], fold(config.seed, "held_out"), None, None, tf.int64)
     order = np.argsort(keys.numpy(), kind="stable")
     return {**splits, "held_out": taken(train, np.sort(order[:num]), "held_out"),

@@ -120,7 +120,9 @@ def _generated(gan, splits, options, settings):
         return found
 
     apart = _kept_apart(splits, data, config)
-    return [watch, *([] if apart is None else [by_heart.watch(gan, apart, settings.num, f"{data.label}-train", weights)])]
+    if apart is None:
+        return [watch]
+    return [watch, by_heart.watch(gan, apart, settings.num, f"{data.label}-train", weights)]
 
 
 def _kept_apart(splits, data, config):

@@ -86,15 +86,16 @@ def add(folder, names, options) -> dict:
     """
     folder = pathlib.Path(folder)
     card, loaded = generation.card_of_savedmodel(folder), savedmodel.load(folder)
-    wanted = list(_signatures(card, loaded, options.image_size))
+    wanted = [(signature, _compared(signature, loaded, card))
+              for signature in _signatures(card, loaded, options.image_size)]
     made = {}
     for name in names:
         temporary = folder / f".{name}.{uuid.uuid4().hex}.tmp"
         try:
             temporary.mkdir()
             entries = {}
-            for signature in wanted:
-                entries.update(_converted(name, signature, loaded, card, temporary, options))
+            for signature, examples in wanted:
+                entries.update(_converted(name, signature, examples, loaded, card, temporary, options))
             os.rename(temporary, folder / name)
         except OSError as error:
             raise UserError(f"cannot write {printable(folder / name)}: {reason(error)}") from error
@@ -136,19 +137,24 @@ def _spec(key, spec, name, card, image_size):
     return tf.TensorSpec(shape, spec.dtype, name=key)
 
 
-def _converted(name, signature, loaded, card, folder, options):
-    """Writes the files of a signature; {file: its entry in the card}."""
-    feeds, entries = example_inputs(signature.inputs, loaded, card), {}
-    expected = [{key: value.numpy() for key, value in signature.function(**feed).items()} for feed in feeds]
-    feeds = [{key: value.numpy() for key, value in feed.items()} for feed in feeds]
+def _compared(signature, loaded, card):
+    """[(inputs, what the SavedModel makes of them)] that files are compared on, both {name: array}."""
+    return [tuple({key: value.numpy() for key, value in part.items()} for part in (feed, signature.function(**feed)))
+            for feed in example_inputs(signature.inputs, loaded, card)]
+
+
+def _converted(name, signature, examples, loaded, card, folder, options):
+    """Writes the files of a signature; {file: its entry in the card}. `examples`: from `_compared`."""
+    entries = {}
     with quiet.captured():  # converters tell every node that they change
         made = CONVERTERS[name].convert(signature, loaded, card, options)
     for file, (content, how) in made.items():
         (folder / file).write_bytes(content)
-        differences = [_difference(each, CONVERTERS[name].run(content, feed)) for each, feed in zip(expected, feeds)]
-        if len(feeds) > 1 and differences[1] > _MOST + 2.0 * differences[0]:
+        differences = [_difference(expected, CONVERTERS[name].run(content, feed)) for feed, expected in examples]
+        if len(examples) > 1 and differences[1] > _MOST + 2.0 * differences[0]:
             raise UserError(f"--format {name}: {signature.name} differs by {differences[1]:.2g} at sizes at which "
-                            "images are padded, as exports of older versions do: export the run again, or give --image-size")
+                            "images are padded, as exports of older versions do: export the run again, or give "
+                            "--image-size")
         entries[file] = {
             "signature": signature.name, **how,
             "inputs": {key: {"shape": spec.shape.as_list(), "type": spec.dtype.name, "meaning": signature.meanings[key]}
