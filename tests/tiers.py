@@ -24,10 +24,13 @@ FULL_ONLY = {
     "api/test_docs.py*runs*": "every block of a page of documentation",
     "api/test_docs.py*example*": "a whole example",
     "export/test_formats.py*each_model*": "every model in every format; two of their own tests stay",
+    "export/test_formats.py*without_tensorflow?*facades*": "a model from noise stays",
     "models/test_generation.py*plain_tensorflow*": "a process without the package",
     "models/test_classification.py*plain_tensorflow*": "a process without the package",
     "export/test_two_stacks.py*": "another environment, each call a process",
     "report/test_report_browser.py*": "a browser",
+    "webpage/test_web_export.py*": "a browser",
+    "cli/test_serve_tool.py*begun*": "processes that are stopped",
     "benchmarks/*": "the benchmark: each contestant a process",
     # Every method, every combination. One of each kind stays.
     "*test_replicas_make_the_same_update*": "each method traced twice; test_protocols.py and test_image_pool.py have two",
@@ -83,6 +86,9 @@ ONE_STACK = {
     "metrics/test_sliced_wasserstein.py*": "numpy alone",
     "metrics/test_statistics.py*": "numpy alone",
     "report/test_report_browser.py*": "a browser, of a page that another test makes on both stacks",
+    "serving/*": "HTTP and JSON around signatures, which have tests of their own",
+    "cli/test_serve_tool.py*": "the same",
+    "webpage/*": "JavaScript, and a browser",
     "training/test_resume.py*": "where a kill strikes; that a resumed run is the same is in test_noise_resume.py",
 }
 

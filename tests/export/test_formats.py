@@ -1,6 +1,8 @@
 """Other formats of exports: the numbers of the SavedModel, what files and cards say, and nothing half written."""
 import json
+import re
 import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -51,7 +53,7 @@ def feed_of(inputs, card, num=3, size=None):
 @pytest.mark.parametrize("kind", formats.CONVERTERS)
 def test_each_model_in_each_format(kind, name, copied):
     """Any batch, and translators at sizes that their networks do not take: they are padded within the model."""
-    if kind == "onnx":
+    if kind != "tflite":
         with_onnx()
     folder = copied(name)
     done = export("--from", folder, "--format", kind)
@@ -61,9 +63,10 @@ def test_each_model_in_each_format(kind, name, copied):
         return
     assert done.returncode == 0, done.stderr
     card, loaded = json.loads((folder / "model_card.json").read_text()), savedmodel.load(folder)
-    files = {f"{kind}/{signature}.{kind}" for signature in MODELS[name]}
+    files = {f"{kind}/{signature}.{'js' if kind == 'web' else kind}" for signature in MODELS[name]}
     assert card["formats"].keys() == files
-    assert {f"{kind}/{path.name}" for path in (folder / kind).iterdir()} == files
+    page = {"web/index.html"} if kind == "web" else set()
+    assert {f"{kind}/{path.name}" for path in (folder / kind).iterdir()} == files | page
     for file, entry in card["formats"].items():
         content = (folder / file).read_bytes()
         assert entry["bytes"] == len(content)
@@ -178,3 +181,41 @@ def test_a_missing_converter_is_named(copied, monkeypatch):
 def test_a_version_is_a_savedmodel_first(tmp_path):
     done = export("--run", tmp_path, "--output", tmp_path / "out", "--format", "onnx")
     assert done.returncode == 2 and "possible: savedmodel,onnx, or --from" in done.stderr
+
+
+WITHOUT = """
+import sys
+sys.modules["tensorflow"] = sys.modules["tf2gan"] = sys.modules["keras"] = None  # importing them fails
+import numpy as np
+found = dict(np.load("given.npz"))
+latents = images = None
+globals().update(found)
+{code}
+if isinstance(globals().get("made"), dict):
+    globals().update(made)
+np.savez("made.npz", **{{name: globals()[name] for name in {outputs}}})
+"""
+
+
+@pytest.mark.parametrize("name", ("dcgan-mnist", "facades"))
+@pytest.mark.parametrize("kind, package", (("onnx", "onnxruntime"), ("tflite", "ai_edge_litert")))
+def test_the_cards_code_runs_without_tensorflow(kind, package, name, copied):
+    """What the model card tells a user to type, in a process that cannot import TensorFlow."""
+    if kind == "onnx":
+        with_onnx()
+    pytest.importorskip(package)
+    folder = copied(name)
+    assert export("--from", folder, "--format", kind).returncode == 0
+    card, loaded = json.loads((folder / "model_card.json").read_text()), savedmodel.load(folder)
+    (file, entry), = card["formats"].items()
+    feed = feed_of(entry["inputs"], card, num=2, size=40)
+    np.savez(folder / "given.npz", **feed)
+    code, = re.findall(r"```python\n(import onnxruntime.*?|from ai_edge_litert.*?)```",
+                       (folder / "README.md").read_text(), re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", WITHOUT.format(code=code, outputs=list(entry["outputs"]))], cwd=folder,
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    expected = loaded.signatures[entry["signature"]](**{key: tf.constant(part) for key, part in feed.items()})
+    made = np.load(folder / "made.npz")
+    for key, value in expected.items():
+        np.testing.assert_allclose(made["translated" if key in feed else key], value, atol=2e-3)

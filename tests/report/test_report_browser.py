@@ -1,23 +1,16 @@
 """The report in a real browser: what a reader sees, and what the controls do."""
 import json
-import shutil
 
+import browser
 import pytest
 import tool
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from tf2gan.core import images
 from tf2gan.report import page as report_page
 
-selenium = pytest.importorskip("selenium", reason="the browser is driven with selenium")
-from selenium import webdriver  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(BROWSER is None or shutil.which("chromedriver") is None,
-                                reason="no Chromium with a chromedriver on PATH")
-QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-         "--disable-background-networking", "--disable-component-update")
+pytestmark = browser.needed
 NUM_GRIDS = 7
 FIGURE = "fid100_noise-test_classifier-" + "1a2b" * 10  # a name so long that it has to be broken on a phone
 # The WCAG's contrast ratio of the colours of an element and of what it lies on.
@@ -54,12 +47,7 @@ def page(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    for argument in (*QUIET, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
-        options.add_argument(argument)
-    with webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver"))) as driver:
+    with browser.driver(tmp_path_factory.mktemp("browser")) as driver:
         yield driver
 
 
@@ -69,10 +57,7 @@ def show(driver, page):
     def load(width=1280, scheme="light", scripts=True, unfolded=False):
         driver.get("about:blank")
         driver.get_log("performance")
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
-                               {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False})
-        driver.execute_cdp_cmd("Emulation.setEmulatedMedia",
-                               {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+        browser.emulate(driver, width, scheme)
         driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
         driver.get(page)
         if unfolded:
@@ -108,9 +93,7 @@ def shown(driver):
 
 def test_nothing_goes_wrong_and_nothing_is_fetched(show, page):
     driver = show()
-    asked = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    addresses = {message["params"]["request"]["url"] for message in asked
-                 if message["method"] == "Network.requestWillBeSent"}
+    addresses = set(browser.asked_for(driver))
     assert page in addresses
     assert [address for address in addresses - {page} if not address.startswith("data:")] == []
     assert driver.get_log("browser") == []  # errors of scripts, and what the page's own policy refused

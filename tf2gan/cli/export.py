@@ -16,7 +16,7 @@ class Options:
 
     run: Optional[str] = None  # folder of a run, as tools/train.py writes it
     output: Optional[str] = None  # folder of the model's versions, such as savedmodels/apple2orange; created if needed
-    format: str = "savedmodel"  # comma-separated: savedmodel, onnx (needs the extra onnx), tflite
+    format: str = "savedmodel"  # comma-separated: savedmodel, onnx and web (they need the extra onnx), tflite
     image_size: Optional[int] = None  # fixed pixels a side of translators in other formats; none: any
     tflite_weights: str = "float32"  # comma-separated: float32, float16, int8
     version: Optional[int] = None  # number of the version; none: one above the highest existing version

@@ -15,7 +15,8 @@ COMMANDS = {
     "classify": "classify images by a semi-supervised GAN",
     "interpolate": "walk through the latent space of a generator",
     "evaluate": "measure a run, an export or a folder of images beside real ones",
-    "export": "write a SavedModel for serving",
+    "export": "write a SavedModel for serving, or as ONNX, for phones, for browsers",
+    "serve": "answer requests over HTTP by an export",
     "report": "write a page of HTML about a run",
 }
 

@@ -1,4 +1,4 @@
-"""Other formats of an export, beside its SavedModel: VERSION/onnx/ and VERSION/tflite/, each complete or absent.
+"""Other formats of an export, beside its SavedModel: VERSION/onnx/, VERSION/tflite/, VERSION/web/, complete or absent.
 
 A format has a file for each signature that takes and gives numbers: `latents`, `classify`, `a2b`, `b2a`. Each is
 compared with the SavedModel when it is made, and what was found is in the model card.
@@ -15,11 +15,11 @@ import tensorflow as tf
 from tf2gan.core import files, quiet, savedmodel
 from tf2gan.core.errors import UserError, printable, reason
 from tf2gan.data.synthetic.render import render_scene
-from tf2gan.export import model_card, onnx, tflite
+from tf2gan.export import model_card, onnx, tflite, web
 from tf2gan.models import generation
 
 SAVEDMODEL = "savedmodel"
-CONVERTERS = {"onnx": onnx, "tflite": tflite}
+CONVERTERS = {"onnx": onnx, "tflite": tflite, "web": web}
 SIGNATURES = ("latents", "classify", "a2b", "b2a")  # of an export, those that others can have
 _EXAMPLES = 4  # inputs that a file is compared with the SavedModel on
 _ODD = 2  # pixels more than those of training, so that images are padded on both sides
@@ -96,6 +96,8 @@ def add(folder, names, options) -> dict:
             entries = {}
             for signature, examples in wanted:
                 entries.update(_converted(name, signature, examples, loaded, card, temporary, options))
+            if CONVERTERS[name] is web:
+                (temporary / web.PAGE).write_text(web.page_of(entries, loaded, card, options), encoding="utf-8")
             os.rename(temporary, folder / name)
         except OSError as error:
             raise UserError(f"cannot write {printable(folder / name)}: {reason(error)}") from error

@@ -11,15 +11,15 @@ OPSET = 17
 _NEEDED = ("tf2onnx", "onnx", "onnxruntime")
 
 
-def check(options, wanted):
-    """Raises UserError if ONNX is `wanted` and a package for it is missing."""
+def check(options, wanted, format="onnx"):
+    """Raises UserError if ONNX is `wanted` for `format` and a package for it is missing."""
     if not wanted:
         return
     for name in _NEEDED:
         try:
             importlib.import_module(name)
         except ImportError as error:
-            raise UserError(f"--format onnx: needs the package {name} ({error}): pip install 'tf2gan[onnx]'") from error
+            raise UserError(f"--format {format}: needs the package {name} ({error}): pip install 'tf2gan[onnx]'") from error
 
 
 def convert(signature, loaded, card, options) -> dict:

@@ -107,12 +107,16 @@ def traits_of_savedmodel(path):
     """The Traits of an export, from its model card. Raises UserError if it does not generate from latents."""
     folder = savedmodel.find(path)
     try:
-        card = json.loads((folder / "model_card.json").read_text(encoding="utf-8"))
-        values = {field.name: card[field.name] for field in dataclasses.fields(Traits)}
-        return Traits(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        return traits_of_card(json.loads((folder / "model_card.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"the SavedModel {printable(folder)} does not generate images from latents, or its "
                         "model_card.json, which would say so, is missing or damaged") from error
+
+
+def traits_of_card(card):
+    """The Traits in a model card. Raises KeyError and TypeError for a card that lacks them."""
+    values = {field.name: card[field.name] for field in dataclasses.fields(Traits)}
+    return Traits(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
 def card_of_savedmodel(path) -> dict:
