@@ -15,6 +15,7 @@ from tf2gan.core import quiet as _quiet
 
 if TYPE_CHECKING:
     from tf2gan.api.compare import compare
+    from tf2gan.api.convert import convert
     from tf2gan.api.evaluate import evaluate, evaluate_export
     from tf2gan.api.model import Model, load
     from tf2gan.api.run import Run
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
 
 _FACE = {"train": "api.train", "dry_run": "api.train", "register": "api.train", "Run": "api.run", "load": "api.model",
          "Model": "api.model", "evaluate": "api.evaluate", "evaluate_export": "api.evaluate",
-         "interpolate": "api.walk", "compare": "api.compare", "UserError": "core.errors", "Failure": "core.errors"}
+         "interpolate": "api.walk", "compare": "api.compare", "convert": "api.convert",
+         "UserError": "core.errors", "Failure": "core.errors"}
 
-__all__ = ["Failure", "Model", "Run", "UserError", "__version__", "compare", "dry_run", "evaluate", "evaluate_export",
-           "interpolate", "load", "register", "train"]
+__all__ = ["Failure", "Model", "Run", "UserError", "__version__", "compare", "convert", "dry_run", "evaluate",
+           "evaluate_export", "interpolate", "load", "register", "train"]
 
 _quiet.install()
 

@@ -111,6 +111,18 @@ def test_evaluate_and_export(run, tmp_path):
     assert run.report().name == "report.html"
 
 
+def test_other_formats(run, tmp_path):
+    version = run.export(tmp_path / "mine", format="savedmodel,tflite", tflite_weights="float16")
+    assert (version / "tflite" / "latents-float16.tflite").is_file()
+    assert "a version is a SavedModel first" in refused(run.export, tmp_path / "mine", format="tflite")
+    assert "exists already" in refused(tf2gan.convert, tmp_path / "mine", "tflite")
+    assert "is a SavedModel already" in refused(tf2gan.convert, tmp_path / "mine", "savedmodel")
+    assert not (tmp_path / "mine" / "2").exists()
+    (tmp_path / "mine" / "1" / "tflite").rename(tmp_path / "old")
+    (file, entry), = tf2gan.convert(tmp_path / "mine", "tflite").items()
+    assert file == version / "tflite" / "latents.tflite" and file.is_file() and entry["difference"] < 1e-3
+
+
 # Data.
 
 @pytest.mark.parametrize("data", [

@@ -412,14 +412,14 @@ def test_gradients_of_an_export_are_differences(root):
 def test_an_export_that_takes_labels(root, monkeypatch):
     path = root / "savedmodels" / "cgan-mnist"
     generator, sampler = generators.load(path, "7"), generation.Sampler.from_savedmodel(path)
-    assert generator.name == f"{path / '1'}, class 7"
+    assert generator.name == f"{savedmodel.find(path)}, class 7"
     latents = sampler.latents(5, 2)
     np.testing.assert_array_equal(generator.latents(5, 2), latents)
     expected = sampler.images(latents, [7] * 5)
     np.testing.assert_array_equal(generator.pictures(latents), expected)
     assert (generators.load(path, "3").pictures(latents) != expected).any()
     monkeypatch.setattr(savedmodel, "load", lambda *_: pytest.fail("has begun to work"))
-    assert refusal(path) == f"{path / '1'} needs a label; possible: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
+    assert refusal(path) == f"{savedmodel.find(path)} needs a label; possible: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
     assert "unknown class 'seven'" in refusal(path, "seven")
     assert "from 0 to 9" in refusal(path, "10")
 

@@ -115,7 +115,8 @@ def test_rows_and_columns_give_the_same(digits):
     assert status == 200 and list(answer) == ["predictions"]
     np.testing.assert_allclose(answer["predictions"], expected, atol=1e-5)
     status, answer = digits.predict({"signature_name": "latents",
-                                     "inputs": {"latents": z.tolist(), "labels": labels.tolist()}}, "/versions/1")
+                                     "inputs": {"latents": z.tolist(), "labels": labels.tolist()}},
+                                    f"/versions/{digits.servable.version}")
     assert status == 200 and list(answer) == ["outputs"]
     np.testing.assert_allclose(answer["outputs"], expected, atol=1e-5)
 
@@ -153,12 +154,13 @@ def test_a_seed_is_a_column(digits):
 
 def test_status_metadata_and_health(digits):
     status, answer = digits.ask("GET", digits.path)
-    assert (status, answer) == digits.ask("GET", f"{digits.path}/versions/1")
+    version = str(digits.servable.version)
+    assert (status, answer) == digits.ask("GET", f"{digits.path}/versions/{version}")
     assert answer == {"model_version_status": [
-        {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}]}
+        {"version": version, "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}]}
     assert digits.ask("GET", "/healthz") == (200, {"status": "ok"})
     status, answer = digits.ask("GET", f"{digits.path}/metadata")
-    assert status == 200 and answer["model_spec"] == {"name": "cgan-mnist", "signature_name": "", "version": "1"}
+    assert status == 200 and answer["model_spec"] == {"name": "cgan-mnist", "signature_name": "", "version": version}
     signatures = answer["metadata"]["signature_def"]["signature_def"]
     assert signatures.keys() == set(digits.servable.signatures)
     assert signatures["latents"]["method_name"] == "tensorflow/serving/predict"
@@ -223,7 +225,7 @@ def test_bad_requests(what, digits):
 WRONG = {  # {what is wrong: (path, method, status)}
     "a version": ("/versions/9:predict", "POST", 404), "no number": ("/versions/x:predict", "POST", 404),
     "a label": ("/labels/stable:predict", "POST", 404), "a verb": (":classify", "POST", 404),
-    "a method": (":predict", "GET", 404), "no verb": ("", "POST", 404), "another end": ("/versions/1/other", "GET", 404),
+    "a method": (":predict", "GET", 404), "no verb": ("", "POST", 404), "another end": ("/versions/2/other", "GET", 404),
     "a huge number": (f"/versions/{'9' * 400}", "GET", 404)}
 
 
@@ -335,5 +337,5 @@ def test_the_page_is_at_the_root(digits, fruit):
     text = answer.read().decode()
     connection.close()
     assert answer.status == 200 and answer.headers["content-type"].startswith("text/html")
-    assert "/v1/models/cgan-mnist/versions/1:predict" in text and "runtime-code" not in text.split("<style>")[0]
+    assert f"/v1/models/cgan-mnist/versions/{digits.servable.version}:predict" in text and "runtime-code" not in text.split("<style>")[0]
     assert fruit.ask("GET", "/")[0] == 404

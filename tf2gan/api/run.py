@@ -13,7 +13,7 @@ from tf2gan.core.options import typed
 from tf2gan.evaluation import results
 from tf2gan.evaluation.comparison import Settings
 from tf2gan.evaluation.evaluate import evaluate_run
-from tf2gan.export import exporter
+from tf2gan.export import exporter, formats
 from tf2gan.gans import GANS
 from tf2gan.report import page
 from tf2gan.runs.record import LENGTHS, check_outside_data
@@ -119,12 +119,22 @@ class Run:
         results.store(result, RunFolder(self.path).evaluation_file)
         return Evaluation(result)
 
-    def export(self, output, version=None, checkpoint="latest", data_license=None) -> pathlib.Path:
-        """Writes a SavedModel to OUTPUT/VERSION, as tools/export.py does; returns that folder. Raises UserError."""
+    def export(self, output, version=None, checkpoint="latest", data_license=None, format="savedmodel", image_size=None,
+               tflite_weights="float32") -> pathlib.Path:
+        """Writes a SavedModel to OUTPUT/VERSION, and what else `format` lists, as tools/export.py does.
+
+        `format` is "savedmodel", or with others after it: "savedmodel,onnx,tflite,web". `image_size` and
+        `tflite_weights`: see `tf2gan.convert`. Returns the version's folder. Raises UserError.
+        """
+        names, options = formats.parsed(format, new=True), formats.Options(image_size, tflite_weights)
+        formats.check(names, options)
         exporter.check_target(output, version)
         check_outside_data(self.path, output, "output")
         gan, record = load_gan(self.path, str(checkpoint), own=networks_given(**self._networks))
-        return exporter.export(gan, output, version, {**record, "data_license": data_license})
+        folder = exporter.export(gan, output, version, {**record, "data_license": data_license})
+        if names:
+            formats.add(folder, names, options)
+        return folder
 
     def report(self, output=None, overwrite=False) -> pathlib.Path:
         """Writes an HTML page about the run, by default report.html in its folder; returns its path."""

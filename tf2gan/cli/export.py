@@ -48,25 +48,18 @@ def main(argv=None):
     from tf2gan.runs.record import check_outside_data  # --help needs no networks
     from tf2gan.runs.restore import load_gan
 
-    names = formats.parsed(options.format)
-    more = [name for name in names if name != formats.SAVEDMODEL]
-    if source is None and formats.SAVEDMODEL not in names:
-        raise UserError(f"--format {options.format}: a version is a SavedModel first; possible: "
-                        f"savedmodel,{options.format}, or --from, an export that exists")
-    formats.check(more, options)
+    names = formats.parsed(options.format, new=source is None, where=source)
+    formats.check(names, options)
     if source is not None:
-        if formats.SAVEDMODEL in names:
-            raise UserError(f"--format {options.format}: {source} is a SavedModel already; possible: "
-                            f"{','.join(formats.CONVERTERS)}")
-        folder = formats.folder_of(source, more)
-        _tell(folder, formats.add(folder, more, options))
+        folder = formats.folder_of(source, names)
+        _tell(folder, formats.add(folder, names, options))
         return
     exporter.check_target(options.output, options.version)
     check_outside_data(options.run, options.output, "--output")
     gan, record = load_gan(options.run, options.checkpoint)
     folder = exporter.export(gan, options.output, options.version, {**record, "data_license": options.data_license})
     print(folder)
-    made = formats.add(folder, more, options) if more else {}
+    made = formats.add(folder, names, options) if names else {}
     for name, signature in savedmodel.load(folder).signatures.items():
         print(f"  {name}: {_fields(signature.structured_input_signature[1])} -> "
               f"{_fields(signature.structured_outputs)}")

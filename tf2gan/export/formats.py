@@ -7,7 +7,7 @@ import os
 import pathlib
 import shutil
 import uuid
-from typing import Dict, NamedTuple
+from typing import Dict, NamedTuple, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -40,8 +40,23 @@ class Converted(NamedTuple):
     meanings: Dict[str, str]
 
 
-def parsed(text) -> tuple:
-    """The names of formats in a comma-separated list, without repetitions. Raises UserError for an unknown one."""
+class Options(NamedTuple):
+    """What formats can be asked for."""
+
+    image_size: Optional[int] = None  # fixed pixels a side of translators; None: any size
+    tflite_weights: str = "float32"  # comma-separated, of `tflite.KINDS`
+
+
+def parsed(text, new, where=None) -> tuple:
+    """The names of CONVERTERS in a comma-separated list, without repetitions.
+
+    Args:
+        text: what was asked for.
+        new: whether a version is being made, which is a SavedModel first.
+        where: otherwise the export that exists, for messages.
+
+    Raises UserError for an unknown name, for a new version that is no SavedModel, and for an old one that is one.
+    """
     possible = (SAVEDMODEL, *CONVERTERS)
     names = tuple(dict.fromkeys(name.strip().lower() for name in text.split(",") if name.strip()))
     for name in names:
@@ -49,7 +64,13 @@ def parsed(text) -> tuple:
             raise UserError(f"--format {text}: {name!r} is none; possible: one or more of {','.join(possible)}")
     if not names:
         raise UserError(f"--format: is empty; possible: one or more of {','.join(possible)}")
-    return names
+    if new and SAVEDMODEL not in names:
+        raise UserError(f"--format {text}: a version is a SavedModel first; possible: {SAVEDMODEL},{text}, or --from, "
+                        "an export that exists")
+    if not new and SAVEDMODEL in names:
+        raise UserError(f"--format {text}: {printable(where)} is a SavedModel already; possible: "
+                        f"{','.join(CONVERTERS)}")
+    return tuple(name for name in names if name != SAVEDMODEL)
 
 
 def check(names, options):
@@ -80,7 +101,7 @@ def add(folder, names, options) -> dict:
     Args:
         folder: from `folder_of`, or of a new export.
         names: of CONVERTERS.
-        options: with `image_size`, None or pixels a side, and what each converter takes.
+        options: `Options`, or what has the same fields.
 
     A failure leaves the formats that are complete. Raises UserError for an image size that the model does not take.
     """
