@@ -30,6 +30,7 @@ FULL_ONLY = {
     "export/test_two_stacks.py*": "another environment, each call a process",
     "report/test_report_browser.py*": "a browser",
     "webpage/test_web_export.py*": "a browser",
+    "serving/test_served_page.py*": "a browser",
     "cli/test_serve_tool.py*begun*": "processes that are stopped",
     "benchmarks/*": "the benchmark: each contestant a process",
     # Every method, every combination. One of each kind stays.
