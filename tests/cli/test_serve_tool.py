@@ -16,6 +16,8 @@ import pytest
 import tool
 from PIL import Image
 
+from tf2gan.core import savedmodel
+
 pytest.importorskip("starlette", reason="the extra serve")
 
 
@@ -72,8 +74,8 @@ def test_what_cannot_be_served(root, tmp_path, monkeypatch):
         port = taken.getsockname()[1]
         assert f"cannot listen at 127.0.0.1, port {port}" in refused("--savedmodel", model, "--port", port)
     assert "cannot listen at no.such.host.invalid" in refused("--savedmodel", model, "--host", "no.such.host.invalid")
-    copy = shutil.copytree(model, tmp_path / "copy")
-    (copy / "1" / "model_card.json").unlink()
+    copy = shutil.copytree(savedmodel.find(model), tmp_path / "copy")
+    (copy / "model_card.json").unlink()
     assert "no model_card.json" in refused("--savedmodel", copy)
     monkeypatch.setitem(sys.modules, "orjson", None)
     assert "pip install 'tf2gan[serve]'" in refused("--savedmodel", model)
@@ -84,9 +86,11 @@ def test_versions_of_a_folder(root, tmp_path):
     from tf2gan.core.errors import UserError
     from tf2gan.serving import servable
 
-    shutil.copytree(root / "savedmodels" / "progan-mnist" / "1", tmp_path / "1")
-    for number, name in ((2, "progan-mnist"), (3, "other")):
-        folder = shutil.copytree(tmp_path / "1", tmp_path / str(number))
+    shutil.copytree(savedmodel.find(root / "savedmodels" / "progan-mnist"), tmp_path / "1")
+    for number, name in ((1, "progan-mnist"), (2, "progan-mnist"), (3, "other")):
+        folder = tmp_path / str(number)
+        if number > 1:
+            shutil.copytree(tmp_path / "1", folder)
         card = json.loads((folder / "model_card.json").read_text())
         (folder / "model_card.json").write_text(json.dumps({**card, "version": number, "name": name}))
     assert [each.version for each in servable.versions_of(tmp_path)] == [3]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tf2gan.latent_space import interpolation
+from tf2gan.models import generation
 from tf2gan.models.generation import Sampler
 from tf2gan.webpage import page
 
@@ -68,5 +69,5 @@ def test_between_two_latents(distribution, root):
 
 
 def test_the_purpose_is_that_of_the_tools(root):
-    card = json.loads((root / "savedmodels" / "progan-mnist" / "1" / "model_card.json").read_text())
+    card = generation.card_of_savedmodel(root / "savedmodels" / "progan-mnist")
     assert page.described(card)["purpose"] == PURPOSE
