@@ -146,12 +146,12 @@ def test_what_fails_leaves_no_format(copied, monkeypatch):
 
 
 @pytest.mark.parametrize("args, words", [
-    (("--format", "onxn"), "'onxn' is none; possible: one or more of savedmodel,onnx,tflite"),
+    (("--format", "onxn"), "'onxn' is none; did you mean 'onnx'? possible: one or more of savedmodel,onnx,"),
     (("--format", ","), "--format: is empty"),
     (("--format", "savedmodel"), "is a SavedModel already; possible: onnx,tflite"),
     (("--format", "tflite", "--image-size", "50"), "--image-size 50: this model takes multiples of"),
     (("--format", "tflite", "--image-size", "0"), "--image-size 0: must be at least 1"),
-    (("--format", "tflite", "--tflite-weights", "int4"), "'int4' is none; possible: one or more of float32,"),
+    (("--format", "tflite", "--tflite-weights", "int4"), "'int4' is none; did you mean 'int8'? possible: one or more of float32,"),
     (("--format", "tflite", "--output", "x"), "--output x: is for --run, not for --from"),
     (("--format", "tflite", "--run", "x"), "needed: --run RUN --output MODEL, for a new version, or --from MODEL")])
 def test_bad_input(args, words, copied):

@@ -202,7 +202,7 @@ def test_the_config_names_the_direction(method):
     ({"learning_rate": -1.0}, "--learning-rate -1.0"),
     ({"load_scale": 0.5}, "--load-scale 0.5"),
     ({"generator_filters": 0}, "--generator-filters 0"),
-    ({"augment": "diffaugment", "augmentations": "color,rotation"}, "'rotation' is none; possible: one or more of color,"),
+    ({"augment": "diffaugment", "augmentations": "color,rotation"}, "'rotation' is none; did you mean 'translation'? possible: one or more of color,"),
     ({"augmentations": "color"}, "--augmentations color: is for --augment diffaugment"),
     ({"adversarial_weight": float("nan")}, "--adversarial-weight nan")])
 def test_bad_values(method, changes, words):

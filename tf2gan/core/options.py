@@ -10,6 +10,21 @@ from tf2gan.core.errors import UserError, did_you_mean, flag, unknown
 _KINDS = {bool: "true or false", int: "an int", float: "a float", str: "a str"}
 
 
+def several(option, text, possible) -> tuple:
+    """The names in a comma-separated list, each once, in small letters.
+
+    Raises UserError for a name that is not one of `possible`, and for an empty list; `option`: its flag, for messages.
+    """
+    names = tuple(dict.fromkeys(name.strip().lower() for name in text.split(",") if name.strip()))
+    for name in names:
+        if name not in possible:
+            raise UserError(f"{option} {text}: {name!r} is none; {did_you_mean(name, possible, show=repr)}possible: one "
+                            f"or more of {','.join(possible)}")
+    if not names:
+        raise UserError(f"{option}: is empty; possible: one or more of {','.join(possible)}")
+    return names
+
+
 def typed(classes, values: dict, source=None) -> dict:
     """Converts `values`, {field name: value}, to the types of these fields in the dataclasses `classes`.
 

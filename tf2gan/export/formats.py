@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tf2gan.core import files, quiet, savedmodel
 from tf2gan.core.errors import UserError, printable, reason
+from tf2gan.core.options import several
 from tf2gan.data.synthetic.render import render_scene
 from tf2gan.export import model_card, onnx, tflite, web
 from tf2gan.models import generation
@@ -57,13 +58,7 @@ def parsed(text, new, where=None) -> tuple:
 
     Raises UserError for an unknown name, for a new version that is no SavedModel, and for an old one that is one.
     """
-    possible = (SAVEDMODEL, *CONVERTERS)
-    names = tuple(dict.fromkeys(name.strip().lower() for name in text.split(",") if name.strip()))
-    for name in names:
-        if name not in possible:
-            raise UserError(f"--format {text}: {name!r} is none; possible: one or more of {','.join(possible)}")
-    if not names:
-        raise UserError(f"--format: is empty; possible: one or more of {','.join(possible)}")
+    names = several("--format", text, (SAVEDMODEL, *CONVERTERS))
     if new and SAVEDMODEL not in names:
         raise UserError(f"--format {text}: a version is a SavedModel first; possible: {SAVEDMODEL},{text}, or --from, "
                         "an export that exists")

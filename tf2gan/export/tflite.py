@@ -4,6 +4,7 @@ import re
 import tensorflow as tf
 
 from tf2gan.core.errors import UserError, reason
+from tf2gan.core.options import several
 
 KINDS = ("float32", "float16", "int8")  # of the weights; int8: the range of each tensor is found while it runs
 
@@ -17,12 +18,7 @@ def check(options, wanted):
 
 def kinds(options) -> tuple:
     """The kinds of weights in the comma-separated `options.tflite_weights`. Raises UserError for an unknown one."""
-    names = tuple(dict.fromkeys(name.strip() for name in options.tflite_weights.split(",")))
-    for name in names:
-        if name not in KINDS:
-            raise UserError(f"--tflite-weights {options.tflite_weights}: {name!r} is none; possible: one or more of "
-                            f"{','.join(KINDS)}")
-    return names
+    return several("--tflite-weights", options.tflite_weights, KINDS)
 
 
 def convert(signature, loaded, card, options) -> dict:

@@ -5,6 +5,7 @@ import re
 from typing import Literal, Optional, Tuple
 
 from tf2gan.core.errors import UserError, flag
+from tf2gan.core.options import several
 from tf2gan.gans import optimizers
 
 OptimizerName = Literal[tuple(optimizers.OPTIMIZERS)]
@@ -38,8 +39,8 @@ class Config:
 
     @property
     def kinds(self) -> list:
-        """The kinds of changes that `augmentations` names."""
-        return [name.strip() for name in self.augmentations.split(",")]
+        """The kinds of changes that `augmentations` names. Raises UserError for an unknown one."""
+        return list(several("--augmentations", self.augmentations, AUGMENTATIONS))
 
     @property
     def real_batch_size(self) -> int:
@@ -109,10 +110,7 @@ class Config:
             self.check_range(name, low, high)
         if self.ema_decay is not None:
             self.check_range("ema_decay", 0, 1)
-        for kind in self.kinds:
-            if kind not in AUGMENTATIONS:
-                raise UserError(f"--augmentations {self.augmentations}: {kind!r} is none; possible: one or more of "
-                                f"{','.join(AUGMENTATIONS)}")
+        self.kinds
         self.check_only_with("augment", "diffaugment", "augmentations")
 
     def check_only_with(self, name, value, *others):
