@@ -1,7 +1,9 @@
 # All commands make their own virtual environments and install all they need; nothing but CPython is expected.
 PYTHON ?= python3
+# CUDA=1: an environment with CUDA's libraries, for a GPU.
+CUDA ?=
 # TensorFlow 2.15 with tensorflow-addons (on Python 3.12 and newer, where addons cannot be had, as LATEST).
-VENV ?= .venv
+VENV ?= .venv$(if $(CUDA),-cuda)
 # The newest TensorFlow, with Keras 3.
 LATEST ?= .venv-latest
 # Tests that run at a time: each worker holds up to 4 GB.
@@ -9,6 +11,7 @@ WORKERS ?= 2
 # A file of tests stays on one worker, for what its tests share; tests/conftest.py tells which files come first, and
 # which only --all runs.
 PYTEST = -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
+comma := ,
 PIP := bin/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test test-all test-latest all-default all-latest latest clean
@@ -45,7 +48,7 @@ latest: $(LATEST)/.installed
 
 $(VENV)/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/$(PIP) --editable '.[test]'
+	$(VENV)/$(PIP) --editable '.[test$(if $(CUDA),$(comma)cuda)]'
 	$(VENV)/bin/python -c '$(CHECK)'
 	touch $@
 

@@ -8,6 +8,7 @@
 Everything is imported when it is first used, and TensorFlow with it.
 """
 import importlib
+import os
 from typing import TYPE_CHECKING
 
 from tf2gan._version import __version__
@@ -32,6 +33,8 @@ __all__ = ["Failure", "Model", "Run", "UserError", "__version__", "compare", "co
            "evaluate_export", "interpolate", "load", "register", "train"]
 
 _quiet.install()
+# A GPU is shared: TensorFlow would take all of its memory at its first use. Whoever wants that sets it to false.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
 def __getattr__(name):

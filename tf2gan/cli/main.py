@@ -17,6 +17,7 @@ COMMANDS = {
     "evaluate": "measure a run, an export or a folder of images beside real ones",
     "export": "write a SavedModel for serving, or as ONNX, for phones, for browsers",
     "serve": "answer requests over HTTP by an export",
+    "doctor": "tell what this machine has, and why a GPU is not used",
     "report": "write a page of HTML about a run",
 }
 

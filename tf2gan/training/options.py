@@ -13,6 +13,7 @@ class Options:
     skip_unreadable: bool = False  # skip images of a folder that cannot be read
     run_dir: Optional[str] = None  # folder of the run; none: runs/MODEL-DATASET-NNN with the next free number
     replicas: Optional[int] = None  # devices to train on, per machine; none: all GPUs, or the CPU
+    gpu_memory: Optional[int] = None  # MB of each GPU that may be used; none: what is needed, as it is needed
     precision: Literal["float32", "bfloat16"] = "float32"  # arithmetic of the networks; weights and losses are float32
     deterministic: bool = False  # bit-for-bit repeatable on the same machine, somewhat slower
     sample_every: int = 500  # steps between sample grids; 0: never
@@ -30,7 +31,7 @@ class Options:
 def check_options(options: Options):
     """Raises UserError for values that are invalid for any run."""
     for name, least in (("sample_every", 0), ("checkpoint_every", 0), ("log_every", 1), ("num_samples", 1),
-                        ("evaluate_every", 0), ("evaluate_num", 1), ("replicas", 1), ("stop_after", 1)):
+                        ("evaluate_every", 0), ("evaluate_num", 1), ("replicas", 1), ("gpu_memory", 1), ("stop_after", 1)):
         value = getattr(options, name)
         if value is not None and value < least:
             raise UserError(f"{flag(name)} {value}: must be at least {least}")
