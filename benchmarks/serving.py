@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Puts `tf2gan serve` under load on this machine: requests a second and latencies, by how many are computed together.
 
-Servers with each `--batch` run in turn, round by round. Clients are processes' threads that ask again as soon as they
-are answered. With `--minutes`, one server is asked for so long, with bad requests among the good ones, and its memory
+Servers with each `--batch` run in turn, round by round. Clients are threads of this process that ask again as soon as
+they are answered, so that they share the cores with the server. With `--minutes`, one server is asked for so long, with bad requests among the good ones, and its memory
 is read each ten seconds.
 """
 import base64
@@ -50,7 +50,8 @@ def main(argv=None):
     parser = Parser(description=__doc__)
     parser.add_arguments(Options, "options")
     options = parser.parse_args(sys.argv[1:] if argv is None else argv).options
-    if options.savedmodel is None or min(options.clients, options.rounds, *options.batch) < 1 or options.seconds <= 0:
+    if options.savedmodel is None or min(options.clients, options.rounds, *options.batch) < 1 or (
+            options.seconds <= 0 or options.minutes < 0):
         raise UserError("needed: --savedmodel DIR, an export, and numbers of at least 1")
     if options.minutes > 0:
         _long(options)
@@ -77,7 +78,10 @@ class _Server:
         self.process = subprocess.Popen(
             [sys.executable, "tools/serve.py", "--savedmodel", str(pathlib.Path(model).resolve()), "--port", "0",
              "--batch", str(batch), "--nopage", *more], cwd=_ROOT, stdout=subprocess.PIPE, text=True)
-        self.port = int(re.search(r":([0-9]+)/$", self.process.stdout.readline().strip())[1])
+        address = re.search(r":([0-9]+)/$", self.process.stdout.readline().strip())
+        if address is None:  # it has said why
+            raise UserError(f"--savedmodel {model}: the server ended with {self.process.wait()} at once")
+        self.port = int(address[1])
         self.path = self.process.stdout.readline().split(str(self.port), 1)[1].strip()
 
     def __enter__(self):
@@ -139,7 +143,7 @@ def _load(server, bodies, clients, seconds):
                 answer = connection.getresponse()
                 answer.read()
                 statuses[answer.status] += 1
-            except OSError:  # refused before the body was read
+            except (OSError, http.client.HTTPException):  # refused before the body was read
                 statuses["closed"] += 1
                 connection.close()
             taken.append(time.monotonic() - start)

@@ -39,12 +39,12 @@ class Served:
         self.thread.join()
         self.listener.close()
 
-    def ask(self, method, path, body=None):
+    def ask(self, method, path, body=None, headers=None):
         """(status, JSON) of an answer; `body`: bytes, or a value for JSON."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         try:
-            connection.request(method, path, content)
+            connection.request(method, path, content, headers or {})
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         finally:

@@ -17,6 +17,8 @@ import tool
 from PIL import Image
 
 from tf2gan.core import savedmodel
+from tf2gan.core.errors import UserError
+from tf2gan.serving import servable
 
 pytest.importorskip("starlette", reason="the extra serve")
 
@@ -27,7 +29,7 @@ def test_a_stop_answers_what_has_begun(number, root):
     stream = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, [700, 700, 3], np.uint8)).save(stream, "PNG")
     body = {"signature_name": "b2a_bytes", "instances": [{"b64": base64.b64encode(stream.getvalue()).decode()}]}
-    process = subprocess.Popen([sys.executable, "tools/serve.py", "--savedmodel", "savedmodels/facades", "--port", "0"],
+    process = subprocess.Popen([sys.executable, "tools/serve.py", "--savedmodel", "savedmodels/facades", "--port", "0", "--nopage"],
                                cwd=root, env=tool.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         port = int(re.search(r":([0-9]+)/$", process.stdout.readline().strip())[1])
@@ -69,11 +71,13 @@ def test_what_cannot_be_served(root, tmp_path, monkeypatch):
     for option in ("--batch", "--queue", "--max-images", "--max-pixels", "--max-bytes"):
         assert f"{option} 0: must be at least 1" in refused("--savedmodel", model, option, "0")
     assert "--timeout nan" in refused("--savedmodel", model, "--timeout", "nan")
+    assert "without / : and blanks" in refused("--savedmodel", model, "--name", "a/b")
+    assert "--host: is empty" in refused("--savedmodel", model, "--host", "")
     assert "from 0 to 65535" in refused("--savedmodel", model, "--port", "65536")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert f"cannot listen at 127.0.0.1, port {port}" in refused("--savedmodel", model, "--port", port)
-    assert "cannot listen at no.such.host.invalid" in refused("--savedmodel", model, "--host", "no.such.host.invalid")
+    assert "an address of this machine as --host" in refused("--savedmodel", model, "--host", "no.such.host.invalid")
     copy = shutil.copytree(savedmodel.find(model), tmp_path / "copy")
     (copy / "model_card.json").unlink()
     assert "no model_card.json" in refused("--savedmodel", copy)
@@ -81,25 +85,27 @@ def test_what_cannot_be_served(root, tmp_path, monkeypatch):
     assert "pip install 'tf2gan[serve]'" in refused("--savedmodel", model)
 
 
-def test_versions_of_a_folder(root, tmp_path):
-    """The newest, one that is named, or all; versions of two models in one folder are refused."""
-    from tf2gan.core.errors import UserError
-    from tf2gan.serving import servable
+@pytest.mark.parametrize("content", ("[]", "{}", '{"name": "x"}', "{"))
+def test_a_damaged_card(content, root, tmp_path):
+    copy = shutil.copytree(savedmodel.find(root / "savedmodels" / "progan-mnist"), tmp_path / "copy")
+    (copy / "model_card.json").write_text(content)
+    assert "model_card.json" in refused("--savedmodel", copy, "--nopage")
 
-    shutil.copytree(savedmodel.find(root / "savedmodels" / "progan-mnist"), tmp_path / "1")
-    for number, name in ((1, "progan-mnist"), (2, "progan-mnist"), (3, "other")):
-        folder = tmp_path / str(number)
-        if number > 1:
-            shutil.copytree(tmp_path / "1", folder)
+
+def test_versions_of_a_folder(root, tmp_path):
+    """The newest, one that is named, or all, by the numbers of their folders; of two models only with a name."""
+    for number, name in ((1, "progan-mnist"), (2, "progan-mnist"), (7, "other")):
+        folder = shutil.copytree(savedmodel.find(root / "savedmodels" / "progan-mnist"), tmp_path / str(number))
         card = json.loads((folder / "model_card.json").read_text())
-        (folder / "model_card.json").write_text(json.dumps({**card, "version": number, "name": name}))
-    assert [each.version for each in servable.versions_of(tmp_path)] == [3]
+        (folder / "model_card.json").write_text(json.dumps({**card, "name": name}))
+    assert [each.version for each in servable.versions_of(tmp_path)] == [7]
     assert [each.version for each in servable.versions_of(tmp_path / "2", every=True)] == [2]
     found = servable.versions_of(tmp_path, every=True)
-    assert [each.version for each in found] == [1, 2, 3]
-    with pytest.raises(UserError, match="of several models"):
+    assert [each.version for each in found] == [1, 2, 7]
+    with pytest.raises(UserError, match="of several models: other, progan-mnist"):
         servable.check_same_model(found)
     servable.check_same_model(found[:2])
+    servable.check_same_model(servable.versions_of(tmp_path, every=True, name="mine"))
 
 
 def test_answers_do_not_wait_for_more_to_send():

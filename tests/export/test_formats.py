@@ -229,3 +229,19 @@ def test_a_graph_that_tensorflow_lite_lacks_operations_for(copied, monkeypatch):
         "export.py: --format tflite: progan-mnist: latents cannot be converted to TensorFlow Lite: it lacks Conv2D, "
         "EnsureShape as they are used there\n")
     assert not (folder / "tflite").exists()
+
+
+@pytest.mark.parametrize("made", (lambda images: images + 0.05, lambda images: images * np.nan))
+def test_another_function_is_not_written(made, copied, monkeypatch):
+    """A converter that makes something else of a model, or no numbers."""
+    run = tflite.run
+    monkeypatch.setattr(tflite, "run", lambda *args: {key: made(value) for key, value in run(*args).items()})
+    folder = copied("progan-mnist")
+    done = export("--from", folder, "--format", "tflite")
+    assert done.returncode == 2 and "latents differs from the SavedModel by" in done.stderr
+    assert not (folder / "tflite").exists() and "formats" not in json.loads((folder / "model_card.json").read_text())
+
+
+def test_a_size_is_for_models_that_translate(copied):
+    done = export("--from", copied("progan-mnist"), "--format", "tflite", "--image-size", "64")
+    assert done.returncode == 2 and "--image-size 64: is for models that translate" in done.stderr

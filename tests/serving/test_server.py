@@ -1,7 +1,9 @@
 """The server as its clients see it: TensorFlow Serving's JSON, and an answer with a status for whatever is sent."""
 import base64
+import gzip
 import http.client
 import io
+import json
 import socket
 import struct
 import threading
@@ -45,6 +47,24 @@ def png(width=20, height=16, mode="RGB"):
     pixels = np.random.default_rng(0).integers(0, 256, [height, width, 3], np.uint8)
     Image.fromarray(pixels).convert(mode).save(stream, "PNG")
     return stream.getvalue()
+
+
+def gif(*frames):
+    """A GIF whose screen is 1x1, with frames of these sizes, which hold no pixels."""
+    parts = [struct.pack("<6sHHBBB", b"GIF89a", 1, 1, 0, 0, 0)]
+    for width, height in frames:
+        parts.append(b"\x21\xfe\x02hi\0" + struct.pack("<BHHHHB", 0x2C, 0, 0, width, height, 0x80) + b"\0" * 6)
+        parts.append(b"\x02\x01\0\0")
+    return b"".join(parts) + b"\x3b"
+
+
+def scans(num):
+    """A progressive JPEG whose last scan is repeated `num` times."""
+    stream = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(stream, "JPEG", progressive=True)
+    content = stream.getvalue()
+    last = content.rindex(b"\xff\xda")
+    return content[:last] + content[last:-2] * num + content[-2:]
 
 
 def bomb(width=50_000, height=50_000):
@@ -95,6 +115,64 @@ def test_pictures_as_files(fruit):
     assert status == 200 and columns["outputs"] == answer["predictions"]
 
 
+def test_bytes_as_others_write_them(fruit):
+    """Lines of 76 characters, and no padding: TensorFlow Serving takes both."""
+    content = png(7, 5)
+    assert len(content) % 3, "there is padding to leave out"
+    for text in (base64.encodebytes(content).decode(), base64.b64encode(content).decode().rstrip("=")):
+        status, answer = fruit.predict({"signature_name": "a2b_bytes", "instances": [{"b64": text}]})
+        assert status == 200, answer
+
+
+def test_packed_bodies(digits):
+    body = {"instances": [{"latents": Z, "labels": 3}]}
+    expected = digits.predict(body)
+    packed = gzip.compress(json.dumps(body).encode())
+    assert digits.ask("POST", f"{digits.path}:predict", packed, {"Content-Encoding": "gzip"}) == expected
+    for content, coding, status in ((packed[:-9], "gzip", 400), (b"{}", "gzip", 400), (packed, "br", 415),
+                                    (gzip.compress(b" " * 10 * MOST_BYTES), "gzip", 413)):
+        found, answer = digits.ask("POST", f"{digits.path}:predict", content, {"Content-Encoding": coding})
+        assert found == status and list(answer) == ["error"]
+
+
+def test_a_truncation_may_be_infinite(digits):
+    status, answer = digits.predict(b'{"signature_name": "draw", "inputs": {"num": 1, "seed": 5, "truncation": Infinity}}')
+    assert status == 200
+    expected = digits.expected("draw", num=np.int32(1), seed=np.int64(5), truncation=np.float32(np.inf))["latents"]
+    np.testing.assert_allclose(answer["outputs"], expected, rtol=1e-6)
+
+
+def test_what_nobody_waits_for_is_not_computed(root, monkeypatch):
+    with Served(root, "cgan-mnist", show_page=False, batch=1) as served:
+        run, calls = served.servable.run, []
+        monkeypatch.setattr(served.servable, "run", lambda *args: (calls.append(1), time.sleep(0.3), run(*args))[2])
+        body = json.dumps({"instances": [{"latents": Z, "labels": 0}]}).encode()
+        for _ in range(10):
+            with socket.create_connection(("127.0.0.1", served.port)) as client:
+                client.sendall(f"POST {served.path}:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+                               .encode() + body)
+                time.sleep(0.01)
+        assert served.predict(json.loads(body))[0] == 200
+    assert len(calls) <= 3
+
+
+def test_head(digits):
+    connection = http.client.HTTPConnection("127.0.0.1", digits.port, timeout=60)
+    connection.request("HEAD", digits.path)
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+def test_pixels_of_requests_together_are_bounded(root, monkeypatch):
+    """Two pictures of 60x60 are more than the 4 096 pixels of one request: they are computed one after the other."""
+    body = {"signature_name": "b2a", "inputs": np.zeros([1, 60, 60, 3]).tolist()}
+    with Served(root, "facades", show_page=False) as served:
+        run = served.servable.run
+        monkeypatch.setattr(served.servable, "run", lambda *args: (time.sleep(0.1), run(*args))[1])
+        assert [status for status, _ in together(served, [body] * 4)] == [200] * 4
+        assert served.application.state.batcher.computed == 4
+
+
 def test_a_seed_is_a_column(digits):
     status, answer = digits.predict({"signature_name": "seed", "inputs": {"num": 2, "seed": 7, "label": -1}})
     assert status == 200
@@ -133,7 +211,14 @@ def test_metadata_are_what_the_protocol_buffers_say(digits):
 Z = [0.0] * 100
 BAD = {  # {what is wrong: (body, status, part of the message)}
     "no body": (b"", 400, "not JSON"), "no JSON": (b"{", 400, "not JSON"), "bytes": (b"\xff\xfe\x00", 400, "not JSON"),
-    "a list": ([1], 400, "no JSON object"), "NaN": (b'{"inputs": NaN}', 400, "not JSON"),
+    "a list": ([1], 400, "no JSON object"), "NaN alone": (b'{"inputs": NaN', 400, "not JSON"),
+    "NaN": (b'{"inputs": {"latents": [[' + b"NaN," * 99 + b'0]], "labels": [1]}}', 400, "holds NaN"),
+    "infinite": (b'{"inputs": {"latents": [[' + b"Infinity," * 99 + b'0]], "labels": [1]}}', 400, "holds NaN"),
+    "one text among numbers": ({"inputs": {"latents": [["x" * 100_000, *[0] * 99]], "labels": [1]}}, 400, "numbers only"),
+    "one truth among numbers": ({"inputs": {"latents": [[True, *[0] * 99]], "labels": [1]}}, 400, "numbers only"),
+    "no numbers from it": ({"inputs": {"latents": [[3e38, -3e38] * 50], "labels": [1]}}, 400, "NaN or Infinity"),
+    "a long name": ({"signature_name": "x" * 50_000, "inputs": 1}, 400, "signature_name 'xxx"),
+    "a deep list": ({"inputs": {"latents": [[[[[[0]]]]]], "labels": [1]}}, 400, "has the shape [1, 1, 1, 1, 1, 1]"),
     "nested": (b'{"instances":' + b"[" * 100_000, 400, "not JSON"),
     "nothing": ({}, 400, "either instances"), "both": ({"inputs": 1, "instances": []}, 400, "either instances"),
     "another key": ({"inputs": 1, "input": 2}, 400, "unknown key 'input'"),
@@ -145,6 +230,7 @@ BAD = {  # {what is wrong: (body, status, part of the message)}
     "another input": ({"inputs": {"latents": [Z], "labels": [0], "x": 1}}, 400, "unknown input 'x'"),
     "a size": ({"inputs": {"latents": [Z[1:]], "labels": [0]}}, 400, "[1, 99], needed is [any, 100]"),
     "a rank": ({"inputs": {"latents": Z, "labels": [0]}}, 400, "[100], needed is [any, 100]"),
+    "ragged lists": ({"inputs": {"latents": [[Z], [Z, Z]], "labels": [0, 0]}}, 400, "different lengths"),
     "ragged": ({"inputs": {"latents": [Z, Z[1:]], "labels": [0, 0]}}, 400, "different lengths"),
     "text": ({"inputs": {"latents": [["1"] * 100], "labels": [0]}}, 400, "numbers only"),
     "truth": ({"inputs": {"latents": [[True] * 100], "labels": [0]}}, 400, "numbers only"),
@@ -196,7 +282,9 @@ FILES = {  # {what is wrong: (bytes, status, part of the message)}
     "no picture": (b"hello", 400, "no picture"), "empty": (b"", 400, "no picture"),
     "cut short": (png(60, 60)[:900], 400, "the model refuses it"), "a bomb": (bomb(), 413, "pixels"),
     "a small bomb": (bomb(100, 100), 413, "pixels"), "another kind": (b"RIFF\0\0\0\0WEBPVP8 ", 400, "no picture"),
-    "a header alone": (png()[:33], 400, ""),
+    "a header alone": (png()[:33], 400, ""), "a GIF with a large frame": (gif((1, 1), (5000, 5000)), 413, "pixels"),
+    "a GIF of many frames": (gif(*[(60, 60)] * 9), 413, "pixels"), "a GIF cut short": (gif((9, 9))[:-3], 400, "cut short"),
+    "a JPEG of many scans": (scans(200), 413, "more than 100 scans"),
 }
 
 
@@ -250,6 +338,17 @@ def test_requests_that_wait_are_computed_together_and_each_gets_its_own(root, mo
     assert batcher.served == 24 and batcher.computed < 16
 
 
+def test_health_when_nothing_is_computed_any_more(root):
+    with Served(root, "cgan-mnist", show_page=False) as served:
+        task = served.application.state.batcher._task
+        task.get_loop().call_soon_threadsafe(task.cancel)
+        while served.ask("GET", "/healthz")[0] == 200:
+            time.sleep(0.01)
+        assert served.ask("GET", "/healthz")[0] == 503
+        served.application.state.batcher._task = task.get_loop().create_future()
+        task.get_loop().call_soon_threadsafe(served.application.state.batcher._task.set_result, None)
+
+
 def test_a_full_queue_is_said(root, monkeypatch):
     with Served(root, "cgan-mnist", show_page=False, batch=1, waiting=2) as served:
         run = served.servable.run
@@ -287,5 +386,5 @@ def test_the_page_is_at_the_root(digits, fruit):
     text = answer.read().decode()
     connection.close()
     assert answer.status == 200 and answer.headers["content-type"].startswith("text/html")
-    assert f"/v1/models/cgan-mnist/versions/{digits.servable.version}:predict" in text and "runtime-code" not in text.split("<style>")[0]
+    assert f'"v1/models/cgan-mnist/versions/{digits.servable.version}:predict"' in text and "runtime-code" not in text.split("<style>")[0]
     assert fruit.ask("GET", "/")[0] == 404

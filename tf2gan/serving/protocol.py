@@ -6,6 +6,8 @@ or one output, its name may be left out, as TensorFlow Serving leaves it out of 
 """
 import base64
 import binascii
+import itertools
+import json
 
 import numpy as np
 import orjson
@@ -13,12 +15,15 @@ import orjson
 from tf2gan.serving.errors import RequestError
 
 
+_DEEPEST = 8  # dimensions of an input, for messages
+
+
 def request_of(body) -> dict:
     """The JSON object in the bytes of a request. Raises RequestError if there is none."""
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise RequestError(400, f"the body is not JSON: {error}") from error
+        found = _with_infinities(body, error)
     if not isinstance(found, dict):
         raise RequestError(400, 'the body is no JSON object; needed: {"instances": [...]} or {"inputs": ...}')
     unknown = sorted(set(found) - {"signature_name", "instances", "inputs"})
@@ -29,6 +34,16 @@ def request_of(body) -> dict:
     if not isinstance(found.get("signature_name", ""), str):
         raise RequestError(400, "signature_name: must be text")
     return found
+
+
+def _with_infinities(body, error):
+    """JSON with NaN or Infinity in it, which TensorFlow Serving reads. Raises RequestError for other bytes."""
+    if b"NaN" in body or b"Infinity" in body:
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            pass
+    raise RequestError(400, f"the body is not JSON: {error}") from error
 
 
 def inputs_of(request, specs) -> dict:
@@ -86,31 +101,59 @@ def _array(name, value, spec):
     if spec.dtype == np.dtype(object):
         array = _bytes_array(name, value, len(spec.shape))
     else:
-        array = _numbers(name, value, spec.dtype)
-    shape = spec.shape
-    if array.ndim != len(shape) or any(need not in (None, size) for need, size in zip(shape, array.shape)):
-        raise RequestError(400, f"{name}: has the shape {_shape(array.shape)}, needed is {_shape(shape)}")
+        array = _numbers(name, value, spec)
+    if any(need not in (None, size) for need, size in zip(spec.shape, array.shape)):
+        raise _other_shape(name, array.shape, spec)
     return array
 
 
-def _numbers(name, value, dtype):
-    what = "numbers" if dtype.kind == "f" else "whole numbers"
+def _numbers(name, value, spec):
+    """The array of nested lists. Lists are compared before numpy sees them, which would make text of all numbers."""
+    shape, level = [], [value]
+    for _ in spec.shape:
+        if not level or any(type(part) is not list for part in level):
+            raise _other_shape(name, _shape_of(value), spec)
+        if len(set(map(len, level))) > 1:
+            raise RequestError(400, f"{name}: its rows are of different lengths")
+        shape.append(len(level[0]))
+        level = list(itertools.chain.from_iterable(level))
+    types = set(map(type, level))
+    if list in types:
+        raise _other_shape(name, _shape_of(value), spec)
+    whole = spec.dtype.kind != "f"
+    if types - ({int} if whole else {int, float}):
+        raise RequestError(400, f"{name}: must hold {'whole numbers' if whole else 'numbers'} only")
     try:
-        array = np.array(value)
-    except ValueError:
-        raise RequestError(400, f"{name}: its rows are of different lengths") from None
-    if array.size and array.dtype.kind not in ("iuf" if dtype.kind == "f" else "iu"):
-        raise RequestError(400, f"{name}: must hold {what} only")
-    if dtype.kind == "f":
         with np.errstate(over="ignore"):
-            array = array.astype(dtype)
-        if not np.all(np.isfinite(array)):
-            raise RequestError(400, f"{name}: holds a number that is too large for {dtype.name}")
+            array = np.array(level, spec.dtype if not whole else np.int64).reshape(shape)
+    except OverflowError:
+        raise _out_of_range(name, spec) from None
+    if not whole:
+        # What is one number for a whole request may be infinite, such as a truncation.
+        if np.isnan(array).any() or (spec.shape and not np.isfinite(array).all()):
+            raise RequestError(400, f"{name}: holds NaN, Infinity, or a number that is too large for {spec.dtype.name}")
         return array
-    limits = np.iinfo(dtype)
-    if array.size and not (limits.min <= int(array.min()) and int(array.max()) <= limits.max):
-        raise RequestError(400, f"{name}: holds a number that is out of the range of {dtype.name}")
-    return array.astype(dtype)
+    limits = np.iinfo(spec.dtype)
+    if array.size and not (limits.min <= array.min() and array.max() <= limits.max):
+        raise _out_of_range(name, spec)
+    return array.astype(spec.dtype)
+
+
+def _out_of_range(name, spec):
+    return RequestError(400, f"{name}: holds a number that is out of the range of {spec.dtype.name}")
+
+
+def _other_shape(name, shape, spec):
+    return RequestError(400, f"{name}: has the shape {_shape(shape)}, needed is {_shape(spec.shape)}")
+
+
+def _shape_of(value):
+    """The shape of nested lists, by the first of each; of deep ones its beginning."""
+    shape = []
+    while isinstance(value, list) and len(shape) < _DEEPEST:
+        shape.append(len(value))
+        value = value[0] if value else None
+    return shape
 
 
 def _bytes_array(name, value, rank):
@@ -135,7 +178,8 @@ def _bytes(name, value):
     if not (isinstance(value, dict) and set(value) == {"b64"} and isinstance(value["b64"], str)):
         raise RequestError(400, f'{name}: must be {{"b64": "..."}}, the bytes of a file in base64')
     try:
-        return base64.b64decode(value["b64"], validate=True)
+        text = "".join(value["b64"].split())  # with line ends, and without padding, as TensorFlow Serving takes it
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise RequestError(400, f"{name}: is not base64: {error}") from error
 
@@ -144,9 +188,9 @@ def _shape(shape):
     return "[" + ", ".join("any" if size is None else str(size) for size in shape) + "]"
 
 
-def answer_of(request, outputs) -> bytes:
-    """The JSON of an answer with `outputs`, {name: array}, in the format of the request."""
-    if "inputs" in request:
+def answer_of(columnar, outputs) -> bytes:
+    """The JSON of an answer with `outputs`, {name: array}, in columnar or else in row format."""
+    if columnar:
         values = {name: _values(name, array) for name, array in outputs.items()}
         return _json({"outputs": next(iter(values.values())) if len(values) == 1 else values})
     rows = [{name: _values(name, array[index]) for name, array in outputs.items()}

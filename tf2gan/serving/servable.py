@@ -1,20 +1,19 @@
 """A version of a model in memory: its signatures, what they take, and what they may be asked for."""
-import io
 import pathlib
+import re
 from typing import List, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf import json_format
-from PIL import Image
+from google.protobuf import json_format, text_format
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tf2gan.core import savedmodel
 from tf2gan.core.errors import UserError, printable, reason
 from tf2gan.models import generation
+from tf2gan.serving import pictures
 from tf2gan.serving.errors import RequestError
 
-_FILES = ("JPEG", "MPO", "PNG", "GIF", "BMP")  # Pillow's names of the formats that signatures for files decode
 _COUNTS = "num"  # the input that says how many images are to be made
 
 
@@ -33,16 +32,25 @@ class Spec(NamedTuple):
 
 
 class Servable:
-    """An exported version, ready to be asked. Attributes: `name`, `version`, `card`, `signatures` {name: {input: Spec}}.
+    """An exported version, ready to be asked.
 
-    Calls are not made at the same time: TensorFlow uses all cores for one.
+    Attributes: `name`, `version`, `card`, `signatures` {name: {input: Spec}}, and `definitions`, its SignatureDefs as the
+    JSON of their protocol buffers. Calls are not made at the same time: TensorFlow uses all cores for one.
     """
 
-    def __init__(self, folder):
-        """`folder`: of the version. Raises UserError for a folder that is no export, or is damaged."""
+    def __init__(self, folder, name=None):
+        """Loads the version in `folder`. Its number is the folder's name, or else what its card says.
+
+        `name`: of the model; None: what its card says. Raises UserError for a folder that is no export, or is damaged.
+        """
         folder = savedmodel.find(folder)
         self.card = generation.card_of_savedmodel(folder)
-        self.name, self.version = str(self.card["name"]), int(self.card["version"])
+        try:
+            own = folder.resolve().name
+            self.version = int(own if re.fullmatch(r"[0-9]{1,19}", own) else self.card["version"])
+            self.name = str(self.card["name"]) if name is None else name
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{printable(folder)}: its model_card.json is damaged: {reason(error)}") from error
         self._loaded = savedmodel.load(folder)
         self._functions = dict(self._loaded.signatures)
         self.signatures = {name: {key: Spec(spec.shape.as_list(), np.dtype(spec.dtype.as_numpy_dtype))
@@ -61,8 +69,8 @@ class Servable:
         """The function of a signature, which takes tensors by name."""
         return self._functions[signature]
 
-    def rows(self, signature, arrays, limits) -> int:
-        """How many images a request asks for. Raises RequestError if it asks for more than `limits`."""
+    def cost(self, signature, arrays, limits):
+        """(images that a request asks for, pixels that it sends). Raises RequestError if it goes beyond `limits`."""
         specs = self.signatures[signature]
         num, pixels = 1, 0
         for name, array in arrays.items():
@@ -76,14 +84,14 @@ class Servable:
             raise RequestError(413, f"{num} images are asked for; a request may have up to {limits.images}")
         for name, array in arrays.items():
             if array.dtype == object:
-                pixels += sum(_pixels(f"{name}[{index}]", content) for index, content in enumerate(array))
+                pixels += sum(pictures.pixels(f"{name}[{index}]", content) for index, content in enumerate(array))
             elif array.ndim == 4:
                 if 0 in array.shape:
                     raise RequestError(400, f"{name}: has no pixel")
                 pixels += int(np.prod(array.shape[:3]))
             if pixels > limits.pixels:
                 raise RequestError(413, f"{name}: {pixels} pixels or more; a request may have up to {limits.pixels}")
-        return num
+        return num, pixels
 
     def batches(self, signature) -> bool:
         """Whether examples of several requests can be computed together."""
@@ -95,53 +103,47 @@ class Servable:
         """{name: array} that a signature makes of {name: array}. Raises RequestError for what the model refuses."""
         try:
             feed = {name: tf.constant(array, dtype=self._tensor_type(signature, name)) for name, array in arrays.items()}
-            return {name: value.numpy() for name, value in self._functions[signature](**feed).items()}
+            found = {name: value.numpy() for name, value in self._functions[signature](**feed).items()}
         except tf.errors.InvalidArgumentError as error:
             raise RequestError(400, f"the model refuses it: {reason(error)}") from error
         except (tf.errors.ResourceExhaustedError, MemoryError) as error:
             raise RequestError(503, "there is not enough memory for this request") from error
+        for name, array in found.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise RequestError(400, f"the model makes no numbers of it: {name} would hold NaN or Infinity")
+        return found
 
     def _tensor_type(self, signature, name):
         return self._functions[signature].structured_input_signature[1][name].dtype
 
 
-def versions_of(path, every=False) -> list:
+def versions_of(path, every=False, name=None) -> list:
     """The Servables at `path`: a version's folder, or a model's, with its newest version or with every one.
 
-    Raises UserError if there is none, and for one that is incomplete.
+    `name`: of the model; None: what its card says. Raises UserError if there is none, and for one that is incomplete.
     """
     path = pathlib.Path(path)
     folder = savedmodel.find(path)
     if not every or folder == path:
-        return [Servable(folder)]
-    return [Servable(place) for _, place in sorted(savedmodel.versions(path).items())]
+        return [Servable(folder, name)]
+    return [Servable(place, name) for _, place in sorted(savedmodel.versions(path).items())]
 
 
 def check_same_model(servables):
-    """Raises UserError if versions of one folder call themselves by several names or by one number."""
-    names = {servable.name for servable in servables}
-    numbers = [servable.version for servable in servables]
-    if len(names) > 1 or len(set(numbers)) < len(numbers):
-        raise UserError(f"the versions are of several models, or of one number: "
-                        f"{', '.join(f'{printable(each.name)} {each.version}' for each in servables)}")
-
-
-def _pixels(name, content):
-    """Pixels of the picture in a file, of all its frames, from its header alone. Raises RequestError for no picture."""
-    try:
-        with Image.open(io.BytesIO(content), formats=[form for form in _FILES if form in Image.OPEN]) as picture:
-            frames = getattr(picture, "n_frames", 1) if picture.format == "GIF" else 1
-            return picture.width * picture.height * frames
-    except Image.DecompressionBombError as error:
-        raise RequestError(413, f"{name}: is a picture of too many pixels") from error
-    except Exception as error:  # Pillow raises what it meets in a damaged file
-        raise RequestError(400, f"{name}: is no picture that can be read; possible: JPEG, PNG, GIF, BMP") from error
+    """Raises UserError if the versions of a folder are of several models, by their cards."""
+    names = sorted({servable.name for servable in servables})
+    if len(names) > 1:
+        raise UserError(f"the versions are of several models: {', '.join(map(printable, names))}; possible: one version, "
+                        "or --name")
 
 
 def _definitions(folder):
     """The SignatureDefs of a SavedModel as the JSON of their protocol buffers, without those of TensorFlow itself."""
-    stored = saved_model_pb2.SavedModel()
-    stored.ParseFromString((folder / "saved_model.pb").read_bytes())
+    stored, binary = saved_model_pb2.SavedModel(), folder / "saved_model.pb"
+    if binary.is_file():
+        stored.ParseFromString(binary.read_bytes())
+    else:
+        text_format.Parse((folder / "saved_model.pbtxt").read_text(encoding="utf-8"), stored)
     found = stored.meta_graphs[0].signature_def
     for plain in ({"always_print_fields_with_no_presence": True}, {"including_default_value_fields": True}):
         try:  # the name of the option depends on the version of protobuf

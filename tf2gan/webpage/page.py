@@ -5,6 +5,7 @@ ONNX Runtime Web, which lies in `runtime/` (see its README), or on the server th
 """
 import base64
 import json
+import math
 import pathlib
 import re
 import zlib
@@ -25,7 +26,7 @@ _DRAWN = (2, 1, 0)  # pictures for each direction, of those of the test split
 _REACH = 4.0  # how far a slider goes along a direction of length 1, for latents of N(0, 1)
 
 
-def described(card, strong=(), image_size=None, files=None, address=None) -> dict:
+def described(card, strong=(), image_size=None, files=None, address=None, most_pixels=None) -> dict:
     """What the page needs to know of a model, for JSON.
 
     Args:
@@ -34,6 +35,7 @@ def described(card, strong=(), image_size=None, files=None, address=None) -> dic
         image_size: pixels a side that translators are fixed to; None: any size.
         files: {signature: {"file", "bytes", "script_bytes"}} beside the page, to compute in the browser.
         address: of `predict` on the server, to compute there. Either this or `files`.
+        most_pixels: of a picture that can be translated; None: as many as fit into memory.
     """
     shape = card["image_size"]
     directions = tuple(card.get("directions") or ())
@@ -42,7 +44,8 @@ def described(card, strong=(), image_size=None, files=None, address=None) -> dic
     return {
         "name": card["name"], "about": _about(card), "footer": _footer(card, address), "files": files,
         "address": address, "default_size": image_size or own, "fixed_size": [image_size] * 2 if image_size else None,
-        "sizes": sorted({*_SIZES, own}), "translations": [
+        "sizes": [size for size in sorted({*_SIZES, own}) if size == own or size ** 2 <= (most_pixels or math.inf)],
+        "translations": [
             {"signature": name, "label": _label(name, card["data"])} for name in directions],
         "examples": [example for name in directions for example in _examples(card["data"], name, image_size or own)],
         "latent_size": card.get("latent_size"), "latent_distribution": card.get("latent_distribution"),

@@ -15,15 +15,28 @@ function tell(error) {
   at("status").classList.add("wrong");
 }
 
-// Of what is asked for while a picture is in the making, only the last is made.
+// Of what is asked for while a picture is in the making, only the last is made. Returns whether that went well.
 function latest(work) {
-  let running = false, again = false;
-  return async function run() {
-    if (running) { again = true; return; }
-    running = true;
-    try {
-      do { again = false; await work(); } while (again);
-    } catch (error) { tell(error); } finally { running = false; }
+  let running = null, again = false;
+  async function all() {
+    let well;
+    do {
+      again = false;
+      try {
+        await work();
+        well = true;
+      } catch (error) {
+        tell(error);
+        well = false;
+      }
+    } while (again);
+    running = null;
+    return well;
+  }
+  return function run() {
+    if (running) again = true;
+    else running = all();
+    return running;
   };
 }
 
@@ -36,30 +49,6 @@ function button(text, parent, press) {
   made.addEventListener("click", press);
   parent.append(made);
   return made;
-}
-
-// From values in [0, 1], [1, height, width, 1 or 3], to a canvas.
-function draw(canvas, {dims, data}) {
-  const [, height, width, channels] = dims, picture = new ImageData(width, height);
-  for (let i = 0; i < width * height; i++) {
-    for (let c = 0; c < 3; c++) picture.data[4 * i + c] = Math.round(255 * data[channels * i + (channels === 1 ? 0 : c)]);
-    picture.data[4 * i + 3] = 255;
-  }
-  canvas.width = width;
-  canvas.height = height;
-  canvas.classList.toggle("large", width > 64);
-  canvas.getContext("2d").putImageData(picture, 0, 0);
-}
-
-// The pixels of a canvas, as `draw` takes them.
-function pixelsOf(canvas, channels) {
-  const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  const found = new Float32Array(canvas.width * canvas.height * channels);
-  for (let i = 0; i < canvas.width * canvas.height; i++) {
-    if (channels === 1) found[i] = Math.round(0.299 * data[4 * i] + 0.587 * data[4 * i + 1] + 0.114 * data[4 * i + 2]) / 255;
-    else for (let c = 0; c < 3; c++) found[3 * i + c] = data[4 * i + c] / 255;
-  }
-  return {type: "float32", dims: [1, canvas.height, canvas.width, channels], data: found};
 }
 
 async function opened(file) {
@@ -85,6 +74,7 @@ function paint(canvas, source, width, height) {
 
 function save(canvas, name) {
   canvas.toBlob(blob => {
+    if (!blob) { tell(new Error("there is no picture to save yet")); return; }
     const link = document.createElement("a");
     link.href = URL.createObjectURL(blob);
     link.download = name;
@@ -93,34 +83,49 @@ function save(canvas, name) {
   });
 }
 
+// The file that was chosen; the same one can be chosen again.
+function chosen(event) {
+  const file = event.target.files[0];
+  event.target.value = "";
+  return file;
+}
+
 // Translating.
 
 async function translating() {
-  const state = {direction: MODEL.translations[0].signature, source: null, stream: null};
+  const state = {direction: MODEL.translations[0].signature, source: null, stream: null, asked: 0, drawn: false};
   const choose = at("size"), fixed = MODEL.fixed_size;
   at("sizes").hidden = Boolean(fixed);
   for (const size of MODEL.sizes) choose.add(new Option(size, size, false, size === MODEL.default_size));
 
   const made = latest(async () => {
-    const source = state.source;
+    const {source, direction, stream} = state;
     if (!source) return;
     const [width, height] = [source.videoWidth || source.width, source.videoHeight || source.height];
     const scale = Number(choose.value) / Math.max(width, height);
     if (fixed) paint(at("before"), source, fixed[1], fixed[0]);
     else paint(at("before"), source, Math.max(1, Math.round(scale * width)), Math.max(1, Math.round(scale * height)));
-    await engine.load(state.direction, say);
-    if (!state.stream) say("Translating");
+    await engine.load(direction, say);
+    if (!stream) say("Translating");
     await painted();
     const start = performance.now();
-    const {direction} = state, found = await engine.run(direction, {images: pixelsOf(at("before"), 3)});
-    draw(at("after"), found.translated ?? found.images);
+    draw(at("after"), await engine.translated(direction, at("before")));
     at("compare").dataset.made = direction;
-    say(`${at("after").width}x${at("after").height} pixels in ${Math.round(performance.now() - start)} ms`);
+    at("save").disabled = false;
+    // Not for each picture of a camera: a screen reader reads it out.
+    if (!stream) say(`${at("after").width}x${at("after").height} pixels in ${Math.round(performance.now() - start)} ms`);
   });
   const show = source => { state.source = source; return made(); };
-  const take = async file => {
+  // Opening takes a while: what was asked for last counts.
+  const take = async (opening, drawn) => {
     stop();
-    try { await show(await opened(file)); } catch (error) { tell(error); }
+    const number = ++state.asked;
+    try {
+      const source = await opening;
+      if (number !== state.asked) return;
+      state.drawn = drawn;
+      await show(source);
+    } catch (error) { if (number === state.asked) tell(error); }
   };
 
   for (const {signature, label} of MODEL.translations) {
@@ -132,14 +137,13 @@ async function translating() {
     });
     if (signature === state.direction) mark(choice, at("directions"));
   }
-  async function example({picture}) {
-    stop();
+  async function loaded(picture) {
     const image = new Image();
     image.src = picture;
     await image.decode();
-    state.drawn = true;
-    await show(image);
+    return image;
   }
+  const example = ({picture}) => take(loaded(picture), true);
   for (const each of MODEL.examples) {
     const choice = button("", at("examples"), () => {
       if (each.direction !== state.direction) {
@@ -166,41 +170,52 @@ async function translating() {
   divide();
   choose.addEventListener("change", made);
   at("file").addEventListener("change", event => {
-    state.drawn = false;
-    if (event.target.files[0]) take(event.target.files[0]);
+    const file = chosen(event);
+    if (file) take(opened(file), false);
   });
   document.addEventListener("dragover", event => { event.preventDefault(); at("compare").classList.add("dropping"); });
   document.addEventListener("dragleave", () => at("compare").classList.remove("dropping"));
   document.addEventListener("drop", event => {
     event.preventDefault();
     at("compare").classList.remove("dropping");
-    state.drawn = false;
     const file = event.dataTransfer.files[0];
-    if (file) take(file); else tell(new Error("this is no file: drop a picture"));
+    if (file) take(opened(file), false); else tell(new Error("this is no file: drop a picture"));
   });
   document.addEventListener("paste", event => {
     const file = [...event.clipboardData.files][0];
-    if (file) { state.drawn = false; take(file); }
+    if (file) take(opened(file), false);
   });
-  at("save").addEventListener("click", () => save(at("after"), `${MODEL.name}-${state.direction}.png`));
+  at("save").addEventListener("click", () => save(at("after"), `${MODEL.name}-${at("compare").dataset.made}.png`));
 
   function stop() {
+    state.asked++;
     state.stream?.getTracks().forEach(track => track.stop());
     state.stream = null;
     at("camera").setAttribute("aria-pressed", "false");
-    at("video").hidden = true;
   }
   at("camera").hidden = !navigator.mediaDevices?.getUserMedia;
   at("camera").addEventListener("click", async () => {
-    if (state.stream) { stop(); return; }
+    const on = at("camera").getAttribute("aria-pressed") === "true", video = at("video");
+    stop();
+    if (on) return;
+    at("camera").setAttribute("aria-pressed", "true");
+    const number = state.asked;
     try {
-      const video = at("video");
+      const stream = await navigator.mediaDevices.getUserMedia({video: {facingMode: "environment"}});
+      if (number !== state.asked) {  // something else was asked for meanwhile
+        stream.getTracks().forEach(track => track.stop());
+        return;
+      }
+      state.stream = video.srcObject = stream;
       state.drawn = false;
-      video.srcObject = state.stream = await navigator.mediaDevices.getUserMedia({video: {facingMode: "environment"}});
-      at("camera").setAttribute("aria-pressed", "true");
+      say("The camera is on");
       await video.play();
-      while (state.stream) { await show(video); await painted(); }
+      while (state.stream === stream) {
+        if (!await show(video)) stop();
+        await painted();
+      }
     } catch (error) {
+      if (number !== state.asked) return;
       stop();
       tell(new Error(`no camera: ${error.message}`));
     }
@@ -218,8 +233,8 @@ function mark(chosen, parent) {
 // From noise.
 
 async function sampling() {
-  const state = {label: 0, walking: false}, size = MODEL.latent_size, open = MODEL.latent_distribution === "uniform" ? 1 : 4;
-  const number = id => Math.min(Math.max(Math.trunc(Number(at(id).value)) || 0, 0), Number.MAX_SAFE_INTEGER);
+  const state = {label: 0, walking: false, walks: 0}, size = MODEL.latent_size, open = MODEL.latent_distribution === "uniform" ? 1 : 4;
+  const value = id => Math.min(Math.max(Math.trunc(Number(at(id).value)) || 0, 0), Number.MAX_SAFE_INTEGER);
   const truncation = () => Number(at("truncation").value) >= open ? Infinity : Number(at("truncation").value);
   const ofSeed = seed => latentOf(seed, size, MODEL.latent_distribution, MODEL.purpose, truncation());
   Object.assign(at("truncation"), {min: 0.05, max: open, value: open});
@@ -236,8 +251,8 @@ async function sampling() {
 
   const current = () => {
     const blend = Number(at("blend").value);
-    const latent = Float32Array.from(blend ? between(ofSeed(number("seed")), ofSeed(number("second")), blend, MODEL.latent_distribution)
-                                           : ofSeed(number("seed")));
+    const latent = Float32Array.from(blend ? between(ofSeed(value("seed")), ofSeed(value("second")), blend, MODEL.latent_distribution)
+                                           : ofSeed(value("seed")));
     for (const {slider, direction} of sliders) {
       const strength = Number(slider.value);
       if (strength) for (let i = 0; i < size; i++) latent[i] += strength * direction[i];
@@ -246,17 +261,16 @@ async function sampling() {
   };
   const made = latest(async () => {
     await engine.load("latents", say);
-    const feeds = {latents: {type: "float32", dims: [1, size], data: current()}}, start = performance.now();
-    if (MODEL.num_classes) feeds.labels = {type: "int64", dims: [1], data: BigInt64Array.of(BigInt(state.label))};
-    const {images} = await engine.run("latents", feeds);
+    const start = performance.now(), images = await engine.sampled(current(), MODEL.num_classes ? state.label : null);
     draw(at("picture"), images);
-    at("picture").dataset.seed = number("seed");
+    at("save-sample").disabled = false;
     at("truncation-is").textContent = truncation() === Infinity ? "none" : truncation().toFixed(2);
-    if (!state.walking) say(`${images.dims[2]}x${images.dims[1]} pixels in ${Math.round(performance.now() - start)} ms`);
-    if (MODEL.classifies && !state.walking) {
-      const {probabilities} = await engine.run("classify", {images});
-      const best = probabilities.data.indexOf(Math.max(...probabilities.data));
-      at("reading").textContent = `Read as ${MODEL.classes[best]}, ${(100 * probabilities.data[best]).toFixed(0)} %`;
+    at("reading").textContent = "";
+    if (state.walking) return;
+    say(`${images.dims[2]}x${images.dims[1]} pixels in ${Math.round(performance.now() - start)} ms`);
+    if (MODEL.classifies) {
+      const probabilities = await engine.read(at("picture")), best = probabilities.indexOf(Math.max(...probabilities));
+      at("reading").textContent = `Read as ${MODEL.classes[best]}, ${(100 * probabilities[best]).toFixed(0)} %`;
     }
   });
 
@@ -279,22 +293,26 @@ async function sampling() {
     for (const {slider} of sliders) slider.value = 0;
     made();
   });
-  at("save-sample").addEventListener("click", () => save(at("picture"), `${MODEL.name}-seed-${number("seed")}.png`));
+  at("save-sample").addEventListener("click", () => save(at("picture"), `${MODEL.name}-seed-${value("seed")}.png`));
   at("walk").addEventListener("click", async () => {
+    const number = ++state.walks;
     state.walking = !state.walking;
     at("walk").setAttribute("aria-pressed", String(state.walking));
     let last = performance.now(), blend = Number(at("blend").value);  // a slider's own value has fewer digits
-    while (state.walking) {
+    while (state.walking && number === state.walks) {
       const now = performance.now();
       blend += (now - last) / 2500;
       last = now;
       if (blend >= 1) {  // on from the second seed to the next
-        at("seed").value = number("second");
-        at("second").value = number("second") + 1;
+        at("seed").value = value("second");
+        at("second").value = value("second") + 1;
         blend = 0;
       }
       at("blend").value = blend;
-      await made();
+      if (!await made()) {
+        state.walking = false;
+        at("walk").setAttribute("aria-pressed", "false");
+      }
       await painted();
     }
   });
@@ -304,17 +322,21 @@ async function sampling() {
 // Classifying.
 
 function reading() {
-  const [height, width, channels] = MODEL.classify_shape;
+  const [height, width] = MODEL.classify_shape;
+  let asked = 0;
   at("to-read").addEventListener("change", async event => {
-    const file = event.target.files[0];
+    const file = chosen(event), number = ++asked;
     if (!file) return;
     try {
-      paint(at("read"), await opened(file), width, height);
-      await engine.load("classify", say);
-      const {probabilities} = await engine.run("classify", {images: pixelsOf(at("read"), channels)});
-      at("probabilities").replaceChildren(...Array.from(probabilities.data, (value, i) => {
+      const picture = await opened(file);
+      if (number !== asked) return;
+      paint(at("read"), picture, width, height);
+      const probabilities = await engine.read(at("read"));
+      if (number !== asked) return;
+      at("probabilities").replaceChildren(...probabilities.map((value, i) => {
         const row = document.createElement("li"), meter = document.createElement("meter");
         meter.value = value;
+        meter.setAttribute("aria-label", MODEL.classes[i]);
         row.append(MODEL.classes[i], meter, `${(100 * value).toFixed(1)} %`);
         return row;
       }));
