@@ -90,6 +90,8 @@ ONE_STACK = {
     "serving/*": "HTTP and JSON around signatures, which have tests of their own",
     "cli/test_serve_tool.py*": "the same",
     "webpage/*": "JavaScript, and a browser",
+    "export/test_formats.py*?web-*": "ONNX, which has tests on both, in a script",
+    "cli/test_doctor.py*": "no networks",
     "training/test_resume.py*": "where a kill strikes; that a resumed run is the same is in test_noise_resume.py",
 }
 
