@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tf2gan.core import images, terminal
 from tf2gan.core.errors import UserError, printable
+from tf2gan.data import remembered
 
 UNPAIRED_SPLITS = ("trainA", "trainB", "testA", "testB")
 _MOST_NAMES = 20  # names of a folder's contents listed in one message
@@ -245,22 +246,31 @@ def _sub_folders(folder):
 
 
 def inspect(paths, progress=None):
-    """Decodes every file: [(shape, reason)] in the order of `paths`.
+    """Decodes every file that is not known from an earlier run: [(shape, reason)] in the order of `paths`.
 
     `shape`: (height, width, channels), with 1 channel if all pixels are grey, else 3; None if the file cannot be read.
     `reason` then says why in a few words. `progress`, if given, is called without arguments, in the calling thread,
     once for every finished file.
     """
-    inspected = []
+    paths = list(paths)
+    marked = remembered.marks(paths)
+    known = remembered.recall(marked)
+    for _ in known if progress is not None else ():
+        progress()
+    new = [path for path in paths if path not in known]
+    inspected = {path: (shape, None) for path, shape in known.items()}
     executor = concurrent.futures.ThreadPoolExecutor(os.cpu_count())  # threads suffice: Pillow decodes outside the GIL
     try:
-        for result in executor.map(_inspect_one, paths):
-            inspected.append(result)
+        for path, result in zip(new, executor.map(_inspect_one, new)):
+            inspected[path] = result
             if progress is not None:
                 progress()
     finally:
         executor.shutdown(cancel_futures=True)  # or Ctrl-C would wait for all remaining files
-    return inspected
+        # Also after Ctrl-C: what has been read need not be read again.
+        remembered.remember(marked, {path: inspected[path][0] for path in new
+                                     if inspected.get(path, (None, None))[0] is not None})
+    return [inspected[path] for path in paths]
 
 
 def _inspect_one(path):

@@ -10,7 +10,7 @@ import uuid
 import zipfile
 import zlib
 
-from tf2gan.core import files
+from tf2gan.core import cache_folder, files
 from tf2gan.core.errors import UserError, printable
 
 _ELSEWHERE = "TF2GAN_CACHE_DIR names another folder for the cache"
@@ -26,7 +26,7 @@ def entry(kind, label, identity, cache_dir=None) -> pathlib.Path:
         cache_dir: default TF2GAN_CACHE_DIR, or ~/.cache/tf2gan.
     """
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    cache = pathlib.Path(cache_dir or os.environ.get("TF2GAN_CACHE_DIR") or "~/.cache/tf2gan").expanduser()
+    cache = pathlib.Path(cache_dir).expanduser() if cache_dir else cache_folder.path()
     return cache / kind / f"{slug(label)}-{digest[:12]}"
 
 
