@@ -10,7 +10,7 @@ from tf2gan.api.session import call_at_end, dataset_name, networks_given, starte
 from tf2gan.core import images
 from tf2gan.core.errors import UserError
 from tf2gan.core.options import typed
-from tf2gan.evaluation import results
+from tf2gan.evaluation import beside, results
 from tf2gan.evaluation.comparison import Settings
 from tf2gan.evaluation.evaluate import evaluate_run
 from tf2gan.export import exporter, formats
@@ -100,7 +100,7 @@ class Run:
         return self.model().classify(pictures)
 
     def evaluate(self, metrics=None, extractor=None, num=None, seed=0, against=None, split=None, data_dir=None,
-                 checkpoint="latest", weights="averaged", nearest=None, show_progress=False) -> Evaluation:
+                 checkpoint="latest", weights="averaged", nearest=None, show_progress=False, add=False) -> Evaluation:
         """Evaluates the run, as tools/evaluate.py does; writes the result to evaluation.json in its folder.
 
         Args:
@@ -113,9 +113,12 @@ class Run:
         """
         settings = Settings(metrics, extractor, num, seed, show_progress)
         settings.check()
+        first = beside.last(self.path, str(checkpoint), weights) if add else None
         against = against if against is None or isinstance(against, str) else dataset_name(against)
         result = evaluate_run(self.path, settings, against, split, data_dir, str(checkpoint), weights, nearest,
                               networks_given(**self._networks))
+        if first is not None:
+            result = beside.joined(first, result)
         results.store(result, RunFolder(self.path).evaluation_file)
         return Evaluation(result)
 

@@ -30,6 +30,7 @@ class Options:
     data_dir: Optional[str] = None  # where tensorflow-datasets keeps its data; none: as in training
     skip_unreadable: bool = False  # skip files of --images and --against that cannot be read
     nearest: Optional[str] = None  # folder for pictures of samples beside their nearest training images
+    add: bool = False  # of one run: keep the figures of its last evaluation beside these, such as of another extractor
     json: Optional[str] = None  # also write the metric values and their protocol to this file
 
 
@@ -73,18 +74,21 @@ def _of_runs(options, settings):
 
     The summary is a mean if they differ in their seeds alone, else a comparison.
     """
-    from tf2gan.evaluation import over_runs, results
+    from tf2gan.evaluation import beside, over_runs, results
     from tf2gan.evaluation.evaluate import evaluate_run
     from tf2gan.runs import run_folder
     from tf2gan.runs.record import grouped
 
     over_runs.check(options.run, same_data=options.against is None)
+    first = beside.last(options.run[0], options.checkpoint, options.weights) if options.add else None
     records = []
     for path in options.run:
         records.append(evaluate_run(path, settings, options.against, options.split, options.data_dir,
                                     options.checkpoint, options.weights, options.nearest))
         if len(options.run) > 1:
             terminal.tell(f"{path}:\n{records[-1]['table']}\n")
+        if first is not None:
+            records[-1] = beside.joined(first, records[-1])
         # For the model card of an export, and the report.
         results.store(records[-1], run_folder.Run(path).evaluation_file)
     if len(records) == 1:
@@ -105,6 +109,8 @@ def _checked(options):
         raise UserError("--run: needed: the folder of a run, or of several")
     if options.nearest is not None and options.run is not None and len(options.run) > 1:
         raise UserError("--nearest: is for one --run, whose pictures the next one's would replace")
+    if options.add and (options.run is None or len(options.run) > 1):
+        raise UserError("--add: is for one --run, whose evaluation is kept in its folder")
     if options.images is not None and options.against is None:
         raise UserError("--images: --against is needed: a data set or a folder of real images")
     for name, kinds in (("image_size", ("images",)), ("skip_unreadable", ("images",)),

@@ -27,7 +27,7 @@ def load_gan(path, checkpoint="latest", weights="averaged", own=None):
     if weights not in ("averaged", "raw"):
         raise unknown("weights", weights, ("averaged", "raw"))
     run = run_folder.Run(path)
-    chosen = _chosen_checkpoint(run, checkpoint)
+    chosen = chosen_checkpoint(run, checkpoint)
     gan_class, config = from_record(run.record)
     check_own_networks(run.path, run.record, own)
     with _float32():
@@ -57,7 +57,11 @@ def _float32():
         tf.keras.mixed_precision.set_global_policy(policy)
 
 
-def _chosen_checkpoint(run, name):
+def chosen_checkpoint(run, name):
+    """The checkpoint of a `run_folder.Run` that `name` means: "latest", "best", or its number of images.
+
+    Raises UserError if there is none.
+    """
     there = run.all_checkpoints()
     if not there:
         raise UserError(f"{run.path}: the run has no checkpoint yet")
