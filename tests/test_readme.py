@@ -1,4 +1,4 @@
-"""The README: its example of a new method is code that works, its commands can be typed."""
+"""The README and docs/: the example of a method works, commands can be typed, links lead somewhere."""
 import dataclasses
 import importlib.util
 import os
@@ -18,7 +18,7 @@ from tf2gan.runs.restore import load_gan
 def method(root, tmp_path, monkeypatch):
     """The class of the block that begins with its file's name, which registers itself, for as long as the test takes; as a module of
     a file, since AutoGraph needs source."""
-    blocks = re.findall(r"^```python\n(# (\w+)\.py\n.*?)^```$", (root / "README.md").read_text("utf-8"),
+    blocks = re.findall(r"^```python\n(# (\w+)\.py\n.*?)^```$", (root / "docs" / "extending.md").read_text("utf-8"),
                         re.MULTILINE | re.DOTALL)
     assert len(blocks) == 1
     (code, name), = blocks
@@ -71,9 +71,61 @@ def test_the_example_of_a_method_trains_and_resumes(method, tmp_path, tmp_path_f
     assert f"  {model} " in tool.run_here("--list").stdout
 
 
-def test_tools_run_as_the_readme_types_them(root):
-    typed = set(re.findall(r"^(tools/\w+\.py)", (root / "README.md").read_text("utf-8"), re.MULTILINE))
+def pages(root):
+    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+
+
+def blocks(text):
+    """The code of a page, and its text without that code."""
+    return "".join(re.findall(r"^```.*?\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)), re.sub(
+        r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_tools_run_as_the_pages_type_them(root):
+    typed = {name for page in pages(root) for name in re.findall(r"\btools/\w+\.py", page.read_text("utf-8"))}
     assert typed == {f"tools/{file.name}" for file in (root / "tools").glob("*.py")} - {"tools/demo.py"}
     for name in typed:
         assert os.access(root / name, os.X_OK), name
         assert (root / name).read_text("utf-8").startswith("#!/usr/bin/env python\n"), name
+
+
+def test_the_readme_is_a_door(root):
+    text = (root / "README.md").read_text("utf-8")
+    assert len(text.encode()) <= 10_000
+    linked = set(re.findall(r"\]\((docs/\w[\w-]*\.md)", text))
+    assert linked == {f"docs/{page.name}" for page in (root / "docs").glob("*.md")}
+
+
+def anchors(text):
+    """The anchors of the headings of a page, as code hosts make them."""
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+            for title in re.findall(r"^#+ (.*)$", blocks(text)[1], re.MULTILINE)}
+
+
+def test_links_lead_somewhere(root):
+    for page in pages(root):
+        text = page.read_text("utf-8")
+        for place, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)", blocks(text)[1]):
+            target = page.parent / place if place else page
+            assert target.exists(), f"{page.name}: {place}"
+            if anchor:
+                assert anchor in anchors(target.read_text("utf-8")), f"{page.name}: {place}#{anchor}"
+
+
+def test_every_picture_is_shown(root):
+    shown = {place for page in pages(root) for place in re.findall(r"[\w-]+\.png", page.read_text("utf-8"))}
+    assert {path.name for path in (root / "docs").glob("*.png")} <= shown
+
+
+def test_options_of_commands_exist(root):
+    """Each --option of a command is one of that tool; of tools/train.py, of a method."""
+    from tf2gan.gans import GANS
+
+    methods = {field.name for gan in set(GANS.values()) for field in dataclasses.fields(gan.Config)}
+    for page in pages(root):
+        for name, options in re.findall(r"^tools/(\w+)\.py (.*)$", blocks(page.read_text("utf-8"))[0], re.MULTILINE):
+            done = tool.run_here("--help", tool=name)
+            for option in re.findall(r"(?<=\s)--([a-z][a-z0-9-]*)", " " + options.split(" # ")[0]):
+                words = option.replace("-", "_")
+                of_method = name == "train" and bool({words, words.removeprefix("no")} & methods)
+                assert of_method or re.search(rf"--{option}\b", done.stdout), f"{page.name}: tools/{name}.py --{option}"
