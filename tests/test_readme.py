@@ -72,7 +72,7 @@ def test_the_example_of_a_method_trains_and_resumes(method, tmp_path, tmp_path_f
 
 
 def pages(root):
-    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    return [root / "README.md", root / "CONTRIBUTING.md", *sorted((root / "docs").glob("*.md"))]
 
 
 def blocks(text):
