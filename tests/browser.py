@@ -13,6 +13,16 @@ needed = pytest.mark.skipif(BROWSER is None or shutil.which("chromedriver") is N
 _QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
           "--disable-background-networking", "--disable-component-update")
 
+# The WCAG's contrast ratio of the colours of an element and of what it lies on.
+CONTRAST = """
+const light = text => text.match(/[0-9.]+/g).slice(0, 3).map(n => n / 255)
+  .map(n => n <= .04045 ? n / 12.92 : ((n + .055) / 1.055) ** 2.4)
+  .reduce((sum, n, i) => sum + n * [.2126, .7152, .0722][i], 0);
+let ground = arguments[0];
+while (getComputedStyle(ground).backgroundColor === "rgba(0, 0, 0, 0)") ground = ground.parentElement;
+const [a, b] = [light(getComputedStyle(arguments[0]).color), light(getComputedStyle(ground).backgroundColor)];
+return (Math.max(a, b) + .05) / (Math.min(a, b) + .05);"""
+
 
 def driver(folder, *arguments):
     """A webdriver.Chrome with its profile in `folder`, to be used as a context manager."""

@@ -13,15 +13,6 @@ from tf2gan.report import page as report_page
 pytestmark = browser.needed
 NUM_GRIDS = 7
 FIGURE = "fid100_noise-test_classifier-" + "1a2b" * 10  # a name so long that it has to be broken on a phone
-# The WCAG's contrast ratio of the colours of an element and of what it lies on.
-CONTRAST = """
-const light = text => text.match(/[0-9.]+/g).slice(0, 3).map(n => n / 255)
-  .map(n => n <= .04045 ? n / 12.92 : ((n + .055) / 1.055) ** 2.4)
-  .reduce((sum, n, i) => sum + n * [.2126, .7152, .0722][i], 0);
-let ground = arguments[0];
-while (getComputedStyle(ground).backgroundColor === "rgba(0, 0, 0, 0)") ground = ground.parentElement;
-const [a, b] = [light(getComputedStyle(arguments[0]).color), light(getComputedStyle(ground).backgroundColor)];
-return (Math.max(a, b) + .05) / (Math.min(a, b) + .05);"""
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +152,7 @@ def test_colours_follow_the_scheme(show, scheme):
     assert red > 240 if scheme == "light" else red < 40
     for selector in ("h1", "p.quiet", ".facts small", "nav a", ".legend .values", ".plot text", "table code", "#play",
                      ".strip span", "tr.changed th", "tr.changed td.meaning", "thead th", "pre", ".pairs dt", "footer"):
-        assert driver.execute_script(CONTRAST, find(driver, selector)) >= 4.5, selector
+        assert driver.execute_script(browser.CONTRAST, find(driver, selector)) >= 4.5, selector
     strokes = driver.execute_script("return [...document.querySelectorAll('.plot path')].map("
                                     "path => getComputedStyle(path).stroke)")
     assert ("rgb(11, 98, 196)" in strokes) == (scheme == "light")

@@ -123,16 +123,11 @@ def test_damaged_matrices(made, confusion):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    looks = pytest.importorskip("test_report_browser")
-    if looks.BROWSER is None or looks.shutil.which("chromedriver") is None:
-        pytest.skip("no Chromium with a chromedriver on PATH")
-    options = looks.webdriver.ChromeOptions()
-    options.binary_location = looks.BROWSER
-    for argument in (*looks.QUIET, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
-        options.add_argument(argument)
-    service = looks.webdriver.ChromeService(looks.shutil.which("chromedriver"))
-    with looks.webdriver.Chrome(options, service) as driver:
-        driver.contrast = looks.CONTRAST
+    chromium = pytest.importorskip("browser")
+    if chromium.needed.args[0]:
+        pytest.skip(chromium.needed.kwargs["reason"])
+    with chromium.driver(tmp_path_factory.mktemp("browser")) as driver:
+        driver.contrast, driver.emulate = chromium.CONTRAST, chromium.emulate
         yield driver
 
 
@@ -144,11 +139,8 @@ def test_cells_can_be_read_and_nothing_is_wider_than_the_screen(made, browser, t
     columns["baseline"] = columns["fully_supervised"] = columns["model"]
     made(*sgan(), {**ACCURACY, "confusion": {"names": [f"a long name {i}" for i in range(20)], "columns": columns}})
     path = report_page.write(tmp_path / "run")
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia",
-                            {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
     for width in (320, 400, 800, 1280):
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
-                                {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False})
+        browser.emulate(browser, width, scheme)
         browser.get(path.as_uri())
         needed, there = browser.execute_script(
             "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
