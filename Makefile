@@ -14,7 +14,7 @@ PYTEST = -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST
 comma := ,
 PIP := bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-all test-latest all-default all-latest latest clean
+.PHONY: demo docs test test-all test-latest all-default all-latest latest clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/python tools/demo.py
@@ -27,7 +27,11 @@ test: $(VENV)/.installed
 	$(VENV)/bin/python $(PYTEST)
 
 # The same on the newest TensorFlow.
-test-latest: $(LATEST)/.installed
+test-# The pages as a site that works from disk, with search: site/index.html. A warning is an error.
+docs: .venv-docs/.installed
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
+
+latest: $(LATEST)/.installed
 	$(LATEST)/bin/python $(PYTEST)
 
 # Half an hour: also every method through the tools, processes that are killed, several workers, the browser, the
@@ -58,6 +62,11 @@ $(LATEST)/.installed: setup.cfg pyproject.toml .ci/newest_requirements.py
 	$(LATEST)/$(PIP) --requirement $(LATEST)/requirements.txt
 	$(LATEST)/$(PIP) --no-deps --editable .
 	$(LATEST)/bin/python -c '$(CHECK)'
+	touch $@
+
+.venv-docs/.installed: setup.cfg
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/$(PIP) $$(sed -n '/^docs =/,/^#/{s/^    //p}' setup.cfg | tr -d ' ')
 	touch $@
 
 # pip's success is no proof that a set of packages works together: import them.

@@ -129,3 +129,9 @@ def test_options_of_commands_exist(root):
                 words = option.replace("-", "_")
                 of_method = name == "train" and bool({words, words.removeprefix("no")} & methods)
                 assert of_method or re.search(rf"--{option}\b", done.stdout), f"{page.name}: tools/{name}.py --{option}"
+
+
+def test_every_page_is_in_the_site(root):
+    """`make docs` writes a site by mkdocs.yml; its strict build also checks links."""
+    listed = set(re.findall(r": ([\w-]+\.md)$", (root / "mkdocs.yml").read_text("utf-8"), re.MULTILINE))
+    assert listed == {path.name for path in (root / "docs").glob("*.md")} | {"index.md", "contributing.md", "changes.md"}
