@@ -27,11 +27,7 @@ test: $(VENV)/.installed
 	$(VENV)/bin/python $(PYTEST)
 
 # The same on the newest TensorFlow.
-test-# The pages as a site that works from disk, with search: site/index.html. A warning is an error.
-docs: .venv-docs/.installed
-	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
-
-latest: $(LATEST)/.installed
+test-latest: $(LATEST)/.installed
 	$(LATEST)/bin/python $(PYTEST)
 
 # Half an hour: also every method through the tools, processes that are killed, several workers, the browser, the
@@ -47,6 +43,10 @@ all-default: $(VENV)/.installed
 all-latest: $(LATEST)/.installed
 	TF2GAN_OTHER_PYTHON=$(call python_of,$(VENV)) \
 	$(LATEST)/bin/python $(PYTEST) --all --second-stack
+
+# The pages as a site that works from disk, with search: site/index.html. A warning is an error.
+docs: .venv-docs/.installed
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
 
 latest: $(LATEST)/.installed
 
