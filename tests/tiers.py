@@ -86,7 +86,7 @@ ONE_STACK = {
     "metrics/test_similarity.py*": "numpy alone",
     "metrics/test_sliced_wasserstein.py*": "numpy alone",
     "metrics/test_statistics.py*": "numpy alone",
-    "report/test_report_browser.py*": "a browser, of a page that another test makes on both stacks",
+    "report/*": "pages made of files that are the same on both stacks, and a browser",
     "serving/*": "HTTP and JSON around signatures, which have tests of their own",
     "cli/test_serve_tool.py*": "the same",
     "webpage/*": "JavaScript, and a browser",
