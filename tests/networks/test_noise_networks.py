@@ -10,7 +10,7 @@ from parameter_counts import conv, dense, norm
 from tf2gan.core.errors import UserError
 from tf2gan.gans import conditional, dcgan, vanilla
 from tf2gan.networks.conditional import ConditionalDiscriminator, ConditionalGenerator, Projection
-from tf2gan.networks.dcgan import StridedDiscriminator, UpsamplingGenerator
+from tf2gan.networks.dcgan import PaperDiscriminator, StridedDiscriminator, UpsamplingGenerator
 from tf2gan.networks.mlp import MLPDiscriminator, MLPGenerator
 from tf2gan.networks.transposed import HouseNumberDiscriminator, TransposedGenerator
 
@@ -22,6 +22,7 @@ GENERATORS = {
     "mlp": lambda shape, **kw: MLPGenerator(shape, (6, 4), **kw),
     "upsampling": lambda shape, **kw: UpsamplingGenerator(shape, 2, **kw),
     "transposed": lambda shape, **kw: TransposedGenerator(shape, 2, **kw),
+    "paper": lambda shape, **kw: TransposedGenerator(shape, 2, slope=0.0, deviation=0.5, **kw),
     "conditional": lambda shape, **kw: ConditionalGenerator(shape, LATENTS, CLASSES, 2, **kw),
     "conditional-normalization": lambda shape, **kw: ConditionalGenerator(shape, LATENTS, CLASSES, 2,
                                                                           condition="normalization", **kw),
@@ -30,6 +31,7 @@ DISCRIMINATORS = {
     "mlp": lambda shape, **kw: MLPDiscriminator((6, 4), **kw),
     "upsampling": lambda shape, **kw: StridedDiscriminator(2, **kw),
     "transposed": lambda shape, **kw: HouseNumberDiscriminator(2, **kw),
+    "paper": lambda shape, **kw: PaperDiscriminator(shape, 2, deviation=0.5, **kw),
     "conditional": lambda shape, **kw: ConditionalDiscriminator(shape, CLASSES, 2, **kw),
     "conditional-normalization": lambda shape, **kw: ConditionalDiscriminator(shape, CLASSES, 2, condition="projection",
                                                                               **kw),
@@ -62,7 +64,7 @@ def change(network, inputs, others, **kw):
 @pytest.mark.parametrize("size", [28, 32, 64, 96])
 def test_shapes(name, size):
     for channels in (1, 3):
-        if name != "transposed" or size % 8 == 0:
+        if name not in ("transposed", "paper") or size % 8 == 0:
             made = GENERATORS[name]((size, size, channels))(*latents(name, 2))
             assert made.shape == [2, size, size, channels] and made.dtype == tf.float32
         judged = DISCRIMINATORS[name]((size, size, channels))(*images(name, 2, size, channels))
@@ -101,8 +103,8 @@ def test_sizes_that_networks_cannot_make(config, size, near):
 def test_output_depends_on_the_input(name, size):
     generator, discriminator = GENERATORS[name], DISCRIMINATORS[name]
     if size == "smallest":
-        size = {"mlp": 1, "transposed": 24}.get(name, 8)
-    elif name == "transposed":
+        size = {"mlp": 1, "transposed": 24, "paper": 16}.get(name, 8)
+    elif name in ("transposed", "paper"):
         size = 32
     shape = (size, size, 1)
     assert change(generator(shape), latents(name), latents(name, seed=1)) > 1e-5
@@ -176,6 +178,30 @@ def test_dcgan_transpose_parameters():
     discriminator = (conv(3, 3, 64) + 2 * (conv(3, 64, 64) + norm(64)) + conv(3, 64, 128) + norm(128)
                      + conv(3, 128, 128) + norm(128) + conv(3, 128, 128) + dense(128, 1))
     assert networks_of(dcgan.DCGAN, "dcgan-transpose", **COLOUR) == (generator, discriminator)
+
+
+def test_dcgan_paper_parameters():
+    """Radford et al. 2015, figure 1 and section 4: 1024 maps of 4x4, halved in number at each doubling, down to the image."""
+    generator = (dense(100, 4 * 4 * 1024) + norm(1024) + conv(5, 1024, 512) + norm(512) + conv(5, 512, 256) + norm(256)
+                 + conv(5, 256, 128) + norm(128) + conv(5, 128, 3))
+    discriminator = (conv(5, 3, 128) + conv(5, 128, 256) + norm(256) + conv(5, 256, 512) + norm(512)
+                     + conv(5, 512, 1024) + norm(1024) + dense(4 * 4 * 1024, 1))
+    assert networks_of(dcgan.DCGAN, "paper", channels=3) == (generator, discriminator)
+
+
+def test_dcgan_papers_weights_and_rectifiers():
+    gan = dcgan.DCGAN(dataclasses.replace(dcgan.DCGAN.presets["paper"], channels=3, generator_filters=16,
+                                          discriminator_filters=16), 1000)
+    for network in (gan.generator, gan.discriminator):
+        for weight in network.trainable_variables:
+            if "kernel" in weight.name:
+                assert np.std(weight.numpy()) == pytest.approx(0.02, rel=0.1) and abs(np.mean(weight.numpy())) < 0.002
+    assert float(gan.generator.leaky_relu(tf.constant([-3.0]))[0]) == 0.0
+    assert float(gan.discriminator.leaky_relu(tf.constant([-3.0]))[0]) == pytest.approx(-0.6)
+    config = gan.config
+    assert (config.latent_distribution, config.batch_size, config.beta_1) == ("uniform", 128, 0.5)
+    assert config.generator_learning_rate == config.discriminator_learning_rate == 2e-4
+    assert (gan.generator_optimizer is not gan.discriminator_optimizer) and config.loss == "non-saturating"
 
 
 def test_cgan_book_parameters():

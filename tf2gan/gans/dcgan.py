@@ -5,7 +5,7 @@ each kind is normalized by its own statistics.
 """
 from tf2gan.gans.configs.dcgan import PRESET_OPTIONS, PRESETS, Config
 from tf2gan.gans.latent_gan import LatentGAN
-from tf2gan.networks.dcgan import StridedDiscriminator, UpsamplingGenerator
+from tf2gan.networks.dcgan import PaperDiscriminator, StridedDiscriminator, UpsamplingGenerator
 from tf2gan.networks.transposed import HouseNumberDiscriminator, TransposedGenerator
 
 
@@ -19,12 +19,18 @@ class DCGAN(LatentGAN):
         config = self.config
         if config.networks == "upsampling":
             return UpsamplingGenerator(self.image_shape, config.generator_filters or 64, config.generator_dropout, name)
-        return TransposedGenerator(self.image_shape, config.generator_filters or 128, config.generator_dropout, name)
+        paper = {"slope": 0.0, "deviation": 0.02} if config.networks == "paper" else {}
+        return TransposedGenerator(self.image_shape, config.generator_filters or 128, config.generator_dropout, name,
+                                   **paper)
 
     def make_discriminator(self):
         config = self.config
         if config.networks == "upsampling":
             return StridedDiscriminator(config.discriminator_filters or 32, dropout=config.discriminator_dropout,
                                         normalization=config.discriminator_normalization)
+        if config.networks == "paper":
+            return PaperDiscriminator(self.image_shape, config.discriminator_filters or 128,
+                                      dropout=config.discriminator_dropout,
+                                      normalization=config.discriminator_normalization)
         return HouseNumberDiscriminator(config.discriminator_filters or 64, dropout=config.discriminator_dropout,
                                         normalization=config.discriminator_normalization)

@@ -32,6 +32,11 @@ def dense(kind):
     return SpectralNormalized if kind == "spectral" else Dense
 
 
+def drawn(deviation):
+    """Arguments of a layer whose weights are from N(0, deviation^2) at first; none if it is None: Keras's own."""
+    return {} if deviation is None else {"kernel_initializer": tf.keras.initializers.RandomNormal(stddev=deviation)}
+
+
 def norm_layers(kind, momentum, positions):
     """Normalization layers, one for each of `positions`, if `kind` is "batch" or "layer"; else an empty list."""
     if kind in (None, "weight", "spectral"):
@@ -115,4 +120,41 @@ class StridedDiscriminator(tf.keras.Model):
             x = self.dropout(self.leaky_relu(x), training=training, seed=None if seed is None else fold(seed, i))
             if i in norms:
                 x = norms[i](x, training=training)
+        return self.to_logit(self.flatten(x))
+
+
+class PaperDiscriminator(tf.keras.Model):
+    """Images [batch, height, width, channels] in [-1, 1] to logits [batch, 1], as the paper has it (its section 3).
+
+    Convolutions of 5x5 and stride 2, as many as halve the image to about 4x4: of 128, 256, 512, 1024 filters for 64x64
+    images. All but the first are normalized, before the leaky rectifier. Arguments as of `StridedDiscriminator`;
+    `deviation`: of the weights at first, where they are not normalized themselves.
+    """
+
+    def __init__(self, image_shape, filters=128, slope=0.2, dropout=0.0, normalization="batch", deviation=0.02,
+                 name="discriminator"):
+        super().__init__(name=name, dtype="float32")
+        number = num_doublings(image_shape[0], start=4, least=3)
+        first = drawn if normalization not in ("weight", "spectral") else lambda _: {}
+        self.normalized = tuple(range(1, number))
+        self.convolutions = [convolution(normalization)(filters * 2 ** i, 5, 2, padding="same", name=f"conv_{i}",
+                                                        **first(deviation)) for i in range(number)]
+        self.norms = norm_layers(normalization, 0.99, self.normalized)
+        self.leaky_relu = tf.keras.layers.LeakyReLU(slope, dtype="float32", name="leaky_relu")
+        self.dropout = Dropout(dropout, name="dropout")
+        self.flatten = tf.keras.layers.Flatten(name="flatten")
+        self.to_logit = dense(normalization)(1, dtype="float32", name="to_logit", **first(deviation))
+
+    @property
+    def in_order(self):
+        """The layers with weights, in the order of use."""
+        return in_order(self.convolutions, self.norms, self.normalized, self.to_logit)
+
+    def call(self, images, training=False, seed=None):
+        """`seed` (int tensor [2]) is needed only for dropout in training."""
+        x, norms = images, dict(zip(self.normalized, self.norms))
+        for i, conv in enumerate(self.convolutions):
+            x = conv(x)
+            x = self.leaky_relu(norms[i](x, training=training) if i in norms else x)
+            x = self.dropout(x, training=training, seed=None if seed is None else fold(seed, i))
         return self.to_logit(self.flatten(x))

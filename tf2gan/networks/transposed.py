@@ -2,7 +2,7 @@
 import tensorflow as tf
 
 from tf2gan.core.seeds import fold
-from tf2gan.networks.dcgan import in_order, convolution, dense, norm_layers, num_doublings
+from tf2gan.networks.dcgan import convolution, dense, drawn, in_order, norm_layers, num_doublings
 from tf2gan.networks.layers import Conv2DTranspose, Dense, Dropout, batch_normalization
 
 
@@ -11,24 +11,27 @@ class TransposedGenerator(tf.keras.Model):
 
     `image_shape`: (height, width, channels); height and width are equal and a multiple of 8. A dense layer makes the
     first feature maps, 4x4 for 32x32 images. `filters`: channels before the image, doubled at each halving of the size.
+    `slope`: of leaky rectifiers; 0: rectifiers. `deviation`: of the weights at first, from N(0, deviation^2); None:
+    Keras's, which depends on a layer's size.
     """
 
     size_multiple = 8
     size_minimum = 16
 
-    def __init__(self, image_shape, filters=128, dropout=0.0, name="generator"):
+    def __init__(self, image_shape, filters=128, dropout=0.0, name="generator", slope=0.2, deviation=None):
         super().__init__(name=name, dtype="float32")
         doublings = num_doublings(image_shape[0], start=4, least=3)
         start = image_shape[0] // 2 ** doublings
         widths = [filters * 2 ** i for i in reversed(range(doublings))]
-        self.dense = Dense(widths[0] * start * start, name="dense")
+        self.dense = Dense(widths[0] * start * start, name="dense", **drawn(deviation))
         self.reshape = tf.keras.layers.Reshape([start, start, widths[0]], name="reshape")
-        self.convolutions = [Conv2DTranspose(width, 5, 2, padding="same", name=f"conv_{i}")
+        self.convolutions = [Conv2DTranspose(width, 5, 2, padding="same", name=f"conv_{i}", **drawn(deviation))
                              for i, width in enumerate(widths[1:])]
         self.norms = [batch_normalization(name=f"norm_{i}") for i in range(doublings)]
-        self.leaky_relu = tf.keras.layers.LeakyReLU(0.2, name="leaky_relu")
+        self.leaky_relu = tf.keras.layers.LeakyReLU(slope, name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")
-        self.to_image = Conv2DTranspose(image_shape[-1], 5, 2, padding="same", dtype="float32", name="to_image")
+        self.to_image = Conv2DTranspose(image_shape[-1], 5, 2, padding="same", dtype="float32", name="to_image",
+                                        **drawn(deviation))
 
     def call(self, latents, training=False, seed=None):
         """`seed` (int tensor [2]) is needed only for dropout in training."""
