@@ -47,7 +47,8 @@ def main(argv=None):
     formats.check(("onnx", "tflite"), more)
     with tempfile.TemporaryDirectory() as place:
         folder = pathlib.Path(place) / "1"
-        shutil.copytree(savedmodel.find(options.savedmodel), folder, ignore=shutil.ignore_patterns("onnx", "tflite", "web"))
+        others = shutil.ignore_patterns("onnx", "tflite", "web")
+        shutil.copytree(savedmodel.find(options.savedmodel), folder, ignore=others)
         made = {}
         for name in ("onnx", "tflite"):
             try:

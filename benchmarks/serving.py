@@ -2,8 +2,8 @@
 """Puts `tf2gan serve` under load on this machine: requests a second and latencies, by how many are computed together.
 
 Servers with each `--batch` run in turn, round by round. Clients are threads of this process that ask again as soon as
-they are answered, so that they share the cores with the server. With `--minutes`, one server is asked for so long, with bad requests among the good ones, and its memory
-is read each ten seconds.
+they are answered, so that they share the cores with the server. With `--minutes`, one server is asked for so long, with
+bad requests among the good ones, and its memory is read each ten seconds.
 """
 import base64
 import collections
@@ -104,7 +104,8 @@ def _good(server):
     signatures = json.loads(connection.getresponse().read())["metadata"]["signature_def"]["signature_def"]
     for name in ("a2b_bytes", "b2a_bytes"):
         if name in signatures:
-            return json.dumps({"signature_name": name, "instances": [{"b64": base64.b64encode(_png()).decode()}]}).encode()
+            instance = {"b64": base64.b64encode(_png()).decode()}
+            return json.dumps({"signature_name": name, "instances": [instance]}).encode()
     instance = {"latents": [0.1] * int(signatures["latents"]["inputs"]["latents"]["tensor_shape"]["dim"][1]["size"])}
     if "labels" in signatures["latents"]["inputs"]:
         instance["labels"] = 1

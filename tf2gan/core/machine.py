@@ -49,7 +49,8 @@ def package(name):
         return None
 
 
-def why_no_gpu(built_with_cuda, load=ctypes.CDLL, system=sys.platform, environment=os.environ, installed=package) -> str:
+def why_no_gpu(built_with_cuda, load=ctypes.CDLL, system=sys.platform, environment=os.environ,
+               installed=package) -> str:
     """What keeps TensorFlow from a GPU, and what helps, in a sentence or two.
 
     Args:
@@ -66,15 +67,18 @@ def why_no_gpu(built_with_cuda, load=ctypes.CDLL, system=sys.platform, environme
     if hidden is not None and hidden.strip() in ("", "-1"):
         return f"CUDA_VISIBLE_DEVICES is {hidden!r}, which hides all GPUs. Unset it."
     if not built_with_cuda:
-        return "This TensorFlow is built without CUDA. Install tensorflow, not tensorflow-cpu: pip install 'tf2gan[cuda]'."
+        return ("This TensorFlow is built without CUDA. Install tensorflow, not tensorflow-cpu: "
+                "pip install 'tf2gan[cuda]'.")
     try:
         driver = load(_DRIVER)
     except OSError:
-        return f"There is no NVIDIA driver: {_DRIVER} cannot be loaded. Install the driver, or use a machine with a GPU."
+        return (f"There is no NVIDIA driver: {_DRIVER} cannot be loaded. Install the driver, or use a machine with a "
+                "GPU.")
     code = driver.cuInit(0)
     if code:
         told = "it finds no GPU" if code == _NO_DEVICE else f"cuInit fails with code {code}"
-        return f"The NVIDIA driver is there, but {told}. `nvidia-smi` tells more; after an update of the driver, restart."
+        return (f"The NVIDIA driver is there, but {told}. `nvidia-smi` tells more; after an update of the driver, "
+                "restart.")
     missing = [name for name in _LIBRARIES if installed(name) is None]
     if missing:
         return (f"The NVIDIA driver sees a GPU, but CUDA's libraries are not installed ({', '.join(missing)}): "

@@ -18,8 +18,8 @@ def several(option, text, possible) -> tuple:
     names = tuple(dict.fromkeys(name.strip().lower() for name in text.split(",") if name.strip()))
     for name in names:
         if name not in possible:
-            raise UserError(f"{option} {text}: {name!r} is none; {did_you_mean(name, possible, show=repr)}possible: one "
-                            f"or more of {','.join(possible)}")
+            hint = did_you_mean(name, possible, show=repr)
+            raise UserError(f"{option} {text}: {name!r} is none; {hint}possible: one or more of {','.join(possible)}")
     if not names:
         raise UserError(f"{option}: is empty; possible: one or more of {','.join(possible)}")
     return names

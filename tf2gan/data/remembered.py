@@ -69,8 +69,8 @@ def _database():
             connection = sqlite3.connect(place, timeout=30.0)
             connection.execute(_TABLE)
         except (OSError, sqlite3.Error) as error:
-            terminal.say(f"{printable(place)}: what is known of image files cannot be kept there ({reason(error)}); all "
-                         "of them are read")
+            terminal.say(f"{printable(place)}: what is known of image files cannot be kept there ({reason(error)}); "
+                         "all of them are read")
             yield None
             return
         with connection:

@@ -21,7 +21,8 @@ def last(path, checkpoint, weights) -> dict:
     except FileNotFoundError:
         raise UserError(f"--add: {printable(path)} has not been evaluated yet; possible: without --add") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"--add: {printable(run.evaluation_file)} is damaged: {error}; possible: without --add") from error
+        raise UserError(f"--add: {printable(run.evaluation_file)} is damaged: {error}; possible: without "
+                        "--add") from error
     asked = restore.chosen_checkpoint(run, checkpoint).info["images"], weights
     if there != asked:
         raise UserError(f"--add: the last evaluation of {printable(path)} was after {there[0]} images, of {there[1]} "

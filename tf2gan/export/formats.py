@@ -176,8 +176,9 @@ def _converted(name, signature, examples, loaded, card, folder, options):
                             "images are padded, as exports of older versions do: export the run again, or give "
                             "--image-size")
         if not np.max(differences) <= (np.inf if how.get("weights") == "int8" else _MOST):
-            raise UserError(f"--format {name}: {signature.name} differs from the SavedModel by {np.max(differences):.2g} of 1: "
-                            "this version of the converter makes another function of it; possible: other formats")
+            raise UserError(f"--format {name}: {signature.name} differs from the SavedModel by "
+                            f"{np.max(differences):.2g} of 1: this version of the converter makes another function "
+                            "of it; possible: other formats")
         entries[file] = {
             "signature": signature.name, **how,
             "inputs": {key: {"shape": spec.shape.as_list(), "type": spec.dtype.name, "meaning": signature.meanings[key]}

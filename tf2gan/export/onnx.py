@@ -19,7 +19,8 @@ def check(options, wanted, format="onnx"):
         try:
             importlib.import_module(name)
         except ImportError as error:
-            raise UserError(f"--format {format}: needs the package {name} ({error}): pip install 'tf2gan[onnx]'") from error
+            raise UserError(f"--format {format}: needs the package {name} ({error}): "
+                            "pip install 'tf2gan[onnx]'") from error
 
 
 def convert(signature, loaded, card, options) -> dict:

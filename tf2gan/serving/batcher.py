@@ -28,7 +28,7 @@ class Batcher:
     """
 
     def __init__(self, rows, pixels):
-        """`rows`: most examples of one call, 1 for no batching; `pixels`: most pixels of one call of several requests."""
+        """`rows`: most examples of one call, 1 for no batching; `pixels`: most of one call of several requests."""
         self._rows, self._pixels = rows, pixels
         self._queue, self._news = collections.deque(), asyncio.Event()
         self._thread = concurrent.futures.ThreadPoolExecutor(1)
@@ -77,7 +77,7 @@ class Batcher:
             await self._news.wait()
 
     def _taken(self):
-        """The first request, and those that can be computed with it; they leave the queue, as those that nobody wants."""
+        """The first request, and those that can be computed with it. They leave the queue, as what nobody wants."""
         waiting = [one for one in self._queue if not one.answer.cancelled()]
         self._queue.clear()
         if not waiting:

@@ -199,9 +199,11 @@ def answer_of(columnar, outputs) -> bytes:
 
 
 def _values(name, array):
-    """An array as orjson writes it. Bytes are written in base64 where TensorFlow Serving does: `name` ends in _bytes."""
+    """An array as orjson writes it. Bytes are in base64 where TensorFlow Serving has it so: `name` ends in _bytes."""
     if isinstance(array, bytes):
-        return {"b64": base64.b64encode(array).decode()} if name.endswith("_bytes") else array.decode("utf-8", "replace")
+        if name.endswith("_bytes"):
+            return {"b64": base64.b64encode(array).decode()}
+        return array.decode("utf-8", "replace")
     if isinstance(array, np.ndarray) and array.dtype == object:
         return [_values(name, part) for part in array]
     return np.ascontiguousarray(array) if isinstance(array, np.ndarray) else array

@@ -34,8 +34,8 @@ class Spec(NamedTuple):
 class Servable:
     """An exported version, ready to be asked.
 
-    Attributes: `name`, `version`, `card`, `signatures` {name: {input: Spec}}, and `definitions`, its SignatureDefs as the
-    JSON of their protocol buffers. Calls are not made at the same time: TensorFlow uses all cores for one.
+    Attributes: `name`, `version`, `card`, `signatures` {name: {input: Spec}}, and `definitions`, its SignatureDefs as
+    the JSON of their protocol buffers. Calls are not made at the same time: TensorFlow uses all cores for one.
     """
 
     def __init__(self, folder, name=None):
@@ -102,7 +102,8 @@ class Servable:
     def run(self, signature, arrays) -> dict:
         """{name: array} that a signature makes of {name: array}. Raises RequestError for what the model refuses."""
         try:
-            feed = {name: tf.constant(array, dtype=self._tensor_type(signature, name)) for name, array in arrays.items()}
+            feed = {name: tf.constant(array, dtype=self._tensor_type(signature, name))
+                    for name, array in arrays.items()}
             found = {name: value.numpy() for name, value in self._functions[signature](**feed).items()}
         except tf.errors.InvalidArgumentError as error:
             raise RequestError(400, f"the model refuses it: {reason(error)}") from error
@@ -133,8 +134,8 @@ def check_same_model(servables):
     """Raises UserError if the versions of a folder are of several models, by their cards."""
     names = sorted({servable.name for servable in servables})
     if len(names) > 1:
-        raise UserError(f"the versions are of several models: {', '.join(map(printable, names))}; possible: one version, "
-                        "or --name")
+        raise UserError(f"the versions are of several models: {', '.join(map(printable, names))}; possible: one "
+                        "version, or --name")
 
 
 def _definitions(folder):

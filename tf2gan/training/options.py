@@ -31,7 +31,8 @@ class Options:
 def check_options(options: Options):
     """Raises UserError for values that are invalid for any run."""
     for name, least in (("sample_every", 0), ("checkpoint_every", 0), ("log_every", 1), ("num_samples", 1),
-                        ("evaluate_every", 0), ("evaluate_num", 1), ("replicas", 1), ("gpu_memory", 1), ("stop_after", 1)):
+                        ("evaluate_every", 0), ("evaluate_num", 1), ("replicas", 1), ("gpu_memory", 1),
+                        ("stop_after", 1)):
         value = getattr(options, name)
         if value is not None and value < least:
             raise UserError(f"{flag(name)} {value}: must be at least {least}")
