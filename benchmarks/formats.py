@@ -10,7 +10,6 @@ import statistics
 import sys
 import tempfile
 import time
-import types
 from typing import Optional
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))  # not installed: found beside tf2gan
@@ -43,7 +42,7 @@ def main(argv=None):
     from tf2gan.core import savedmodel
     from tf2gan.export import formats
 
-    more = types.SimpleNamespace(image_size=None, tflite_weights="float32,float16,int8")
+    more = formats.Options(tflite_weights="float32,float16,int8")
     formats.check(("onnx", "tflite"), more)
     with tempfile.TemporaryDirectory() as place:
         folder = pathlib.Path(place) / "1"

@@ -9,13 +9,11 @@ import sys
 import time
 
 from tf2gan.cli.parser import Parser
-from tf2gan.core import machine
+from tf2gan.core import extras, machine
 from tf2gan.core.errors import UserError
 from tf2gan.core.versions import versions
 
-# {extra of the package: what it is for, packages that it brings}
-_EXTRAS = {"onnx": ("export --format onnx, web", ("tf2onnx", "onnx", "onnxruntime")),
-           "serve": ("tf2gan serve", ("starlette", "uvicorn", "orjson"))}
+_PURPOSES = {"onnx": "export --format onnx, web", "serve": "tf2gan serve"}  # of the extras
 _SHAPE = (32, 32, 128, 3)  # images, pixels a side, channels, kernel: of a convolution as in the networks here
 
 
@@ -61,8 +59,8 @@ def lines(seconds):
         yield "convolutions", ", ".join(f"{rate:.0f} GFLOP/s in {precision}" for precision, rate in rates)
     yield "data", _data_folder()
     yield "disk", f"{machine.free_disk('runs') / 2 ** 30:.0f} GB free for ./runs"
-    for extra, (purpose, packages) in _EXTRAS.items():
-        missing = [name for name in packages if machine.package(name) is None]
+    for extra, purpose in _PURPOSES.items():
+        missing = [name for name in extras.PACKAGES[extra] if machine.package(name) is None]
         told = f"lacks {', '.join(missing)}: pip install 'tf2gan[{extra}]'" if missing else "installed"
         yield f"[{extra}]", f"{told} (for {purpose})"
 

@@ -4,7 +4,6 @@ For people without TensorFlow Serving. Requests that arrive together are compute
 """
 import dataclasses
 import errno
-import importlib
 import pathlib
 import re
 import signal
@@ -14,9 +13,9 @@ import urllib.parse
 from typing import Optional
 
 from tf2gan.cli.parser import Parser
+from tf2gan.core import extras
 from tf2gan.core.errors import UserError, printable, reason
 
-_NEEDED = ("starlette", "uvicorn", "orjson")
 _CONNECTIONS = 4  # times the requests in hand: more connections are closed with 503
 
 
@@ -94,11 +93,7 @@ def _check(options):
         raise UserError(f"--port {options.port}: must be from 0 to 65535")
     if not pathlib.Path(options.savedmodel).is_dir():
         raise UserError(f"--savedmodel {printable(options.savedmodel)}: is no folder; needed: an export")
-    for name in _NEEDED:
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            raise UserError(f"needs the package {name} ({error}): pip install 'tf2gan[serve]'") from error
+    extras.check("serve")
 
 
 def _listening(host, port):

@@ -1,26 +1,18 @@
 """Exports as ONNX, for ONNX Runtime and whatever else reads it. Needs the extra `onnx`: tf2onnx and ONNX Runtime."""
-import importlib
 import json
 
 import tensorflow as tf
 
 from tf2gan._version import __version__
-from tf2gan.core.errors import UserError
+from tf2gan.core import extras
 
 OPSET = 17
-_NEEDED = ("tf2onnx", "onnx", "onnxruntime")
 
 
 def check(options, wanted, format="onnx"):
     """Raises UserError if ONNX is `wanted` for `format` and a package for it is missing."""
-    if not wanted:
-        return
-    for name in _NEEDED:
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            raise UserError(f"--format {format}: needs the package {name} ({error}): "
-                            "pip install 'tf2gan[onnx]'") from error
+    if wanted:
+        extras.check("onnx", f"--format {format}")
 
 
 def convert(signature, loaded, card, options) -> dict:

@@ -85,7 +85,16 @@ class UpsamplingGenerator(tf.keras.Model):
         return tf.tanh(self.to_image(x))
 
 
-class StridedDiscriminator(tf.keras.Model):
+class _Convolved(tf.keras.Model):
+    """Convolutions, some of them normalized, and a dense layer that makes a logit."""
+
+    @property
+    def in_order(self):
+        """The layers with weights, in the order of use."""
+        return in_order(self.convolutions, self.norms, self.normalized, self.to_logit)
+
+
+class StridedDiscriminator(_Convolved):
     """Images [batch, height, width, channels] in [-1, 1] to logits [batch, 1].
 
     `filters`: channels of the first of four convolutions; each of the others has twice as many as the one before.
@@ -105,11 +114,6 @@ class StridedDiscriminator(tf.keras.Model):
         self.flatten = tf.keras.layers.Flatten(name="flatten")
         self.to_logit = dense(normalization)(1, dtype="float32", name="to_logit")
 
-    @property
-    def in_order(self):
-        """The layers with weights, in the order of use."""
-        return in_order(self.convolutions, self.norms, self.normalized, self.to_logit)
-
     def call(self, images, training=False, seed=None):
         """`seed` (int tensor [2]) is needed only for dropout in training."""
         x, norms = images, dict(zip(self.normalized, self.norms))
@@ -123,7 +127,7 @@ class StridedDiscriminator(tf.keras.Model):
         return self.to_logit(self.flatten(x))
 
 
-class PaperDiscriminator(tf.keras.Model):
+class PaperDiscriminator(_Convolved):
     """Images [batch, height, width, channels] in [-1, 1] to logits [batch, 1], as the paper has it (its section 3).
 
     Convolutions of 5x5 and stride 2, as many as halve the image to about 4x4: of 128, 256, 512, 1024 filters for 64x64
@@ -135,20 +139,15 @@ class PaperDiscriminator(tf.keras.Model):
                  name="discriminator"):
         super().__init__(name=name, dtype="float32")
         number = num_doublings(image_shape[0], start=4, least=3)
-        first = drawn if normalization not in ("weight", "spectral") else lambda _: {}
+        deviation = None if normalization in ("weight", "spectral") else deviation
         self.normalized = tuple(range(1, number))
         self.convolutions = [convolution(normalization)(filters * 2 ** i, 5, 2, padding="same", name=f"conv_{i}",
-                                                        **first(deviation)) for i in range(number)]
+                                                        **drawn(deviation)) for i in range(number)]
         self.norms = norm_layers(normalization, 0.99, self.normalized)
         self.leaky_relu = tf.keras.layers.LeakyReLU(slope, dtype="float32", name="leaky_relu")
         self.dropout = Dropout(dropout, name="dropout")
         self.flatten = tf.keras.layers.Flatten(name="flatten")
-        self.to_logit = dense(normalization)(1, dtype="float32", name="to_logit", **first(deviation))
-
-    @property
-    def in_order(self):
-        """The layers with weights, in the order of use."""
-        return in_order(self.convolutions, self.norms, self.normalized, self.to_logit)
+        self.to_logit = dense(normalization)(1, dtype="float32", name="to_logit", **drawn(deviation))
 
     def call(self, images, training=False, seed=None):
         """`seed` (int tensor [2]) is needed only for dropout in training."""
