@@ -245,3 +245,12 @@ def test_another_function_is_not_written(made, copied, monkeypatch):
 def test_a_size_is_for_models_that_translate(copied):
     done = export("--from", copied("progan-mnist"), "--format", "tflite", "--image-size", "64")
     assert done.returncode == 2 and "--image-size 64: is for models that translate" in done.stderr
+
+
+@pytest.mark.parametrize("content", ("[]", "{}", '{"name": "x", "version": 1}', "{"))
+def test_a_damaged_card_is_said_before_any_work(content, copied):
+    folder = copied("progan-mnist")
+    (folder / "model_card.json").write_text(content)
+    done = export("--from", folder, "--format", "tflite")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "model_card.json" in done.stderr
+    assert not (folder / "tflite").exists()

@@ -82,7 +82,10 @@ def folder_of(path, names):
     Raises UserError if it is no export, or if it has one of them.
     """
     folder = savedmodel.find(path)
-    generation.card_of_savedmodel(folder)
+    card = generation.card_of_savedmodel(folder)
+    missing = {"name", "version", "signatures"} - set(card if isinstance(card, dict) else ())
+    if missing:
+        raise UserError(f"{printable(folder)}: its model_card.json is damaged: it lacks {', '.join(sorted(missing))}")
     for name in names:
         if os.path.lexists(folder / name):
             raise UserError(f"{printable(folder / name)} exists already, and is not replaced; remove it first")
