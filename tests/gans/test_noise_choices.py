@@ -118,7 +118,8 @@ def test_samples_are_a_grid_as_square_as_can_be(num, rows, columns):
 @pytest.mark.parametrize("name, preset", PRESETS)
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 def test_every_preset_makes_a_step(name, preset, precision):
-    changes = {"image_size": "24" if preset in ("dcgan-transpose", "sgan-features") else "8", "batch_size": 4}
+    sizes = {"dcgan-transpose": "24", "sgan-features": "24", "paper": "16"}
+    changes = {"image_size": sizes.get(preset, "8"), "batch_size": 4}
     strategy = make_strategy(Options(precision=precision.replace("mixed_", "")))
     try:
         config = dataclasses.replace(GANS[name].presets[preset], **{

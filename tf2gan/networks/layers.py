@@ -145,13 +145,21 @@ class Conv2D(AddingConv2D):
         return tf.keras.layers.Conv2D.call(self, inputs) if self.compute_dtype == "float32" else super().call(inputs)
 
 
+def sizes(inputs):
+    """The dimensions of `inputs`: ints where they are known, else int32 tensors.
+
+    Sizes that are computed from tensors are not known to what follows; then TensorFlow Lite cannot have it checked.
+    """
+    return [size if known is None else known for known, size in zip(inputs.shape, tf.unstack(tf.shape(inputs)))]
+
+
 class Conv2DTranspose(tf.keras.layers.Conv2DTranspose):
     """Keras's, if "same": [batch, height, width, channels] -> [batch, height * stride, width * stride, num_outputs]."""
 
     def call(self, inputs):
-        sizes = tf.shape(inputs)[1:3] * self.strides
-        outputs = tf.nn.conv2d_transpose(inputs, self.kernel, [tf.shape(inputs)[0], *tf.unstack(sizes), self.filters],
-                                         self.strides, padding="SAME")
+        batch, height, width, _ = sizes(inputs)
+        outputs = tf.nn.conv2d_transpose(inputs, self.kernel, [batch, height * self.strides[0], width * self.strides[1],
+                                                               self.filters], self.strides, padding="SAME")
         outputs = tf.ensure_shape(outputs, self.compute_output_shape(inputs.shape))
         return self.activation(outputs + self.bias if self.use_bias else outputs)
 

@@ -1,7 +1,7 @@
 """Nearest-neighbour upsampling and a convolution in one layer."""
 import tensorflow as tf
 
-from tf2gan.networks.layers import AddingConv2D, SpectralNormalized
+from tf2gan.networks.layers import AddingConv2D, SpectralNormalized, sizes
 
 LEAST_PIXELS = 256  # in a batch of inputs; with fewer, summing the weights costs as much as it saves
 
@@ -60,7 +60,7 @@ def _doubled(shape):
 def _transposed(inputs, kernel):
     """A 3x3 convolution of the doubled map, as a 4x4 transposed convolution of stride 2 with summed weights."""
     summed = _summed(_SUMS_OF_3, _SUMS_OF_3, kernel)  # [4, 4, channels, num_outputs]
-    batch, height, width = tf.unstack(tf.shape(inputs)[:3])
+    batch, height, width, _ = sizes(inputs)
     return tf.nn.conv2d_transpose(inputs, tf.transpose(summed, [0, 1, 3, 2]),
                                   [batch, 2 * height, 2 * width, kernel.shape[3]], 2, "SAME")
 
