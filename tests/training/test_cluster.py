@@ -61,7 +61,7 @@ class Pair:
                     env={**tool.environment(), "TF_CONFIG": tf_config(index, ports)}))
 
     def held(self):
-        """Returns once the chief is held, and the other one waits for it."""
+        """Returns once the chief is held; the other one waits for it, or will soon."""
         tool.wait_until(lambda: (self.place / "held").exists() or any(p.poll() is not None for p in self.processes))
         assert [p.poll() for p in self.processes] == [None, None], self.text("err")
 
@@ -144,7 +144,7 @@ def trained(place, data):
 def terminated(place, data):
     """Two workers, of which the one that is not the chief gets SIGTERM after `STEPS` steps.
 
-    It has agreed to the next ones by then, at most as many.
+    It may have agreed to the next ones by then, at most as many, or still be on its way there.
     """
     folder = place / "run"
     args = [*PLAIN["cyclegan"], *EVERY, "--dataset", data["cyclegan"]]
@@ -216,13 +216,14 @@ def test_a_killed_chief_ends_the_worker(pairs):
 def test_a_signal_to_one_worker_ends_all_with_a_checkpoint(pairs):
     story = pairs["terminated"].result()
     assert story.codes == [143, 143]
-    first, last = tool.checkpoints(story.folder)
-    assert first == STEPS < last <= 2 * STEPS  # after the call that both had agreed to, of as many steps as were quick
+    *first, last = tool.checkpoints(story.folder)
+    # At once, or after the call that both had agreed to, of as many steps as were quick.
+    assert (first, last) == ([], STEPS) or first == [STEPS] and STEPS < last <= 2 * STEPS
     assert story.pair.text("out")[0] == (f"interrupted after {2 * last} of 200000 images, saved; go on with: "
                                          f"tools/train.py --resume {story.folder} on each host\n")
     assert not story.pair.text("err")[1]
     alone("--resume", story.folder, "--steps", last + 1)
-    assert tool.checkpoints(story.folder) == [STEPS, last, last + 1]
+    assert tool.checkpoints(story.folder) == [*first, last, last + 1]
 
 
 # TF_CONFIG.
