@@ -61,7 +61,7 @@ class Run:
 
     def metrics(self) -> list:
         """The lines that were logged, oldest first: dicts with step, images, seconds and each quantity by name."""
-        return RunFolder(self.path).metrics()
+        return list(RunFolder(self.path).metrics())
 
     def grids(self) -> list:
         """The paths of its sample grids, oldest first; a file's name is the number of images seen."""

@@ -1,4 +1,5 @@
 """Writes files atomically, and checks in advance that folders are writable."""
+import collections.abc
 import contextlib
 import os
 import pathlib
@@ -12,7 +13,9 @@ _ODD = re.compile(r"[\[\]*?\\]|[\ud800-\udfff]")
 
 
 def write_atomically(path, content, durable=True):
-    """Writes `content`, str or bytes, to `path`, so that nobody ever sees half of it. Creates folders as needed.
+    """Writes `content`, str, bytes or an iterator of str, to `path`, so that nobody ever sees half of it.
+
+    Creates folders as needed.
 
     It writes `.NAME.HEX.tmp` beside `path` and renames it; a killed process can leave that file behind. `durable` waits
     for the disk, so that the file survives a power failure. Raises OSError; `path` is then unchanged.
@@ -22,7 +25,8 @@ def write_atomically(path, content, durable=True):
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with open(temporary, "wb") as file:
-            file.write(content.encode("utf-8") if isinstance(content, str) else content)
+            for part in content if isinstance(content, collections.abc.Iterator) else [content]:
+                file.write(part.encode("utf-8") if isinstance(part, str) else part)
             file.flush()
             if durable:
                 os.fsync(file.fileno())

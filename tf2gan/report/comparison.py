@@ -43,7 +43,7 @@ def render(run_dirs, own=()) -> str:
         differing={name: [page.word(page.without_place(value)) for value in values]
                    for name, values in differing.items()},
         figures=_figures(evaluations),
-        curves=curves.draw_over({name: folder.metrics() for name, folder in zip(names, folders)}))
+        curves=curves.draw_over({name: folder.history() for name, folder in zip(names, folders)}))
 
 
 def _names(paths):

@@ -15,6 +15,7 @@ import tensorflow as tf
 from tf2gan.core import files
 from tf2gan.core.errors import UserError, printable
 from tf2gan.core.versions import versions
+from tf2gan.runs import logbook
 
 KEEP_CHECKPOINTS = 3
 # The exact names of what a run writes. Whatever else a user puts beside it, such as copies, is never touched.
@@ -308,25 +309,24 @@ class Run:
                 path.unlink()
         for path in self.path.glob("events.out.tfevents.*"):
             _cut_events(path, images)
-        kept = [line for line in self.metrics() if line["images"] <= images]
-        files.write_atomically(self.path / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
+        kept = (line for line in self.metrics() if line["images"] <= images)
+        files.write_atomically(self.path / "metrics.jsonl", (f"{json.dumps(line)}\n" for line in kept))
 
-    def metrics(self) -> list:
-        """The objects of metrics.jsonl, without a half-written last line."""
-        lines = []
-        with contextlib.suppress(FileNotFoundError):
-            for line in (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
-                with contextlib.suppress(ValueError):
-                    lines.append(json.loads(line))
-        return lines
+    def metrics(self):
+        """Yields the objects of metrics.jsonl, without a half-written last line."""
+        return logbook.read(self.path / "metrics.jsonl")
 
-    def logs(self) -> list:
-        """Those of `metrics` that are means over steps; the others are metric values of evaluations."""
-        return [line for line in self.metrics() if "images_per_second" in line]
+    def history(self) -> logbook.Thinned:
+        """`metrics`, thinned out if there are very many."""
+        return logbook.Thinned(self.metrics())
+
+    def logs(self) -> logbook.Thinned:
+        """Those of `metrics` that are means over steps, thinned out if there are very many."""
+        return logbook.Thinned(line for line in self.metrics() if not logbook.is_evaluation(line))
 
     def evaluations(self) -> list:
         """Those of `metrics` that are metric values of evaluations."""
-        return [line for line in self.metrics() if "images_per_second" not in line]
+        return [line for line in self.metrics() if logbook.is_evaluation(line)]
 
     def log(self, values: dict):
         """Appends one object to metrics.jsonl."""
@@ -336,25 +336,24 @@ class Run:
 
 def _cut_events(path, images):
     """Removes from a TensorBoard file what is later than `images`, and a half-written end."""
-    kept, complete = [], True
-    records = tf.data.TFRecordDataset(os.fsencode(path.absolute())).as_numpy_iterator()
-    while True:
-        try:
-            record = next(records)
-        except StopIteration:
-            break
-        except tf.errors.DataLossError:  # a kill left half a record, after which there is nothing
-            complete = False
-            break
-        kept.append((record, tf.compat.v1.Event.FromString(record).step <= images))
-    if complete and all(early for _, early in kept):
+    if all(step is not None and step <= images for _, step in _events(path)):
         return
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     with files.plainly_named(path.parent) as place, tf.io.TFRecordWriter(str(place / temporary.name)) as writer:
-        for record, early in kept:
-            if early:
+        for record, step in _events(path):
+            if step is not None and step <= images:
                 writer.write(record)
     os.replace(temporary, path)
+
+
+def _events(path):
+    """Yields (record, its step) of a TensorBoard file; (None, None) for a half-written end."""
+    records = tf.data.TFRecordDataset(os.fsencode(path.absolute())).as_numpy_iterator()
+    try:
+        for record in records:
+            yield record, tf.compat.v1.Event.FromString(record).step
+    except tf.errors.DataLossError:  # a kill left half a record, after which there is nothing
+        yield None, None
 
 
 class Nowhere:

@@ -1,0 +1,47 @@
+"""metrics.jsonl: an object a line, read one at a time, since a long training has millions."""
+import contextlib
+import json
+
+MOST = 4096  # lines that a Thinned keeps
+
+
+def read(path):
+    """Yields the objects of the file at `path`, if there is one, without half-written lines."""
+    with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8") as file:
+        for line in file:
+            with contextlib.suppress(ValueError):
+                yield json.loads(line)
+
+
+def is_evaluation(line) -> bool:
+    """Whether these are metric values of an evaluation, and not means over steps."""
+    return "images_per_second" not in line
+
+
+class Thinned(list):
+    """Log lines, oldest first: of the older ones only every second, fourth, and so on, if there are more than `most`.
+
+    Half of `most`, the newest lines, are complete; evaluations, which are few, are all kept.
+    """
+
+    def __init__(self, lines=(), most=MOST):
+        super().__init__()
+        self.most, self._every = most, 1
+        self._places, self._next = [], 0  # of the lines that are kept, among all that there were
+        for line in lines:
+            self.append(line)
+
+    def append(self, line):
+        super().append(line)
+        self._places.append(self._next)
+        self._next += 1
+        if len(self) <= self.most:
+            return
+        recent = self._places[-(self.most // 2)]
+        while True:
+            kept = [(place, line) for place, line in zip(self._places, self)
+                    if place >= recent or place % self._every == 0 or is_evaluation(line)]
+            if len(kept) <= 3 * self.most // 4 or self._every > self._next:
+                break
+            self._every *= 2
+        self._places[:], self[:] = [place for place, _ in kept], [line for _, line in kept]
