@@ -42,6 +42,12 @@ FULL_ONLY = {
     "gans/test_noise_choices.py*every_loss_with_every_penalty?gan-[mlwh]*": "two losses of six stay",
     "gans/test_noise_choices.py*test_every_preset_makes_a_step*": "every preset in both precisions",
     "training/test_precision.py*": "every network in bfloat16",
+    "gans/test_accumulation.py*of_the_whole?[!g]*": "one method of all stays",
+    "gans/test_accumulation.py*share_each_part?[!g]*": "one method of all stays",
+    "gans/test_jit.py*is_the_same?[!g]*": "one method of all stays; XLA takes a minute for some",
+    "gans/test_jit.py*now_and_then*": "graphs that XLA compiles",
+    "gans/test_float16.py*near_those?[!g]*": "one method of all stays",
+    "gans/test_float16.py*left_out?2*": "one replica stays",
     "gans/test_latent_gan.py*gradient_clip?cgan*": "the same with labels",
     "gans/test_semi_supervised.py*averages_of_their_own_decay*": "three networks, traced twice",
     "gans/test_semi_supervised.py*depends_on_nothing_of_the_gan*": "four trainings",
@@ -93,6 +99,13 @@ ONE_STACK = {
     "export/test_formats.py*?web-*": "ONNX, which has tests on both, in a script",
     "cli/test_doctor.py*": "no networks",
     "training/test_resume.py*": "where a kill strikes; that a resumed run is the same is in test_noise_resume.py",
+    "training/test_early_stopping.py*kill*": "the same",
+    "gans/test_accumulation.py*of_the_whole?[!g]*": "threads and sums, which one method of all has on both",
+    "gans/test_float16.py*near_those?[!g]*": "one method of all is on both",
+    "gans/test_translating.py*depends_on*": "runs that are killed and gone on with are on both",
+    "gans/test_translating.py*in_bfloat16*": "the networks of GANs from noise are on both",
+    "evaluation/test_translated.py*": "files and tables; each metric has tests of its own on both",
+    "api/test_docs.py*top_to_bottom*": "test_train.py has each of these calls on both",
 }
 
 

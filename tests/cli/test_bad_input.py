@@ -94,7 +94,7 @@ CASES = [  # (arguments, words that the line must have)
     (TRAIN + "--cycle-weigh 3", "--cycle-weigh --cycle-weight"),  # no abbreviations: a new flag would break them
     (TRAIN + "apples", "apples"),
     (TRAIN + "--generator unett", "--generator unett unet resnet"),
-    (TRAIN + "--precision float16", "--precision float16 float32 bfloat16"),
+    (TRAIN + "--precision float64", "--precision float64 float32 bfloat16 float16"),
     # Numbers.
     (TRAIN + "--cycle-weight nan", "--cycle-weight nan 0"),
     (TRAIN + "--cycle-weight -1", "--cycle-weight -1 0"),

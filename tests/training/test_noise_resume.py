@@ -15,10 +15,10 @@ EVERY = ("--steps", str(STEPS), "--log-every", "2", "--checkpoint-every", "3", "
 # All that throws dice or changes in time. With 11 images and 4 to 8 of them a step, what is left is of a later epoch.
 CHOICES = {
     "gan": "--n-critic 2 --generator-dropout 0.3 --discriminator-dropout 0.3 --instance-noise 0.3 --label-flips 0.2 "
-           "--learning-rate-decay --pretrain-images 40",
+           "--learning-rate-decay --pretrain-images 40 --accumulate 2",
     "gan-smooth": "--soft-labels --penalty r1 --ema-decay none --gradient-clip 0.5",
     "gan-deep": "--label-flips 0.3 --penalty dragan --instance-noise 0.1 --mirror",
-    "dcgan": "--generator-dropout 0.3 --instance-noise 0.3 --label-flips 0.2 --pretrain-images 10",
+    "dcgan": "--generator-dropout 0.3 --instance-noise 0.3 --label-flips 0.2 --pretrain-images 10 --precision float16",
     "dcgan-transpose": "--soft-labels --n-critic 2 --loss least-squares --generator-optimizer rmsprop",
     "cgan": "--n-critic 2 --generator-dropout 0.3 --discriminator-dropout 0.3 --loss minimax --instance-noise 0.2 "
             "--batches joint",

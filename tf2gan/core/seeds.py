@@ -1,7 +1,10 @@
 """Random seeds as pure functions of a seed and a purpose, so that a resumed run draws the same random numbers."""
+import math
 import zlib
 
 import tensorflow as tf
+
+ALGORITHM = "philox"  # what TensorFlow chooses, unless XLA compiles
 
 
 def fold(seed, *purpose):
@@ -20,5 +23,21 @@ def fold(seed, *purpose):
     for item in purpose:
         if isinstance(item, str):
             item = zlib.crc32(item.encode()) & 0x7FFFFFFF  # hash() differs between processes
-        seed = tf.random.fold_in(seed, tf.cast(item, tf.int64))
+        seed = tf.random.fold_in(seed, tf.cast(item, tf.int64), alg=ALGORITHM)
     return seed
+
+
+def uniform(shape, seed):
+    """`tf.random.stateless_uniform` from U(0, 1), float32, also where XLA compiles it: it makes others of these bits."""
+    bits = tf.random.stateless_uniform(shape, seed, None, None, tf.int32, alg=ALGORITHM)
+    return tf.cast(bits & 0x7FFFFF, tf.float32) * 2.0 ** -23
+
+
+def normal(shape, seed):
+    """`tf.random.stateless_normal` but for rounding, float32, also where XLA compiles it; Box and Muller 1958."""
+    shape = tf.convert_to_tensor(shape)
+    num = tf.reduce_prod(shape)
+    first, second = tf.unstack(uniform([(num + 1) // 2, 2], seed), axis=1)
+    radius = tf.sqrt(-2.0 * tf.math.log(tf.maximum(first, 1e-7)))
+    angle = 2.0 * math.pi * second
+    return tf.reshape(tf.reshape(tf.stack([tf.sin(angle) * radius, tf.cos(angle) * radius], axis=1), [-1])[:num], shape)

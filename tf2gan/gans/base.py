@@ -1,11 +1,14 @@
 """The base class of all methods: networks + optimizers + one update rule + one way to generate."""
+import functools
 from typing import Optional
 
 import tensorflow as tf
 
-from tf2gan.core.seeds import fold
+from tf2gan.core import seeds
 from tf2gan.gans.abilities import Abilities
+from tf2gan.gans.accumulation import Parts
 from tf2gan.gans.configs.base import Config
+from tf2gan.gans.loss_scale import LossScale
 from tf2gan.gans.optimizers import OPTIMIZERS
 from tf2gan.gans.schedules import EpochDecay, LinearDecay
 from tf2gan.networks.layers import variable_of
@@ -44,6 +47,8 @@ class GAN(tf.Module):
         self.own = {} if own is None else own
         self.total_images = total_images
         self.num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        # The parts of a step's batch that are computed one after the other; None: the batch as a whole.
+        self._parts = Parts(config.accumulate) if config.accumulate > 1 else None
         # The clock of schedules and random numbers; written outside of replicas only.
         self.images_seen = tf.Variable(0, trainable=False, dtype=tf.int64, name="images_seen")
         # The replicas of this process; other machines have others.
@@ -151,6 +156,8 @@ class GAN(tf.Module):
         can only be restored into variables that exist.
         """
         self.optimizers = optimizers
+        float16 = tf.keras.mixed_precision.global_policy().name == "mixed_float16"
+        self.loss_scales = [LossScale() for _ in optimizers] if float16 else []
         # Tracked here: of layers in a list of a Keras 3 model, a checkpoint sees only what an optimizer holds. That
         # leaves out batch-normalization statistics.
         self.trained_variables = [variable for network, _ in self.networks.values() for variable in network.variables]
@@ -167,13 +174,26 @@ class GAN(tf.Module):
         """One optimizer step on `variables`: the only gradient tape, and the only division by the number of replicas.
 
         `loss_fn()` returns a scalar, the mean over this replica's examples, and whatever else is worth keeping; both
-        are returned. Gradients are summed, not averaged, across replicas, hence the division. `clip_norm`: largest
-        norm of the gradient of all variables together (Pascanu et al. 2013).
+        are returned. Gradients are summed, not averaged, across replicas and parts of a batch, hence the division.
+        `clip_norm`: largest norm of the gradient of all variables together (Pascanu et al. 2013).
         """
+        scale = next((each for each, (its, _) in zip(self.loss_scales, self.optimizers) if its is optimizer), None)
         with tf.GradientTape() as tape:
             loss, kept = loss_fn()
-            scaled = loss / self.num_replicas
+            scaled = loss / (self.num_replicas * self.config.accumulate)
+            if scale is not None:
+                scaled *= scale.value
         gradients = tape.gradient(scaled, variables)
+        if self._parts is None:
+            self._update(gradients, optimizer, variables, clip_norm, scale)
+        else:
+            self._parts.meet(self._parts.add(gradients),
+                             lambda sums: self._update(sums[-1], optimizer, variables, clip_norm, scale))
+        return loss, kept
+
+    def _update(self, gradients, optimizer, variables, clip_norm, scale):
+        if scale is not None:
+            gradients = [tf.convert_to_tensor(gradient) / scale.value for gradient in gradients]
         if clip_norm is not None:
             # The sum is what must be clipped, so it is computed here; each replica then applies its share.
             gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
@@ -181,35 +201,59 @@ class GAN(tf.Module):
                 gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
             gradients, _ = tf.clip_by_global_norm(gradients, clip_norm)
             gradients = [gradient / self.num_replicas for gradient in gradients]
-        optimizer.apply_gradients(zip(gradients, variables))
-        return loss, kept
+        if scale is None:
+            optimizer.apply_gradients(zip(gradients, variables))
+        else:
+            scale.apply(lambda *given: optimizer.apply_gradients(zip(given, variables)), gradients)
+
+    def batch_mean(self, values):
+        """The mean over a whole step's examples of `values`, which are the mean over those that are here."""
+        if self._parts is not None:
+            # As of replicas, the gradient reaches the values of all: each part has that of its own.
+            mean = self._parts.meet(values, lambda each: tf.add_n(each) / len(each))
+            values = values + tf.stop_gradient(mean - values)
+        if self.num_replicas > 1:
+            values = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, values)
+        return values
 
     def seed_for(self, purpose: str):
-        """Seed (int64 [2]) for this purpose, step and replica."""
-        return fold(self.config.seed, purpose, self.images_seen, self._replica())
+        """Seed (int64 [2]) for this purpose, step and replica, or part."""
+        return seeds.fold(self.config.seed, purpose, self.images_seen, self._share())
 
     def draw(self, distribution, shape, purpose: str):
         """Random numbers for this purpose and step, float32 `shape`; the first axis is this replica's examples.
 
-        `distribution`: "normal", N(0, 1), or "uniform", U(0, 1). Numbers are drawn for all replicas and then split, so
-        that those of an example do not depend on the number of replicas.
+        `distribution`: "normal", N(0, 1), or "uniform", U(0, 1). Numbers are drawn for the whole batch and then split,
+        so that those of an example do not depend on the number of replicas, or of parts.
         """
-        function = {"normal": tf.random.stateless_normal, "uniform": tf.random.stateless_uniform}[distribution]
-        num = shape[0]
-        everything = function([num * self.num_replicas, *shape[1:]], fold(self.config.seed, purpose, self.images_seen))
-        if self.num_replicas == 1:
+        function = {"normal": seeds.normal, "uniform": seeds.uniform}[distribution]
+        num, shares = shape[0], self.num_replicas * self.config.accumulate
+        everything = function([num * shares, *shape[1:]], seeds.fold(self.config.seed, purpose, self.images_seen))
+        if shares == 1:
             return everything
-        return tf.ensure_shape(everything[self._replica() * num:][:num], shape)
+        return tf.ensure_shape(everything[self._share() * num:][:num], shape)
 
     def draw_alike(self, shape, purpose: str):
         """Random numbers from U(0, 1) for this purpose and step, float32 `shape`, the same in all replicas."""
-        return tf.random.stateless_uniform(shape, fold(self.config.seed, purpose, self.images_seen))
+        return seeds.uniform(shape, seeds.fold(self.config.seed, purpose, self.images_seen))
 
-    @staticmethod
-    def _replica():
-        return tf.distribute.get_replica_context().replica_id_in_sync_group
+    def _share(self):
+        """The index of this replica's part of the batch; parts follow each other, replicas share each of them."""
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return replica if self._parts is None else self._parts.index * self.num_replicas + replica
 
-    # The training loop calls these, outside of replicas.
+    # The training loop calls these; the last two outside of replicas.
+
+    def whole_step(self, *batches, **phase) -> dict:
+        """`train_step` from `batches_per_step` batches for each part of `accumulate`; returns the mean of their logs.
+
+        Of those, the first `accumulate` are the parts of the first batch, and so on.
+        """
+        if self._parts is None:
+            return self.train_step(*batches, **phase)
+        logs = self._parts.run([functools.partial(self.train_step, *batches[i::self._parts.number], **phase)
+                                for i in range(self._parts.number)])
+        return {name: tf.add_n([tf.cast(each[name], tf.float32) for each in logs]) / len(logs) for name in logs[0]}
 
     def restored(self, num_replicas):
         """Called after a checkpoint of `num_replicas` replicas is restored, for state that differs between replicas."""

@@ -1,7 +1,7 @@
 """History of generated images for the discriminators, kept in the graph and in checkpoints."""
 import tensorflow as tf
 
-from tf2gan.core.seeds import fold
+from tf2gan.core import seeds
 
 
 class _Untracked:
@@ -63,12 +63,12 @@ class ImagePool(tf.Module):
             raise ValueError(f"a pool of {self.size} images cannot take a batch of {num_images}")
         count = self.count.variable.read_value()
         # A batch gets different slots: free ones first, in order, then used ones, drawn without replacement.
-        order = tf.random.stateless_uniform([self.size], fold(seed, "slot"))
+        order = seeds.uniform([self.size], seeds.fold(seed, "slot"))
         slots = tf.range(self.size)
         order = tf.where(slots < count, 1.0 + order, tf.cast(slots - count, tf.float32) / self.size)
         slots = tf.argsort(order)[:num_images]
         is_free = slots >= count
-        is_swapped = tf.random.stateless_uniform([num_images], fold(seed, "swap")) < 0.5
+        is_swapped = seeds.uniform([num_images], seeds.fold(seed, "swap")) < 0.5
         kept = tf.gather(self.images.variable.read_value(), slots)
 
         def each(condition):

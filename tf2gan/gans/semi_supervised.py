@@ -162,10 +162,7 @@ class SGAN(LatentGAN):
     def _mean_features(self, images, purpose):
         """The mean features of the images on all replicas, float32 [num_features]."""
         features = self.discriminator.features(images, training=True, seed=self.seed_for(f"dropout_{purpose}"))
-        mean = tf.reduce_mean(tf.cast(features, tf.float32), axis=0)
-        if self.num_replicas > 1:
-            mean = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, mean)
-        return mean
+        return self.batch_mean(tf.reduce_mean(tf.cast(features, tf.float32), axis=0))
 
     def judge(self, images, training=False, seed=None):
         """Logits [n, 1] that images are real, computed from the class logits."""

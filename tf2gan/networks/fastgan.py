@@ -1,7 +1,8 @@
 """The networks of FastGAN, for few images and little computing (Liu et al. 2021, arXiv 2101.04775)."""
 import tensorflow as tf
 
-from tf2gan.core.seeds import fold
+from tf2gan.core import seeds
+from tf2gan.networks import resizing
 from tf2gan.networks.layers import SpectralNormalized, batch_normalization
 from tf2gan.networks.upsampling import SpectralUpsampling
 
@@ -43,7 +44,7 @@ class FastGenerator(tf.keras.Model):
         x = gated(self.dense_norm(x, training=training))
         maps = {4: x}
         for i, doubling in enumerate(self.doublings):
-            x = doubling(x, training=training, seed=None if seed is None else fold(seed, i))
+            x = doubling(x, training=training, seed=None if seed is None else seeds.fold(seed, i))
             size = x.shape[1]
             if size in _FROM:
                 x *= tf.cast(self.excitations[str(size)](maps[_FROM[size]], training=training), x.dtype)
@@ -71,7 +72,7 @@ class Doubling(tf.keras.layers.Layer):
         for i, (conv, norm) in enumerate(zip(self.convolutions, self.norms)):
             x = conv(x, training=training)
             if self.full and training:
-                noise = tf.random.stateless_normal([*tf.unstack(tf.shape(x)[:3]), 1], fold(seed, i))
+                noise = seeds.normal([*tf.unstack(tf.shape(x)[:3]), 1], seeds.fold(seed, i))
                 x += tf.cast(self.strengths[i] * noise, x.dtype)
             x = gated(norm(x, training=training))
         return x
@@ -199,4 +200,4 @@ def _quarter(x, part):
 
 
 def _resized(images, size):
-    return images if images.shape[1] == size else tf.image.resize(images, [size, size], "bilinear", antialias=True)
+    return images if images.shape[1] == size else resizing.shrunk(images, size)

@@ -4,6 +4,8 @@ import warnings
 
 import tensorflow as tf
 
+from tf2gan.core import seeds
+
 with warnings.catch_warnings():
     # Both warnings are about tensorflow-addons itself and say nothing about the user's program.
     warnings.filterwarnings("ignore", message=r"(?s).*TensorFlow Addons \(TFA\) has ended development")
@@ -181,7 +183,7 @@ class Dropout(tf.keras.layers.Layer):
         if seed is None:
             raise ValueError(f"{self.name}: a dropout layer in training needs a seed")
         # In float32: bfloat16 numbers from U(0, 1) are multiples of 1/128, which would change the rate.
-        kept = tf.random.stateless_uniform(tf.shape(inputs), seed) >= self.rate
+        kept = seeds.uniform(tf.shape(inputs), seed) >= self.rate
         return tf.where(kept, inputs * (1.0 / (1.0 - self.rate)), 0.0)
 
 
@@ -198,7 +200,7 @@ class GaussianNoise(tf.keras.layers.Layer):
             return inputs
         if seed is None:
             raise ValueError(f"{self.name}: a noise layer in training needs a seed")
-        noise = tf.random.stateless_normal(tf.shape(inputs), seed, dtype=tf.float32)
+        noise = seeds.normal(tf.shape(inputs), seed)
         return inputs + tf.cast(self.deviation * noise, inputs.dtype)
 
 

@@ -4,6 +4,7 @@ import functools
 import tensorflow as tf
 
 from tf2gan.networks.layers import instance_normalization
+from tf2gan.networks.resizing import nearest
 from tf2gan.networks.unet import convolution
 
 
@@ -53,7 +54,7 @@ class TwoScalePatchGAN(tf.keras.Model):
         """`training` has no effect: the networks have no dropout."""
         fine = self.scales[0](images)
         coarse = self.scales[1](tf.nn.avg_pool2d(images, 2, 2, "VALID"))
-        return tf.concat([fine, tf.image.resize(coarse, tf.shape(fine)[1:3], "nearest")], axis=-1)
+        return tf.concat([fine, nearest(coarse, tf.unstack(tf.shape(fine)[1:3]))], axis=-1)
 
 
 # {name: function of (filters, name)}

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tf2gan.core.seeds import fold
 from tf2gan.networks.layers import Dropout, Equalized, MinibatchStdDev, PixelNormalization
+from tf2gan.networks.resizing import doubled
 
 START = 4  # pixels of level 0
 
@@ -21,14 +22,6 @@ def num_levels(size):
 def width(level, base, most):
     """Channels of a level's feature maps: `base` / 2 at 4x4, half as many at each further level, at most `most`."""
     return max(1, min(base // 2 ** (level + 1), most))
-
-
-def doubled(images):
-    """[batch, height, width, channels] with each pixel repeated as 2x2 pixels."""
-    # As tf.repeat, twice, but an export keeps the sizes, which converters to other formats need.
-    _, height, width, channels = images.shape
-    rows = tf.reshape(tf.tile(images[:, :, tf.newaxis], [1, 1, 2, 1, 1]), [-1, 2 * height, width, channels])
-    return tf.reshape(tf.tile(rows[:, :, :, tf.newaxis], [1, 1, 1, 2, 1]), [-1, 2 * height, 2 * width, channels])
 
 
 def halved(images):

@@ -2,6 +2,7 @@
 import tensorflow as tf
 
 from tf2gan.networks.layers import AddingConv2D, SpectralNormalized, sizes
+from tf2gan.networks.resizing import doubled
 
 LEAST_PIXELS = 256  # in a batch of inputs; with fewer, summing the weights costs as much as it saves
 
@@ -47,8 +48,7 @@ def doubled_and_convolved(inputs, kernel, least_pixels=LEAST_PIXELS):
     """What `UpsamplingConv2D` computes, without its bias: [batch, 2 * height, 2 * width, num_outputs]."""
     pixels = inputs.shape[:3].num_elements()
     if (LEAST_PIXELS if pixels is None else pixels) < least_pixels:
-        doubled = tf.image.resize(inputs, 2 * tf.shape(inputs)[1:3], "nearest")
-        return tf.nn.conv2d(tf.ensure_shape(doubled, _doubled(inputs.shape)), kernel, 1, "SAME")
+        return tf.nn.conv2d(doubled(inputs), kernel, 1, "SAME")
     return _transposed(inputs, kernel) if kernel.shape[0] == 3 else _phases(inputs, kernel)
 
 

@@ -2,6 +2,7 @@
 import functools
 import math
 import random
+import re
 import signal
 import threading
 import time
@@ -10,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf2gan.core import images, quiet
-from tf2gan.core.errors import Failure
+from tf2gan.core.errors import Failure, UserError
 from tf2gan.data import pipeline
 from tf2gan.gans import diagnosis
 from tf2gan.training import cluster, early_stopping
@@ -40,23 +41,28 @@ def build_gan(gan_class, config, total, strategy, class_names=None, num_epoch=No
     return gan
 
 
-def compile_steps(gan, strategy, phase):
+def compile_steps(gan, strategy, phase, jit=False):
     """Returns a function (iterator, int tensor n) that runs n steps and returns {name: mean of their logs} on the host.
 
     It stops at the first step whose logs are not finite and returns that step's values. It is rebuilt in each phase.
     Many steps in one call save host overhead; n is a tensor, since a Python int would retrace for every value.
+    `jit`: XLA compiles the update. The function raises UserError if it cannot.
     """
     names = []
     num_images = gan.config.at(int(gan.images_seen.numpy())).images_per_step
 
     @tf.autograph.experimental.do_not_convert  # no loops over tensors in the update; saves a fifth of the startup
     def step(iterator):
-        batches = [next(iterator) for _ in range(gan.batches_per_step)]
+        batches = [next(iterator) for _ in range(gan.batches_per_step * gan.config.accumulate)]
 
         def run(**kind):
-            logs = strategy.run(functools.partial(gan.train_step, **phase, **kind), args=batches)
-            names[:] = logs
-            return tf.stack([tf.cast(strategy.reduce("MEAN", value, axis=None), tf.float64) for value in logs.values()])
+            def update(*batches):
+                logs = strategy.run(functools.partial(gan.whole_step, **phase, **kind), args=batches)
+                names[:] = logs
+                return tf.stack([tf.cast(strategy.reduce("MEAN", value, axis=None), tf.float64)
+                                 for value in logs.values()])
+
+            return (tf.function(update, jit_compile=True, autograph=False) if jit else update)(*batches)
 
         penalized = gan.is_penalized(num_images)
         if penalized is None:
@@ -81,7 +87,15 @@ def compile_steps(gan, strategy, phase):
         return total / tf.where(finite, tf.cast(done, tf.float64), 1.0)
 
     def call(iterator, num_steps):
-        return dict(zip(names, steps(iterator, num_steps).numpy().tolist()))
+        try:
+            values = steps(iterator, num_steps).numpy()
+        except tf.errors.OpError as error:
+            lacking = re.search(r"unsupported operations.*?: *(.*)", str(error)) if jit else None
+            if lacking is None:
+                raise
+            raise UserError(f"--jit: XLA cannot compile this step: {lacking.group(1)[:200]}; go on without it: "
+                            "--resume FOLDER --nojit") from error
+        return dict(zip(names, values.tolist()))
 
     return call
 
@@ -198,7 +212,7 @@ class Trainer:
         """Rebuilds what depends on the phase: graphs, and the input pipeline if the batch size changes."""
         self.gan.begin_phase()
         self.phase, self._num_steps = self.gan.phase(), 1
-        self._steps = compile_steps(self.gan, self.strategy, self.phase)
+        self._steps = compile_steps(self.gan, self.strategy, self.phase, self.options.jit)
         self._draw = tf.function(self.gan.sample, autograph=False)
         at = self.config.at(self.images_seen)
         if at.real_batch_size != self.batch_size:

@@ -14,7 +14,8 @@ class Options:
     run_dir: Optional[str] = None  # folder of the run; none: runs/MODEL-DATASET-NNN with the next free number
     replicas: Optional[int] = None  # devices to train on, per machine; none: all GPUs, or the CPU
     gpu_memory: Optional[int] = None  # MB of each GPU that may be used; none: what is needed, as it is needed
-    precision: Literal["float32", "bfloat16"] = "float32"  # arithmetic of the networks; weights and losses are float32
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"  # of the networks; weights and losses are float32
+    jit: bool = False  # compile the step with XLA: a slow first step, then fewer passes over memory
     deterministic: bool = False  # bit-for-bit repeatable on the same machine, somewhat slower
     sample_every: int = 500  # steps between sample grids; 0: never
     checkpoint_every: int = 1000  # steps between checkpoints; also saved at the end and on interruption; 0: only then

@@ -38,7 +38,8 @@ def announcement(config, asked, splits, total) -> list:
     epochs = total / epoch_images(splits)
     steps = config.steps_in(total)
     lines = [f"data: {config.dataset}: {name}: {split.about}" for name, split in splits.items()]
-    lines.append(f"training: {width}x{height} pixels, batch size {config.batch_size}, {steps} "
+    parts = f" in {config.accumulate} parts of {config.batch_size}" if config.accumulate > 1 else ""
+    lines.append(f"training: {width}x{height} pixels, batch size {config.batch_size * config.accumulate}{parts}, {steps} "
                  f"step{'s' * (steps != 1)}, {total} images of each kind, {epochs:.{2 if epochs < 100 else 0}f} epochs")
     if asked is None:
         return lines

@@ -19,6 +19,7 @@ class Config:
     dataset: str = ""  # a tensorflow-datasets name, or the path of a folder of images
     image_size: Optional[str] = "128"  # N, or HEIGHTxWIDTH
     batch_size: int = 1  # images of each kind per step, over all replicas together
+    accumulate: int = 1  # batches whose gradients are added up for an update: the memory of one, the step of so many
     steps: Optional[int] = None  # length of the whole training in steps; give one of steps, images, epochs
     images: Optional[int] = None  # length of the whole training in images of each kind
     epochs: Optional[int] = None  # length of the whole training in passes over the larger part of the data
@@ -50,7 +51,7 @@ class Config:
     @property
     def images_per_step(self) -> int:
         """Real images of each kind that one step uses; the clock advances by this number."""
-        return self.real_batch_size
+        return self.real_batch_size * self.accumulate
 
     @property
     def unlabelled_splits(self) -> Tuple[str, ...]:
@@ -106,7 +107,7 @@ class Config:
         """Raises UserError for invalid values; a method's Config adds its own checks."""
         if self.image_size is not None:
             self.image_shape
-        for name, low, high in (("seed", 0, 2 ** 32 - 1), ("batch_size", 1, None)):
+        for name, low, high in (("seed", 0, 2 ** 32 - 1), ("batch_size", 1, None), ("accumulate", 1, None)):
             self.check_range(name, low, high)
         if self.ema_decay is not None:
             self.check_range("ema_decay", 0, 1)

@@ -69,7 +69,7 @@ class Config(base.Config):
 
     @property
     def images_per_step(self):
-        return self.n_critic * self.real_batch_size
+        return self.n_critic * super().images_per_step
 
     def fitted(self, image_shape, class_names):
         height, width, channels = image_shape
