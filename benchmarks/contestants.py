@@ -33,14 +33,14 @@ def keras_upsampling():
 class Contestant:
     """What all contestants have in common; each has its own `build` and `step`.
 
-    A job is {"model", "preset", "config": {field: value}, "precision"}.
+    A job is {"model", "preset", "config": {field: value}, "precision"}, and perhaps "jit", "replicas".
     """
 
     def __init__(self, job):
         """Sets up devices and in-memory data; `build`, whose time is measured, builds the networks."""
         self.gan_class = GANS[job["model"]]
         self.config = self.gan_class.Config(**job["config"])
-        self.options = Options(precision=job["precision"],
+        self.options = Options(precision=job["precision"], jit=job.get("jit", False), replicas=job.get("replicas"),
                                **self.gan_class.preset_options.get(job["preset"], {}))
         self.strategy = make_strategy(self.options)
         self.splits = data.splits(self.gan_class, self.config)
@@ -101,7 +101,7 @@ class Tf2gan(Contestant):
         self.gan.images_seen.assign(self.start())
         self.gan.begin_phase()
         at = self.config.at(self.start())
-        self.steps = compile_steps(self.gan, self.strategy, self.gan.phase())
+        self.steps = compile_steps(self.gan, self.strategy, self.gan.phase(), self.options.jit)
         self._steps_per_call = 1
         with quiet.without_chatter():
             self.iterator = iter(self.strategy.experimental_distribute_dataset(

@@ -41,6 +41,11 @@ class Peak:
         return (f"{self._ran[0][0]} convolution, {kernel}x{kernel}, {inputs} to {outputs} channels, "
                 f"{batch}x{size}x{size}")
 
+    def device(self) -> str:
+        """What it runs on: the name of the GPU, or that there is none."""
+        gpus = tf.config.list_physical_devices("GPU")
+        return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "a GPU") if gpus else "no GPU"
+
     def rate(self, seconds) -> float:
         """Operations per second, in units of 10^9, of the fastest candidate in this round."""
         return max(_rate(run, values, count, seconds / CANDIDATES) for _, _, run, values, count in self._ran) / 1e9
