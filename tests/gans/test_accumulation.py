@@ -2,10 +2,13 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from same_update import BATCH, EVERY, STEPS, built, check_same, config_of, mixes_images, trained, weights
+from noise_gans import EPOCH
+from same_update import BATCH, EVERY, STEPS, built, check_same, config_of, example, mixes_images, trained, weights
 
 from tf2gan.core.errors import UserError
+from tf2gan.gans import GANS
 from tf2gan.gans.accumulation import Parts
+from tf2gan.training.loop import build_gan
 
 
 # Those whose networks make of an image what they make of it alone, and one with batch statistics.
@@ -46,6 +49,17 @@ def test_a_part_waits_for_the_gradients_of_the_one_before():
              if op.type == "MatMul" and "discriminator" in op.name and "gradient_tape" not in op.name]
     first = waits.index(True)
     assert first >= 1 and waits == [False] * first + [True] * (len(waits) - first) and len(waits) >= 3 * first
+
+
+@pytest.mark.parametrize("name, preset", [("dcgan", "dcgan"), ("cyclegan", "book")])
+def test_on_several_machines(name, preset):
+    """Of which this process is one: its strategy has to find its own replica's part of pools and statistics."""
+    config = config_of(name, preset, batch_size=BATCH // 2, accumulate=2)
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    gan = build_gan(GANS[name], config, 1000, strategy, num_epoch=EPOCH)
+    batches = [example(gan, name, 0)] * 2
+    graph = tf.function(lambda: strategy.run(gan.whole_step, args=batches), autograph=False).get_concrete_function()
+    assert graph.graph.get_operations()
 
 
 def in_graph(parts, *functions):

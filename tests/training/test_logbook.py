@@ -24,9 +24,26 @@ def test_older_lines_are_thinned_out_evenly_and_newer_ones_are_not():
 
 def test_evaluations_are_all_kept():
     lines = [{"step": step, "images": step} if step % 500 == 3 else line(step) for step in range(10_000)]
-    kept = logbook.Thinned(lines, most=100)
+    kept = logbook.Thinned(lines, most=100, whole=logbook.is_evaluation)
     assert [each["step"] for each in kept if logbook.is_evaluation(each)] == list(range(3, 10_000, 500))
     assert len(kept) <= 120
+
+
+def test_more_evaluations_than_lines_are_all_kept():
+    lines = [{"step": step, "images": step} if step % 2 else line(step) for step in range(1000)]
+    kept = logbook.Thinned(lines, most=100, whole=logbook.is_evaluation)
+    assert [each["step"] for each in kept if logbook.is_evaluation(each)] == list(range(1, 1000, 2))
+    assert 50 < sum(not logbook.is_evaluation(each) for each in kept) <= 100 and kept[0]["step"] == 0
+
+
+def test_what_the_loop_logs_is_thinned_out_too(tmp_path):
+    """Its lines have no images per second."""
+    run = object.__new__(run_folder.Run)
+    run.path = tmp_path
+    history = run.logs()
+    for step in range(3 * logbook.MOST):
+        history.append({"images": step, "loss": 0.0})
+    assert len(history) <= logbook.MOST and history[0]["images"] == 0 and history[-1]["images"] == 3 * logbook.MOST - 1
 
 
 def test_what_a_kill_left_is_passed_over(tmp_path):

@@ -55,7 +55,8 @@ def lines(seconds):
     if not gpus:
         yield "GPU", f"none is used. {machine.why_no_gpu(tf.test.is_built_with_cuda())}"
     if seconds:
-        rates = [(precision, _rate(tf, precision, seconds)) for precision in ("float32", "bfloat16")]
+        precisions = ("float32", "bfloat16", *(["float16"] if gpus else []))
+        rates = [(precision, _rate(tf, precision, seconds)) for precision in precisions]
         yield "convolutions", ", ".join(f"{rate:.0f} GFLOP/s in {precision}" for precision, rate in rates)
     yield "data", _data_folder()
     yield "disk", f"{machine.free_disk('runs') / 2 ** 30:.0f} GB free for ./runs"

@@ -58,7 +58,7 @@ class Parts:
 
     def meet(self, value, combine):
         """What `combine` makes of the list of all parts' values, once they all are here; called in a part."""
-        return _here.part.meet(value, combine)
+        return _here.part.meet(value, combine)  # an AttributeError means: train_step was called, and not whole_step
 
 
 class _Shared:
@@ -153,7 +153,8 @@ class _InPart(tf.distribute.ReplicaContext):
     """That of the replica, which talks to other replicas in the replica's own thread, as it must."""
 
     def __init__(self, replica):
-        super().__init__(replica.strategy, replica.replica_id_in_sync_group)
+        # As an int: of a tensor, a strategy of several machines cannot tell which of its own replicas this is.
+        super().__init__(replica.strategy, int(tf.get_static_value(replica.replica_id_in_sync_group)))
         self._replica = replica
 
     def merge_call(self, merge_fn, args=(), kwargs=None):

@@ -192,6 +192,9 @@ class GAN(tf.Module):
         return loss, kept
 
     def _update(self, gradients, optimizer, variables, clip_norm, scale):
+        if clip_norm is not None or scale is not None:  # else Keras leaves out, and warns of, what has no gradient
+            pairs = [(gradient, variable) for gradient, variable in zip(gradients, variables) if gradient is not None]
+            gradients, variables = zip(*pairs)
         if scale is not None:
             gradients = [tf.convert_to_tensor(gradient) / scale.value for gradient in gradients]
         if clip_norm is not None:
@@ -249,10 +252,19 @@ class GAN(tf.Module):
 
         Of those, the first `accumulate` are the parts of the first batch, and so on.
         """
+        logs = self._in_parts(*(batches[i::self.config.accumulate] for i in range(self.config.accumulate)), **phase)
+        if self.loss_scales:
+            logs["loss_scale"] = tf.reduce_min(tf.stack([scale.value for scale in self.loss_scales]))
+        return logs
+
+    def part_of_step(self, *batches, **phase) -> dict:
+        """What `whole_step` computes for one of its parts, from `batches_per_step` batches, to see what that needs."""
+        return self._in_parts(batches, **phase)
+
+    def _in_parts(self, *parts, **phase):
         if self._parts is None:
-            return self.train_step(*batches, **phase)
-        logs = self._parts.run([functools.partial(self.train_step, *batches[i::self._parts.number], **phase)
-                                for i in range(self._parts.number)])
+            return self.train_step(*parts[0], **phase)
+        logs = self._parts.run([functools.partial(self.train_step, *part, **phase) for part in parts])
         return {name: tf.add_n([tf.cast(each[name], tf.float32) for each in logs]) / len(logs) for name in logs[0]}
 
     def restored(self, num_replicas):

@@ -2,6 +2,7 @@
 import tensorflow as tf
 
 FIRST = 2.0 ** 15
+LEAST = 2.0 ** -10  # below, what overflows is not the scaled gradient: the loop ends the training
 GROWTH_STEPS = 2000  # updates without an overflow, after which the scale doubles
 
 
@@ -14,7 +15,8 @@ class LossScale(tf.Module):
     def __init__(self, name="loss_scale"):
         super().__init__(name=name)
         self.value = tf.Variable(FIRST, trainable=False, dtype=tf.float32, name="value")
-        self.good = tf.Variable(0, trainable=False, dtype=tf.int32, name="good")
+        # Not int32, which TensorFlow keeps on the host, where XLA cannot reach it from a GPU.
+        self.good = tf.Variable(0, trainable=False, dtype=tf.int64, name="good")
 
     def apply(self, update, gradients):
         """Calls `update(*gradients)` in replica context if they are finite in all replicas, and adapts the scale."""
@@ -37,4 +39,4 @@ class LossScale(tf.Module):
         grows = finite & (self.good + 1 >= GROWTH_STEPS)
         factor = tf.where(finite, tf.where(grows, 2.0, 1.0), 0.5)
         self.good.assign(tf.where(finite & ~grows, self.good + 1, 0))
-        self.value.assign(tf.clip_by_value(self.value * factor, 1.0, 2.0 ** 24))
+        self.value.assign(tf.minimum(self.value * factor, 2.0 ** 24))

@@ -21,27 +21,30 @@ def is_evaluation(line) -> bool:
 class Thinned(list):
     """Log lines, oldest first: of the older ones only every second, fourth, and so on, if there are more than `most`.
 
-    Half of `most`, the newest lines, are complete; evaluations, which are few, are all kept.
+    Half of `most`, the newest lines, are complete. `whole(line)`: those, few, that are all kept, and do not count.
     """
 
-    def __init__(self, lines=(), most=MOST):
+    def __init__(self, lines=(), most=MOST, whole=lambda line: False):
         super().__init__()
-        self.most, self._every = most, 1
-        self._places, self._next = [], 0  # of the lines that are kept, among all that there were
+        self.most, self._whole, self._every = most, whole, 1
+        self._places, self._next = [], 0  # of the lines that are kept, among all that count; None: those that do not
         for line in lines:
             self.append(line)
 
     def append(self, line):
         super().append(line)
-        self._places.append(self._next)
-        self._next += 1
-        if len(self) <= self.most:
-            return
-        recent = self._places[-(self.most // 2)]
+        counts = not self._whole(line)
+        self._places.append(self._next if counts else None)
+        self._next += counts
+        if counts and len(self) - self._places.count(None) > self.most:
+            self._thin_out()
+
+    def _thin_out(self):
+        recent = self._next - self.most // 2
         while True:
             kept = [(place, line) for place, line in zip(self._places, self)
-                    if place >= recent or place % self._every == 0 or is_evaluation(line)]
-            if len(kept) <= 3 * self.most // 4 or self._every > self._next:
+                    if place is None or place >= recent or place % self._every == 0]
+            if sum(place is not None for place, _ in kept) <= 3 * self.most // 4:
                 break
             self._every *= 2
         self._places[:], self[:] = [place for place, _ in kept], [line for _, line in kept]

@@ -38,7 +38,12 @@ def differences(records) -> dict:
     method does not have is None.
     """
     def settings(record):
-        config = {name: value for name, value in record["config"].items()
+        model = GANS[record["model"]].Config if record["model"] in GANS else None
+        # An option that is newer than the run was off in it, as in `from_record`.
+        then = {} if model is None else {field.name: field.default for field in dataclasses.fields(model)
+                                         if field.default is not dataclasses.MISSING}
+        then.update({} if model is None else model.OLDER)
+        config = {name: value for name, value in {**then, **record["config"]}.items()
                   if name not in (*LENGTHS, *SEEDS, "dataset")}
         prints = {name: part for name, part in (record.get("fingerprints") or {}).items() if name in DATA_OF_TRAINING}
         networks = ", ".join(record.get("own_networks", ())) or None

@@ -317,8 +317,8 @@ class Run:
         return logbook.read(self.path / "metrics.jsonl")
 
     def history(self) -> logbook.Thinned:
-        """`metrics`, thinned out if there are very many."""
-        return logbook.Thinned(self.metrics())
+        """`metrics`, of which log lines are thinned out if there are very many."""
+        return logbook.Thinned(self.metrics(), whole=logbook.is_evaluation)
 
     def logs(self) -> logbook.Thinned:
         """Those of `metrics` that are means over steps, thinned out if there are very many."""

@@ -31,12 +31,14 @@ def make_strategy(options: Options, team=cluster.ALONE):
         tf.config.experimental.enable_op_determinism()
     # Grappler's remapper fails on a leaky ReLU that a gradient reads, logs this at every start, and gains nothing here.
     tf.config.optimizer.set_experimental_options({"remapping": False})
-    tf.keras.mixed_precision.set_global_policy(f"{'' if options.precision == 'float32' else 'mixed_'}{options.precision}")
+    policy = "float32" if options.precision == "float32" else f"mixed_{options.precision}"
+    tf.keras.mixed_precision.set_global_policy(policy)
     # Faster on GPUs since Ampere, with 10 bits of mantissa. TensorFlow's default is on.
     tf.config.experimental.enable_tensor_float_32_execution(not options.deterministic)
     gpus = tf.config.list_physical_devices("GPU")
     if options.jit and (team.number > 1 or (options.replicas or len(gpus)) > 1):
-        raise UserError("--jit: XLA compiles the step of one device; possible: --replicas 1, or without --jit")
+        alone = "one worker" if team.number > 1 else "--replicas 1"
+        raise UserError(f"--jit: XLA compiles the step of one device; possible: {alone}, or without --jit")
     _limit_memory(gpus, options.gpu_memory)
     if gpus:
         if options.replicas and options.replicas > len(gpus):

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tf2gan.core import images, quiet
 from tf2gan.core.errors import Failure, UserError
 from tf2gan.data import pipeline
-from tf2gan.gans import diagnosis
+from tf2gan.gans import diagnosis, loss_scale
 from tf2gan.training import cluster, early_stopping
 from tf2gan.training.plan import epoch_images
 
@@ -90,11 +90,11 @@ def compile_steps(gan, strategy, phase, jit=False):
         try:
             values = steps(iterator, num_steps).numpy()
         except tf.errors.OpError as error:
-            lacking = re.search(r"unsupported operations.*?: *(.*)", str(error)) if jit else None
-            if lacking is None:
+            lacking = re.search(r"unsupported operations.*?: *(.*)|(Trying to access resource.*)", str(error))
+            if not jit or lacking is None:
                 raise
-            raise UserError(f"--jit: XLA cannot compile this step: {lacking.group(1)[:200]}; go on without it: "
-                            "--resume FOLDER --nojit") from error
+            what = (lacking.group(1) or lacking.group(2))[:200]
+            raise UserError(f"--jit: XLA cannot compile this step: {what}; --nojit goes on without it") from error
         return dict(zip(names, values.tolist()))
 
     return call
@@ -242,6 +242,9 @@ class Trainer:
         broken = [name for name, value in logs.items() if not math.isfinite(value)]
         if broken:
             raise Diverged(f"{broken[0]} became {logs[broken[0]]} at step {self.step}, image {self.images_seen}")
+        if logs.get("loss_scale", 1.0) < loss_scale.LEAST:
+            raise Diverged(f"gradients overflow float16 at every loss scale, down to {logs['loss_scale']:.1e}, at step "
+                           f"{self.step}, image {self.images_seen}")
         self.window.append((count, logs))
         self.reporter.advance(self.step, self.images_seen, logs)
         # At most four times as many as before: the first call was slow because it traced.

@@ -62,7 +62,7 @@ def memory(gan, strategy) -> str:
     gradients = max(size(group) for _, group in gan.optimizers)
     last = gan.config.at(gan.config.changes()[-1])  # a step of a network that has grown to its full size
     batch = gan.batch_spec(last.batch_size // gan.num_replicas)
-    step = tf.function(lambda *batches: strategy.run(gan.train_step, args=batches), autograph=False)
+    step = tf.function(lambda *batches: strategy.run(gan.part_of_step, args=batches), autograph=False)
     graph = step.get_concrete_function(*[batch] * gan.batches_per_step).graph
     # A forward value stays until its gradient is computed; backward values are freed as they are used up.
     kept = ("Conv2D", "Conv2DBackpropInput", "MatMul", "LeakyRelu", "Relu", "Tanh", "AddV2", "Mul", "ConcatV2",
