@@ -48,8 +48,15 @@ def doubled_and_convolved(inputs, kernel, least_pixels=LEAST_PIXELS):
     """What `UpsamplingConv2D` computes, without its bias: [batch, 2 * height, 2 * width, num_outputs]."""
     pixels = inputs.shape[:3].num_elements()
     if (LEAST_PIXELS if pixels is None else pixels) < least_pixels:
-        return tf.nn.conv2d(doubled(inputs), kernel, 1, "SAME")
+        return tf.nn.conv2d(_doubled_map(inputs), kernel, 1, "SAME")
     return _transposed(inputs, kernel) if kernel.shape[0] == 3 else _phases(inputs, kernel)
+
+
+@tf.custom_gradient
+def _doubled_map(inputs):
+    """`doubled`, whose own gradient is a sum that is rounded in another order for another size of the batch."""
+    return doubled(inputs), lambda gradient: (gradient[:, ::2, ::2] + gradient[:, ::2, 1::2]
+                                              + gradient[:, 1::2, ::2] + gradient[:, 1::2, 1::2])
 
 
 def _doubled(shape):
