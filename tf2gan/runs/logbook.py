@@ -28,6 +28,7 @@ class Thinned(list):
         super().__init__()
         self.most, self._whole, self._every = most, whole, 1
         self._places, self._next = [], 0  # of the lines that are kept, among all that count; None: those that do not
+        self._num = 0  # of the kept lines that count, which are too many to count at each new one
         for line in lines:
             self.append(line)
 
@@ -36,7 +37,8 @@ class Thinned(list):
         counts = not self._whole(line)
         self._places.append(self._next if counts else None)
         self._next += counts
-        if counts and len(self) - self._places.count(None) > self.most:
+        self._num += counts
+        if self._num > self.most:
             self._thin_out()
 
     def _thin_out(self):
@@ -44,7 +46,8 @@ class Thinned(list):
         while True:
             kept = [(place, line) for place, line in zip(self._places, self)
                     if place is None or place >= recent or place % self._every == 0]
-            if sum(place is not None for place, _ in kept) <= 3 * self.most // 4:
+            self._num = sum(place is not None for place, _ in kept)
+            if self._num <= 3 * self.most // 4:
                 break
             self._every *= 2
         self._places[:], self[:] = [place for place, _ in kept], [line for _, line in kept]
