@@ -17,6 +17,8 @@ EVERY = ("--log-every", "2", "--checkpoint-every", "3", "--sample-every", "5")
 # {name: its options}; all throw dice.
 MODELS = {
     "cyclegan": ("--model", "cyclegan", "--image-size", "32", "--num-blocks", "1", "--pool-size", "3"),
+    "augmented-cyclegan": ("--model", "augmented-cyclegan", "--image-size", "32", "--num-blocks", "1",
+                           "--encoder-filters", "2", "--pool-size", "3", "--projected-weight", "0"),
     "pix2pix": ("--model", "pix2pix", "--image-size", "64", "--direction", "b2a"),
     "cut": ("--model", "cut", "--image-size", "32", "--num-blocks", "1", "--vector-size", "8", "--num-patches", "9",
             "--flip-equivariance"),
@@ -34,7 +36,7 @@ def data(tmp_path_factory):
         for domain, image in zip("AB", pair):
             for kind in ("train", "test") if number < 3 else ("train",):
                 images.write_image(root / "apart" / f"{kind}{domain}" / f"{number}.png", image)
-    return {"pix2pix": root / "fronts", "cyclegan": root / "apart", "cut": root / "apart"}
+    return {name: root / ("fronts" if name == "pix2pix" else "apart") for name in MODELS}
 
 
 def arguments(name, data):
@@ -136,6 +138,31 @@ def test_one_direction_is_exported_and_used(trained, data, tmp_path, name):
     assert run.report().exists()
 
 
+def test_many_translations_of_a_picture(trained, tmp_path):
+    given, run = tmp_path / "given.png", str(trained["augmented-cyclegan"])
+    images.write_image(given, render_labels("test", 0, 70)[:, :50])
+    main = tool.main("translate")
+    common = ["--run", run, "--direction", "a2b", "--input", str(given)]
+    main([*common, "--num", "2", "--seed", "7", "--output", str(tmp_path / "many") + "/"])
+    assert sorted(path.name for path in (tmp_path / "many").iterdir()) == ["given-1.png", "given-2.png"]
+    model = tf2gan.load(run)
+    made = model.translate([images.read_image(given)] * 2, "a2b", model.styles(2, 7))
+    for number, expected in enumerate(made, start=1):
+        check_near(images.read_image(tmp_path / "many" / f"given-{number}.png"), expected)
+    style = tmp_path / "style.png"
+    images.write_image(style, render_facade("test", 3, 64))
+    main([*common, "--style", str(style), "--output", str(tmp_path / "styled.png")])
+    check_near(images.read_image(tmp_path / "styled.png"),
+               model.translate(images.read_image(given), "a2b", model.style_of(images.read_image(style))))
+    for flags, words in ((["--num", "0"], "--num 0: must be from 1"), (["--seed", "1"], "is of the styles of --num"),
+                         (["--num", "2", "--style", str(style)], "one of --style and --num"),
+                         (["--style", str(tmp_path / "none.png")], "none.png")):
+        assert words in tool.refusal(main, [*common, *flags, "--output", str(tmp_path / "no.png")])
+    plain = ["--run", str(trained["cyclegan"]), "--direction", "a2b", "--input", str(given), "--num", "2"]
+    assert "no styles" in tool.refusal(main, [*plain, "--output", str(tmp_path / "no.png")])
+    assert not list(tmp_path.glob("no*"))
+
+
 def test_photographs_alone_teach_colouring(tmp_path):
     for number in range(NUM):
         images.write_image(tmp_path / "photos" / f"{number}.png", render_facade("train", number, 64))
@@ -161,6 +188,7 @@ def test_arrays_of_pairs(tmp_path):
 
 
 @pytest.mark.parametrize("flags, words", [
+    (("--model", "augmented-cyclegan", "--identity-weight", "5"), "--identity-weight"),
     (("--model", "pix2pix", "--dataset", "mnist"), "which of its images are pairs is not known"),
     (("--model", "pix2pix", "--image-size", "100"), "--image-size 100: height and width must be powers of 2"),
     (("--model", "cut", "--generator", "unet"), "--generator unet"),

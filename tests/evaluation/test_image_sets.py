@@ -207,7 +207,7 @@ def test_generated_images_are_those_of_the_seed(model, tmp_path_factory, monkeyp
 def test_translated_images(tmp_path_factory):
     data = translated.load_data(str(shades.shared_domains(tmp_path_factory)), (32, 32), {"model": "cyclegan"})
     source = data.images("testA", 4)
-    made = image_sets.translated(lambda images: {"images": 1 - images[:, ::-1]}, source, "upside down")
+    made = image_sets.translated({"a2b": lambda images: {"images": 1 - images[:, ::-1]}}, "a2b", source, "upside down")
     found, labels = taken(made)
     assert (made.name, made.num, made.key, labels) == ("upside down", 4, None, None)
     np.testing.assert_array_equal(found, 255 - taken(source)[0][:, ::-1])

@@ -17,6 +17,7 @@ SMALL = {"generator_filters": 2, "discriminator_filters": 2, "batch_size": 2}
 # would make rounding visible; so would the even parts that the other augmentations leave.
 METHODS = {
     "cyclegan": ("cyclegan", {"num_blocks": 1, "augment": "diffaugment", "augmentations": "color"}),
+    "augmented-cyclegan": ("augmented-cyclegan", {"num_blocks": 1, "encoder_filters": 2, "projected_weight": 0.0}),
     "pix2pix": ("pix2pix", {}),
     "pix2pix-projected": ("pix2pix", {"generator": "resunet", "num_blocks": 1, "projected_weight": 1.0,
                                        "augment": "diffaugment"}),
@@ -195,7 +196,7 @@ def test_the_config_names_the_direction(method):
             gan.translating_network("b2a" if direction == "a2b" else "a2b")
 
 
-@pytest.mark.parametrize("method", ["cyclegan", "cut", "pix2pix"])
+@pytest.mark.parametrize("method", ["cyclegan", "augmented-cyclegan", "cut", "pix2pix"])
 @pytest.mark.parametrize("changes, words", [
     ({"image_size": "40"}, "--image-size 40: height and width must be"),
     ({"image_size": "64x20"}, "--image-size 64x20: "),
@@ -211,7 +212,7 @@ def test_bad_values(method, changes, words):
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("method", ["cyclegan", "cut", "pix2pix"])
+@pytest.mark.parametrize("method", ["cyclegan", "augmented-cyclegan", "cut", "pix2pix"])
 def test_presets_are_possible(method):
     for preset in GANS[method].presets.values():
         preset.check()

@@ -99,21 +99,55 @@ class Model:
         """The images of `sample` as one Picture, which a notebook displays."""
         return grid(self.sample(num, seed, labels, truncation))
 
-    def translate(self, pictures, direction=None):
+    def translate(self, pictures, direction=None, styles=None):
         """Translates np.uint8 [height, width, 3], of any size, or several: [n, height, width, 3], or a list.
 
-        `direction`: "a2b" or "b2a"; None: the only one that the model has, or "a2b".
-        Returns a list for a list, and an array of the same shape for an array. Raises UserError for other pictures, and
-        for an unknown direction.
+        Args:
+            direction: "a2b" or "b2a"; None: the only one that the model has, or "a2b".
+            styles: for a model with styles, one for all, [style_size], or one for each picture, [n, style_size]; None:
+                the first style of seed 0.
+
+        Returns a list for a list, and an array of the same shape for an array. Raises UserError for other pictures and
+        styles, and for an unknown direction.
         """
         translator = self._able("translates", self._translator, "translate images")
         direction = direction or translator.directions[0]
+        several = isinstance(pictures, (list, tuple)) or np.ndim(pictures) == 4
+        given = [_picture(picture) for picture in (pictures if several else [pictures])]
+        made = [translator(picture, direction, style)
+                for picture, style in zip(given, self._styles(styles, len(given)))]
         if isinstance(pictures, (list, tuple)):
-            return [translator(_picture(picture), direction) for picture in pictures]
-        pictures = np.asarray(pictures)
-        if pictures.ndim == 4:
-            return np.stack([translator(_picture(picture), direction) for picture in pictures])
-        return translator(_picture(pictures), direction)
+            return made
+        return np.stack(made) if several else made[0]
+
+    def styles(self, num, seed=0):
+        """np.float32 [num, style_size]: the first `num` styles of a seed, for `translate`.
+
+        Raises UserError for a model without styles, whose translations have one outcome.
+        """
+        return self._with_styles().styles(num, seed)
+
+    def style_of(self, picture, direction=None):
+        """np.float32 [style_size]: the style that makes `direction` ("a2b" by default) give pictures like this one.
+
+        `picture`: np.uint8 [height, width, 3], such as come out. Raises UserError for a model without styles.
+        """
+        translator = self._with_styles()
+        return translator.style_of(_picture(picture), direction or translator.directions[0])
+
+    def _with_styles(self):
+        translator = self._able("translates", self._translator, "translate images")
+        translator.check_styles()
+        return translator
+
+    def _styles(self, styles, num):
+        """One style, or None, for each of `num` pictures."""
+        if styles is None:
+            return [None] * num
+        size, styles = self._with_styles().style_size, np.asarray(styles, np.float32)
+        if styles.shape not in ((size,), (num, size)):
+            raise UserError(f"styles: {list(styles.shape)}; needed: [{size}], or [{num}, {size}]")
+        return np.broadcast_to(styles, [num, size])
 
     def classify(self, pictures) -> dict:
         """Classifies np.uint8 pictures: [n, height, width, 1 or 3], or a list of pictures of any size.

@@ -41,3 +41,10 @@ def normal(shape, seed):
     radius = tf.sqrt(-2.0 * tf.math.log(tf.maximum(first, 1e-7)))
     angle = 2.0 * math.pi * second
     return tf.reshape(tf.reshape(tf.stack([tf.sin(angle) * radius, tf.cos(angle) * radius], axis=1), [-1])[:num], shape)
+
+
+def sequence(num, size, seed):
+    """The first `num` of an endless sequence of vectors from N(0, 1), float32 [num, size], for an int scalar `seed`."""
+    seed = tf.stack([tf.cast(seed, tf.int64), tf.zeros([], tf.int64)])
+    drawn = tf.random.stateless_uniform([num, size], fold(seed, "sequence"), dtype=tf.float64)
+    return tf.cast(tf.math.ndtri(tf.clip_by_value(drawn, 1e-12, 1.0 - 1e-12)), tf.float32)

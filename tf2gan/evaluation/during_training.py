@@ -141,12 +141,12 @@ def _kept_apart(splits, data, config):
 def _translations(gan, splits, settings):
     data = translated.Data(image_sets.label_of(gan.config.dataset), splits, tuple(gan.config.image_shape))
     names, extractor = translated.how(data, settings)
-    functions, weights = translation.functions(gan), generated.weights_of(gan)
+    functions, weights = translation.every_function(gan), generated.weights_of(gan)
     ways = []
     for there, _, source_domain, target_domain in translated.ways(gan.abilities.directions):
         source = data.images(f"train{source_domain}", settings.num, settings.seed)
         target = data.images(f"train{target_domain}", max(settings.num, registry.MOST_IMAGES), settings.seed)
-        sets = {"model": image_sets.translated(functions[there], source, there)}
+        sets = {"model": image_sets.translated(functions, there, source, there, settings.seed)}
         reference = translated.reference_of(target, sets, extractor, settings, names)
         ways.append((there, sets, reference, f"{data.label}-train{target_domain}"))
     quiet = dataclasses.replace(settings, show_progress=False)

@@ -8,6 +8,7 @@ import numpy as np
 
 from tf2gan.core.errors import UserError
 from tf2gan.data import load, pipeline
+from tf2gan.models import translation
 
 REFERENCES = ("test", "validation", "train")  # generated images are compared with the first that exists
 _PIXELS = 2 ** 19  # per batch; its activations in an extractor are many times as large
@@ -114,14 +115,22 @@ def generated(sampler, num, seed, name="samples") -> ImageSet:
     return ImageSet(name, num, tuple(sampler.image_shape), batches)
 
 
-def translated(function, source: ImageSet, name) -> ImageSet:
-    """The images of `source`, translated by one of `models.translation.functions` or by a signature of an export."""
+def translated(functions, direction, source: ImageSet, name, seed=0) -> ImageSet:
+    """The images of `source`, translated by `models.translation.every_function` or by signatures of an export.
+
+    By a model with styles, image i in style i of `seed`.
+    """
+    styles = translation.styles_of(functions, source.num, seed)
+    function = functions[direction if styles is None else f"{direction}_styled"]
+
     def batches():
+        done = 0
         for images, _ in source.batches():
             for start in range(0, len(images), 8):
                 floats = images[start:start + 8].astype(np.float32) / 255.0
-                made = np.asarray(function(images=floats)["images"])
-                yield np.rint(255.0 * made).astype(np.uint8), None
+                style = {} if styles is None else {"styles": styles[done:done + len(floats)]}
+                done += len(floats)
+                yield np.rint(255.0 * np.asarray(function(images=floats, **style)["images"])).astype(np.uint8), None
 
     return ImageSet(name, source.num, source.image_shape, batches)
 

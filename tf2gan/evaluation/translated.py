@@ -68,12 +68,19 @@ class Translation:
     After a pass, `errors` is {metric: value}. If the model translates back, too: `cycle_l1` and `identity_l1`, mean
     absolute differences, 0 to 1 (Zhu et al. 2017, eq. 2 and sec. 5.2). For pairs, what `pair_errors` gives. `colors` is
     the histogram of the translations.
+
+    A model with styles translates image i in style i of a seed. It has no `identity_l1`; its cycle comes back with the
+    styles that are found on the way (Almahairi et al. 2018, sec. 3). `style_cycle_l1` is the mean absolute difference of
+    the styles that are found in the translations and those given; `diversity_l1` and `diversity_perceptual` are
+    mean distances of two translations of an image, the second in a style of the next seed.
     """
 
-    def __init__(self, functions, there, back, source, targets=None, measures=PAIR_MEASURES):
-        """`functions`: as `models.translation.functions` returns them; `targets`: the ImageSet paired with `source`."""
-        self._there, self._back, self._source, self._targets = functions[there], functions.get(back), source, targets
-        self._measures = measures
+    def __init__(self, functions, there, back, source, targets=None, measures=PAIR_MEASURES, seed=0):
+        """`functions`: as `models.translation.every_function` returns them; `targets`: the ImageSet paired with
+        `source`; `seed`: of the styles."""
+        self._functions, self._there, self._back, self._source = functions, there, back, source
+        self._targets, self._measures = targets, measures
+        self._styles = [translation.styles_of(functions, source.num, each) for each in (seed, seed + 1)]
         self.errors, self.colors = {}, None
 
     def image_set(self, name) -> image_sets.ImageSet:
@@ -85,15 +92,14 @@ class Translation:
         for images, _ in self._source.batches():
             made = []
             for start in range(0, len(images), BATCH):
-                real = images[start:start + BATCH].astype(np.float32) / 255.0
-                translated = self._there(images=real)["images"]
-                if self._back is not None:
-                    found = {"cycle_l1": self._back(images=translated)["images"],
-                             "identity_l1": self._back(images=real)["images"]}
-                    _add(sums, {name: len(real) * mean_absolute_error(others, real, span=1.0)
-                                for name, others in found.items()})
-                self.colors.add(2.0 * translated.numpy() - 1.0)
-                made.append(np.rint(255.0 * translated.numpy()).astype(np.uint8))
+                real = images[start:start + BATCH]
+                if self._styles[0] is None:
+                    translated, errors = self._plain(real)
+                else:
+                    translated, errors = self._styled(real, count + start)
+                _add(sums, {name: len(real) * value for name, value in errors.items()})
+                self.colors.add(2.0 * translated - 1.0)
+                made.append(_pixels(translated))
             made = np.concatenate(made)
             if targets:
                 matching = next(targets)[0][:len(images)]  # there may be more targets
@@ -101,6 +107,53 @@ class Translation:
             count += len(images)
             yield made, None
         self.errors = {name: total / count for name, total in sums.items()}
+
+    def _run(self, name, **inputs):
+        return next(iter(self._functions[name](**inputs).values())).numpy()
+
+    def _plain(self, pixels):
+        """(translations, {metric: mean over them}) of uint8 images."""
+        real = pixels.astype(np.float32) / 255.0
+        translated = self._run(self._there, images=real)
+        if self._back not in self._functions:
+            return translated, {}
+        return translated, {
+            "cycle_l1": mean_absolute_error(self._run(self._back, images=translated), real, span=1.0),
+            "identity_l1": mean_absolute_error(self._run(self._back, images=real), real, span=1.0)}
+
+    def _styled(self, pixels, first):
+        """As `_plain`; `first`: how many images came before."""
+        real = pixels.astype(np.float32) / 255.0
+        styles, others = (each[first:first + len(real)] for each in self._styles)
+        translated, other = (self._run(f"{self._there}_styled", images=real, styles=each) for each in (styles, others))
+        own = self._run(f"{self._back}_style_of", images=real, partners=translated)
+        back = self._run(f"{self._back}_styled", images=translated, styles=own)
+        again = self._run(f"{self._there}_style_of", images=translated, partners=real)
+        return translated, {"cycle_l1": mean_absolute_error(back, real, span=1.0),
+                            "style_cycle_l1": mean_absolute_error(again, styles, span=1.0),
+                            **{name: values.mean()
+                               for name, values in _apart(_pixels(translated), _pixels(other)).items()}}
+
+
+def _pixels(floats):
+    return np.rint(255.0 * floats).astype(np.uint8)
+
+
+def _apart(images, others) -> dict:
+    """{metric: a value for each pair} of images uint8 [n, height, width, 3]: how far they are apart."""
+    return {"diversity_l1": absolute_errors(images, others) / 255,
+            "diversity_perceptual": perceptual.distances(images, others)}
+
+
+def spread(images) -> dict:
+    """{metric: mean over the pairs of successive images} of an ImageSet, as `Translation` measures two translations."""
+    sums, last, count = {}, None, 0
+    for batch, _ in images.batches():
+        batch = batch if last is None else np.concatenate([last, batch])
+        if len(batch) > 1:
+            _add(sums, {name: float(values.sum()) for name, values in _apart(batch[:-1], batch[1:]).items()})
+        count, last = count + len(batch) - 1, batch[-1:]
+    return {name: total / count for name, total in sums.items()}
 
 
 def pair_errors(made, targets, measures=PAIR_MEASURES) -> dict:
@@ -145,7 +198,7 @@ def of_run(gan, record, settings, against=None, data_dir=None) -> dict:
                      data_dir or options.get("data_dir"), options.get("skip_unreadable", False))
     if against is None:
         check_same_data(gan.config.dataset, record, data.splits)
-    return _of_models({"model": translation.functions(gan), "untrained": _untrained(type(gan), gan.config)}, data,
+    return _of_models({"model": translation.every_function(gan), "untrained": _untrained(type(gan), gan.config)}, data,
                       settings, {"source": f"run of {title_of(record)}",
                                  "images_seen": int(gan.images_seen.numpy())}, record["weights"])
 
@@ -183,7 +236,7 @@ def ways(directions) -> list:
 
 
 def _untrained(gan_class, config):
-    return translation.functions(generated.new_gan(gan_class, config))
+    return translation.every_function(generated.new_gan(gan_class, config))
 
 
 def chosen(settings, size):
@@ -198,14 +251,15 @@ def chosen(settings, size):
 
 
 def _of_models(models, data, settings, protocol, weights):
-    """`models`: {column: {direction: function}}."""
+    """`models`: {column: functions of `models.translation.every_function`}."""
     names, extractor = how(data, settings)
     found, num = [], {}
     for there, back, source_domain, target_domain in ways(models["model"]):
         source, target = data.images(f"test{source_domain}", settings.num), data.images(f"test{target_domain}")
         floor = data.images(f"train{target_domain}", source.num, settings.seed)
         paired = data.paired("test")
-        passes = {column: Translation(functions, there, back, source, target if paired else None, measures_of(data))
+        passes = {column: Translation(functions, there, back, source, target if paired else None, measures_of(data),
+                                      settings.seed)
                   for column, functions in models.items()}
         sets = {column: one.image_set(f"{there}, {results.COLUMNS[column]}") for column, one in passes.items()}
         sets.update(input=source, real_train=floor)
@@ -214,6 +268,8 @@ def _of_models(models, data, settings, protocol, weights):
                                       f"{data.label}-test{target_domain}")
         errors = baseline_errors(data, source, source_domain, target_domain) if paired else {}
         errors.update({column: one.errors for column, one in passes.items()})
+        if "styles" in models["model"]:
+            errors["real_train"] = spread(floor)
         found += _errors_and_colors(there, sets, target, passes, errors, weights, f"{data.label}-test{target_domain}")
         num[there] = {"source": source.num, "target": target.num, "floor": floor.num}
     return results.record({
@@ -221,7 +277,7 @@ def _of_models(models, data, settings, protocol, weights):
         "image_shape": [*data.size, 3], "resize": RESIZE, "seed": settings.seed, "weights": weights,
         "extractor": comparison.extractor_record(extractor),
         "color_distance": "total variation of joint RGB histograms, 8 bins a channel",
-        **({perceptual.NAME: perceptual.INFO} if data.paired("test") else {}),
+        **({perceptual.NAME: perceptual.INFO} if data.paired("test") or "styles" in models["model"] else {}),
         **registry.parameters(names, *(min(side["target"] for side in num.values()),
                                        min(side["source"] for side in num.values())))}, found)
 
@@ -259,7 +315,7 @@ def _errors_and_colors(there, sets, target, passes, errors, weights, against):
     `passes`: {column: Translation}; their image sets must have been read before.
     """
     def entry(metric, values):
-        extractor = imagenet.made() if metric == perceptual.NAME else None
+        extractor = imagenet.made() if metric in (perceptual.NAME, "diversity_perceptual") else None
         metric = f"{metric}_{there}"
         return results.entry(metric, results.figure_name(metric, sets["model"].num, against, extractor, weights),
                              {column: (value, None) for column, value in values.items()})

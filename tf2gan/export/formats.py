@@ -17,11 +17,12 @@ from tf2gan.core.errors import UserError, printable, reason
 from tf2gan.core.options import several
 from tf2gan.data.synthetic.render import render_scene
 from tf2gan.export import model_card, onnx, tflite, web
-from tf2gan.models import generation
+from tf2gan.models import generation, translation
 
 SAVEDMODEL = "savedmodel"
 CONVERTERS = {"onnx": onnx, "tflite": tflite, "web": web}
-SIGNATURES = ("latents", "classify", "a2b", "b2a")  # of an export, those that others can have
+# Of an export, those that others can have; a page has no use for those with styles.
+SIGNATURES = ("latents", "classify", "a2b", "b2a", "a2b_styled", "b2a_styled")
 _EXAMPLES = 4  # inputs that a file is compared with the SavedModel on
 _ODD = 2  # pixels more than those of training, so that images are padded on both sides
 _MOST = 0.02  # difference from the SavedModel; weights in 8 bits may differ by more, and the card says by how much
@@ -116,6 +117,8 @@ def add(folder, names, options) -> dict:
             temporary.mkdir()
             entries = {}
             for signature, examples in wanted:
+                if CONVERTERS[name] is web and "styles" in signature.inputs:
+                    continue
                 entries.update(_converted(name, signature, examples, loaded, card, temporary, options))
             if CONVERTERS[name] is web:
                 (temporary / web.PAGE).write_text(web.page_of(entries, loaded, card, options), encoding="utf-8")
@@ -152,7 +155,7 @@ def _signatures(card, loaded, image_size):
 
 def _spec(key, spec, name, card, image_size):
     shape = spec.shape.as_list()
-    if image_size is not None and name in ("a2b", "b2a"):
+    if image_size is not None and key == "images":
         multiple, least = card["size_multiple"], card["size_minimum"]
         if image_size % multiple or image_size < least:
             raise UserError(f"--image-size {image_size}: this model takes multiples of {multiple} from {least} on")
@@ -199,7 +202,7 @@ def _difference(expected, found):
 
 
 def example_inputs(specs, loaded, card) -> list:
-    """[{name: tensor}]: the first latents of seed 0, labels in turn, pictures that are drawn here.
+    """[{name: tensor}]: the first latents or styles of seed 0, labels in turn, pictures that are drawn here.
 
     Where sizes are open, pictures of a second size follow, which a network does not take as they are.
     """
@@ -208,6 +211,8 @@ def example_inputs(specs, loaded, card) -> list:
         if name == "latents":
             found[name] = loaded.signatures["draw"](num=tf.constant(_EXAMPLES), seed=tf.constant(0, tf.int64),
                                                     truncation=tf.constant(np.inf))["latents"]
+        elif name == "styles":
+            found[name] = tf.constant(translation.styles_of(loaded.signatures, _EXAMPLES, 0))
         elif name == "labels":
             found[name] = tf.range(_EXAMPLES, dtype=spec.dtype) % card["num_classes"]
         else:

@@ -69,11 +69,11 @@ TensorFlow Serving, over REST: `POST /v1/models/{name}:predict` with
 
 # What differs between kinds of GANs: {field of _TEXT: template}.
 _TRANSLATION = {
-    "purpose": "Translates images {ways}: a {model} trained on `{data}`.",
+    "purpose": "Translates images {ways}: {article} {model} trained on `{data}`.",
     "about": """\
 Trained on images of {width}x{height} pixels; it does best at sizes near that. Any size is accepted: images are mirrored
 at their edges up to a multiple of {size_multiple} pixels (at least {size_minimum}), translated as a whole, and cropped
-back.""",
+back.{of_styles}""",
     "seen_of": ", of each domain",
     "example": """\
 image = tf.io.decode_image(tf.io.read_file("photo.jpg"), channels=3, expand_animations=False)
@@ -87,6 +87,11 @@ Float values outside [0, 1] are clipped. Image files may be JPEG, PNG, GIF (the 
 in one batch; the answers are PNG. Not handled there: WebP and other formats, turning a photograph as its EXIF data
 says, and transparency, which is dropped. `tools/translate.py` of tf2gan handles all three.""",
 }
+_OF_STYLES = """
+
+An image has many translations, one for each style, {style_size} numbers from N(0, 1). `{direction}` takes the first
+style of seed 0 for all images, `{direction}_styled` the given ones, which `styles` draws. `{direction}_style_of` finds
+the style of a picture such as come out, given its translation back."""
 _GENERATION = {
     "purpose": "Generates images{of_classes}: a {model} trained on `{data}`.",
     "about": """\
@@ -222,6 +227,7 @@ def _own(gan):
     if gan.abilities.translates:
         networks = [gan.translating_network(direction) for direction in gan.abilities.directions]
         return {"directions": list(gan.abilities.directions),
+                **({"style_size": gan.config.style_size} if gan.abilities.styles else {}),
                 "size_multiple": max(network.size_multiple for network in networks),
                 "size_minimum": max(network.size_minimum for network in networks)}
     found, config = dataclasses.asdict(generation.traits(gan)), gan.config
@@ -281,8 +287,10 @@ def text(card):
 
 def _translation_words(card):
     meaning = {"a2b": "from A to B", "b2a": "from B to A"}
-    return {"ways": " and ".join(meaning.get(way, way) for way in card["directions"]),
-            "direction": card["directions"][0]}
+    direction = card["directions"][0]
+    return {"ways": " and ".join(meaning.get(way, way) for way in card["directions"]), "direction": direction,
+            "article": "an" if card["model"].startswith("a") else "a",
+            "of_styles": _OF_STYLES.format(direction=direction, **card) if card.get("style_size") else ""}
 
 
 def _generation_words(card):

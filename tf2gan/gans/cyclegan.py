@@ -23,6 +23,7 @@ class CycleGAN(TranslatingGAN):
     Config = Config
     abilities = Abilities(directions=("a2b", "b2a"))
     presets, preset_options = PRESETS, PRESET_OPTIONS
+    generating = ("generator",)  # networks whose names begin so learn with the generators, all others to judge
 
     def __init__(self, config: Config, total_images: Optional[int] = None, own=None):
         super().__init__(config, total_images, own)
@@ -36,10 +37,13 @@ class CycleGAN(TranslatingGAN):
         self.average_xy = self.make_average("average_xy", self.generator_xy)
         self.average_yx = self.make_average("average_yx", self.generator_yx)
         self.pool_x, self.pool_y = self.make_pool("pool_x"), self.make_pool("pool_y")
-        self.make_optimizers(
-            self.generator_xy.trainable_variables + self.generator_yx.trainable_variables,
-            [variable for name, (network, _) in self.networks.items() if not name.startswith("generator")
-             for variable in network.trainable_variables])
+        self.make_more()
+        self.make_optimizers(*([variable for name, (network, _) in self.networks.items()
+                                if name.startswith(self.generating) == generates
+                                for variable in network.trainable_variables] for generates in (True, False)))
+
+    def make_more(self):
+        """Creates what a method has that builds on this one."""
 
     def new_generator(self, name):
         config = self.config
@@ -76,20 +80,10 @@ class CycleGAN(TranslatingGAN):
 
     def generators_loss(self, real_x, real_y):
         """Weighted sum of the terms whose weight is not 0; also returns these terms and the translated images."""
-        config, logs, loss = self.config, {}, 0.0
+        config, logs = self.config, {}
         fake_y, same_y = self._translate_and_keep(self.generator_xy, real_x, real_y, "dropout_xy")
         fake_x, same_x = self._translate_and_keep(self.generator_yx, real_y, real_x, "dropout_yx")
-        shown_x, shown_y = self.shown(fake_x, "generator_x"), self.shown(fake_y, "generator_y")
-        if config.adversarial_weight:
-            logs["adversarial_xy"] = losses.least_squares_generator(self.discriminator_y(shown_y, training=True))
-            logs["adversarial_yx"] = losses.least_squares_generator(self.discriminator_x(shown_x, training=True))
-            loss += config.adversarial_weight * (logs["adversarial_xy"] + logs["adversarial_yx"])
-        if config.projected_weight:
-            logits = self.projected.logits({"projected_x": [shown_x], "projected_y": [shown_y]}, self.draw,
-                                           "shift_generated")
-            logs["projected_xy"] = projected.generator_loss(logits["projected_y"])
-            logs["projected_yx"] = projected.generator_loss(logits["projected_x"])
-            loss += config.projected_weight * (logs["projected_xy"] + logs["projected_yx"])
+        loss = self.fooled(fake_x, fake_y, logs)
         if config.cycle_weight:
             cycled_x = self.generator_yx(fake_y, training=True, seed=self.seed_for("dropout_cycle_x"))
             cycled_y = self.generator_xy(fake_x, training=True, seed=self.seed_for("dropout_cycle_y"))
@@ -101,6 +95,22 @@ class CycleGAN(TranslatingGAN):
             logs["identity_y"] = losses.mean_absolute_error(same_y, real_y)
             loss += config.identity_weight * (logs["identity_x"] + logs["identity_y"])
         return loss, (logs, fake_x, fake_y)
+
+    def fooled(self, fake_x, fake_y, logs):
+        """The weighted losses of generators whose images the discriminators judge; adds the plain ones to `logs`."""
+        config, loss = self.config, 0.0
+        shown_x, shown_y = self.shown(fake_x, "generator_x"), self.shown(fake_y, "generator_y")
+        if config.adversarial_weight:
+            logs["adversarial_xy"] = losses.least_squares_generator(self.discriminator_y(shown_y, training=True))
+            logs["adversarial_yx"] = losses.least_squares_generator(self.discriminator_x(shown_x, training=True))
+            loss += config.adversarial_weight * (logs["adversarial_xy"] + logs["adversarial_yx"])
+        if config.projected_weight:
+            logits = self.projected.logits({"projected_x": [shown_x], "projected_y": [shown_y]}, self.draw,
+                                           "shift_generated")
+            logs["projected_xy"] = projected.generator_loss(logits["projected_y"])
+            logs["projected_yx"] = projected.generator_loss(logits["projected_x"])
+            loss += config.projected_weight * (logs["projected_xy"] + logs["projected_yx"])
+        return loss
 
     def _translate_and_keep(self, generator, inputs, targets, purpose):
         """generator(inputs), and generator(targets) for the identity loss, None if its weight is 0.

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf2gan.core import downloads, quiet, savedmodel
-from tf2gan.core.errors import UserError, printable, reason
+from tf2gan.core.errors import UserError, printable, reason, unknown
 from tf2gan.core.seeds import fold
 from tf2gan.metrics.saved_features import folder_hash
 from tf2gan.models import generation
@@ -19,6 +19,7 @@ SIGNATURES = ("default", "serving_default")  # of third-party modules; those in 
 _TF1_HUB_FILE = "tfhub_module.pb"
 _INSTEAD = ("possible: the folder of the module, downloaded and unpacked elsewhere; TFHUB_CACHE_DIR where it is "
             "cached; an export, savedmodels/NAME")
+_PIXELS = 2 ** 19  # of pictures that are translated at once
 _TRIED = 16  # latents whose images are checked
 _NEEDED = ("needed: one input, float32 latents [batch, latent_size] of any batch, and one output, float32 images "
            "[batch, height, width, 1 or 3] about [0, 1]")
@@ -32,12 +33,13 @@ class Generator:
     `image_size`, (height, width); `channels`, 1 or 3; `latent_distribution`, "normal": N(0, 1), or "uniform": U(-1, 1).
     """
 
-    def __init__(self, name, files_hash, traits, generate, draw, owner):
-        """Called by `load` and `from_gan`; use these.
+    def __init__(self, name, files_hash, traits, generate, draw, owner, batch=generation.BATCH):
+        """Called by `load`, `from_gan` and `of_styles`; use these.
 
         `traits`: generation.Traits; `generate`: float32 latents -> float32 images about [0, 1]; `draw`: num, seed ->
-        np.float32 latents; `owner` keeps the variables alive.
+        np.float32 latents; `owner` keeps the variables alive; `batch`: images that `pictures` makes at once.
         """
+        self._batch = batch
         self.name, self.hash = name, files_hash
         self.latent_size, self.latent_distribution = traits.latent_size, traits.latent_distribution
         self.image_size, self.channels = tuple(traits.image_shape[:2]), traits.image_shape[2]
@@ -60,14 +62,14 @@ class Generator:
         return self._draw(num, seed)
 
     def pictures(self, latents, progress=None):
-        """np.uint8 [n, height, width, channels] from latents [n, latent_size], in batches of `generation.BATCH`.
+        """np.uint8 [n, height, width, channels] from latents [n, latent_size], in batches.
 
         `progress`, if given, is called after each batch with the number of its images. Raises ValueError as a call.
         """
         latents = np.asarray(latents, np.float32)
         made = np.empty([len(latents), *self.image_size, self.channels], np.uint8)
-        for start in range(0, len(latents), generation.BATCH):
-            part = self(latents[start:start + generation.BATCH])
+        for start in range(0, len(latents), self._batch):
+            part = self(latents[start:start + self._batch])
             made[start:start + len(part)] = np.rint(255 * part.numpy())
             if progress is not None:
                 progress(len(part))
@@ -103,10 +105,31 @@ def from_gan(gan, name, label=None):
     Its hash is that of its weights and of the images it has seen.
     """
     facts = generation.traits(gan)
+    return _ours(name, hash_of(gan, [gan.average]), facts, generation.signatures(gan), label, gan)
+
+
+def of_styles(translator, files_hash, picture, direction, name):
+    """The Generator of all translations of `picture`, np.uint8 [height, width, 3]: its latents are styles.
+
+    `translator`: a models.translation.Translator; `files_hash`: of its files, or `hash_of` a GAN; `name`: of the
+    picture. Raises UserError for a translator without styles, or without this direction.
+    """
+    translator.check_styles()
+    if direction not in translator.directions:
+        raise unknown("direction", direction, translator.directions)
+    batch = max(1, _PIXELS // (picture.shape[0] * picture.shape[1]))
+    return Generator(f"translations of {name}", files_hash,
+                     generation.Traits(picture.shape, translator.style_size, "normal"),
+                     functools.partial(translator.floats, picture, direction), translator.styles, translator, batch)
+
+
+def hash_of(gan, networks):
+    """SHA-256 of the weights of `networks` and of the number of images that the GAN has seen."""
     state = hashlib.sha256(str(int(gan.images_seen.numpy())).encode())
-    for variable in gan.average.variables:
-        state.update(variable.numpy().tobytes())
-    return _ours(name, state.hexdigest(), facts, generation.signatures(gan), label, gan)
+    for network in networks:
+        for variable in network.variables:
+            state.update(variable.numpy().tobytes())
+    return state.hexdigest()
 
 
 def _export(folder, label):

@@ -14,15 +14,15 @@ FPS = 20.0
 # {kind of work: (frames of an animation, frames of a picture)}
 FRAMES = {"walk": (30, 8), "corners": (None, 6), "direction": (15, 4), "project": (40, 8)}
 # {option: the options that exclude it}
-_CLASHES = {"module": ("run",), "seeds": ("latents", "project"), "latents": ("project",), "from_seeds": ("classifier",),
+_CLASHES = {"module": ("run",), "picture": ("label", "project", "classifier"), "seeds": ("latents", "project"),
+            "latents": ("project",), "from_seeds": ("classifier",),
             "mode": ("direction", "save_direction", "project"), "direction": ("save_direction",),
             "corners": ("direction", "save_direction", "project", "loop")}
 # {option: the options of which it needs one}
-_BELONGS = {"checkpoint": ("run",), "strength": ("direction", "save_direction"), "steps": ("project",),
-            "starts": ("project",), "loss": ("project",), "seed": ("project", "classifier"), "from_seeds": ("save_direction",),
-            "to_seeds": ("from_seeds",), "classifier": ("save_direction",), "from_class": ("classifier",),
-            "num": ("classifier",),
-            "to_class": ("classifier",)}
+_BELONGS = {"checkpoint": ("run",), "translate": ("picture",), "strength": ("direction", "save_direction"),
+            "steps": ("project",), "starts": ("project",), "loss": ("project",), "seed": ("project", "classifier"),
+            "from_seeds": ("save_direction",), "to_seeds": ("from_seeds",), "classifier": ("save_direction",),
+            "from_class": ("classifier",), "num": ("classifier",), "to_class": ("classifier",)}
 _OF_OUTPUT = ("seeds", "latents", "project", "frames", "loop", "strength", "fps", "scale", "save_latents")
 
 
@@ -35,6 +35,8 @@ class Options:
     run: Optional[str] = None  # folder of a run, as tools/train.py writes it; instead of --module
     checkpoint: Optional[str] = None  # of the run: latest, best (of --keep-best), or its images seen; none: latest
     label: Optional[str] = None  # the class of a conditional model, by name or number
+    picture: Optional[str] = None  # IMAGE to translate, with a model that has styles: seeds and latents are of styles
+    translate: Optional[Literal["a2b", "b2a"]] = None  # which way to translate --picture; none: a2b
     seeds: Optional[str] = None  # stops, such as 1,2,3: first latent of each; none: 1 to 6 and back; --corners: 1 to 4
     latents: Optional[str] = None  # FILE.npy from --save-latents, [num, latent_size]: stops instead of --seeds
     mode: Optional[Literal["linear", "spherical", "hypersphere"]] = None  # none: spherical; linear for uniform latents
@@ -131,6 +133,8 @@ class Options:
                 seeds(name, getattr(self, name))
         if self.save_latents is not None and pathlib.Path(self.save_latents).suffix.lower() != ".npy":
             raise UserError(f"--save-latents {self.save_latents}: must end in .npy")
+        if self.picture is not None and self.module is None and self.run is None:
+            raise UserError(f"--picture {self.picture}: give the model that translates it, --module or --run")
         if self.target is not None and self.latents is None:
             self.check_stops(1 if self.project is not None else len(self.stops))
         if self.animated:

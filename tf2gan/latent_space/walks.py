@@ -5,10 +5,11 @@ import zipfile
 
 import numpy as np
 
-from tf2gan.core import animation, files, images, progress
+from tf2gan.core import animation, files, images, progress, savedmodel
 from tf2gan.core.errors import UserError, printable
 from tf2gan.data import pipeline
 from tf2gan.latent_space import directions, generators, interpolation, projection, walk_options
+from tf2gan.metrics.saved_features import folder_hash
 from tf2gan.models import classification, translation
 from tf2gan.runs.record import check_outside_data
 from tf2gan.runs.restore import load_gan
@@ -100,6 +101,16 @@ def _check_targets(options):
 
 
 def _generator(options, default_module):
+    if options.picture is not None:
+        picture = images.read_image(options.picture)
+        if options.run is not None:
+            gan = load_gan(options.run, options.checkpoint or "latest")[0]
+            translator = translation.Translator.from_gan(gan)
+            state = generators.hash_of(gan, [gan.translating_network(name) for name in translator.directions])
+        else:
+            translator = translation.Translator.from_savedmodel(options.module)
+            state = folder_hash(savedmodel.find(options.module))
+        return generators.of_styles(translator, state, picture, options.translate or "a2b", options.picture)
     if options.run is not None:
         gan, record = load_gan(options.run, options.checkpoint or "latest")
         return generators.from_gan(gan, f"{options.run}, {record['checkpoint']['images']} images", options.label)

@@ -3,7 +3,7 @@ import dataclasses
 from typing import Optional
 
 _LOWER = ("fid", "kid", "swd", "ms_ssim", "cycle_l1", "identity_l1", "l1", "lab_l1", "color_distance", "class_distance",
-          "perceptual", "overfitting")
+          "perceptual", "overfitting", "style_cycle_l1")
 _HIGHER = ("is", "precision", "recall", "density", "coverage", "agreement", "accuracy", "psnr", "ssim", "authenticity")
 
 

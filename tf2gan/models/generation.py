@@ -137,7 +137,7 @@ def has_card(path) -> bool:
 def abilities_of_card(card) -> Abilities:
     """The abilities of an export with the model card `card`."""
     directions = tuple(card.get("directions") or ())
-    return Abilities(directions=directions, samples="latent_size" in card,
+    return Abilities(directions=directions, styles="style_size" in card, samples="latent_size" in card,
                      takes_labels=card.get("num_classes") is not None, classifies=bool(card.get("classes")))
 
 

@@ -6,6 +6,7 @@ by mirroring at its edges, translated as a whole, and cropped back. Nothing is r
 import functools
 import os
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -33,6 +34,21 @@ def _mirrored_positions(size, multiple, minimum):
     return last - tf.abs(last - (tf.range(target) + before * (period - 1)) % period), before
 
 
+class _Padded(NamedTuple):
+    """Images padded to a size that a network takes, and where the original is in them."""
+    images: tf.Tensor
+    rows: slice
+    columns: slice
+
+
+def _padded(inputs, multiple, minimum):
+    height, width = tf.shape(inputs)[1], tf.shape(inputs)[2]
+    rows, top = _mirrored_positions(height, multiple, minimum)
+    columns, left = _mirrored_positions(width, multiple, minimum)
+    return _Padded(tf.gather(tf.gather(inputs, rows, axis=1), columns, axis=2), slice(top, top + height),
+                   slice(left, left + width))
+
+
 def full_size(network, inputs, multiple, minimum):
     """`network` applied to images of any size, also of sizes that it does not take.
 
@@ -44,11 +60,8 @@ def full_size(network, inputs, multiple, minimum):
 
     Returns [batch, height, width, channels]. The padding is equal on both sides; an odd row or column is added last.
     """
-    height, width = tf.shape(inputs)[1], tf.shape(inputs)[2]
-    rows, top = _mirrored_positions(height, multiple, minimum)
-    columns, left = _mirrored_positions(width, multiple, minimum)
-    outputs = network(tf.gather(tf.gather(inputs, rows, axis=1), columns, axis=2))
-    return outputs[:, top:top + height, left:left + width]
+    padded = _padded(inputs, multiple, minimum)
+    return network(padded.images)[:, padded.rows, padded.columns]
 
 
 def functions(gan):
@@ -62,30 +75,100 @@ def functions(gan):
 
     def function(direction):
         network = gan.translating_network(direction)
-        generate = functools.partial(gan.generate, direction=direction)
 
-        @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name="images")])
+        @tf.function(input_signature=[_images_spec()])
         def translate(images):
-            inputs = 2.0 * tf.clip_by_value(images, 0.0, 1.0) - 1.0
-            outputs = full_size(generate, inputs, network.size_multiple, network.size_minimum)
-            return {"images": tf.clip_by_value((tf.cast(outputs, tf.float32) + 1.0) / 2.0, 0.0, 1.0)}
+            return _translated(functools.partial(gan.generate, direction=direction), network, images)
 
         return translate
 
     return {direction: function(direction) for direction in gan.abilities.directions}
 
 
-def translate_pixels(function, image):
-    """One of `functions` on one image, in the graph: uint8 [height, width, 3] in and out."""
-    floats = tf.cast(image, tf.float32)[tf.newaxis] / 255.0
-    return tf.cast(tf.round(255.0 * function(images=floats)["images"][0]), tf.uint8)
+def styled_functions(gan):
+    """{name: tf.function} of a GAN whose translations take styles; {} for others.
+
+        styles: `num` int32 [] and `seed` int64 [] -> `styles` float32 [num, style_size]; style i of a seed is the same
+            for any `num` above i.
+        a2b_styled, and so on: `images` as for `functions`, and `styles`, one for each -> `images`.
+        a2b_style_of: `images` of B, and `partners`, such images of A as have become them, or might -> `styles` that
+            give the images. Both have one size.
+    """
+    if not gan.abilities.styles:
+        return {}
+    spec = tf.TensorSpec([None, gan.config.style_size], tf.float32, name="styles")
+
+    def of_direction(direction):
+        network, encoder = gan.translating_network(direction), gan.encoding_network(direction)
+
+        @tf.function(input_signature=[_images_spec(), spec])
+        def translate(images, styles):
+            with tf.control_dependencies([tf.debugging.assert_equal(
+                    tf.shape(styles)[0], tf.shape(images)[0], "one style for each image is needed")]):
+                styles = tf.identity(styles)
+            return _translated(lambda inputs: gan.generate(inputs, direction, styles), network, images)
+
+        @tf.function(input_signature=[_images_spec(), _images_spec("partners")])
+        def style_of(images, partners):
+            both = (_padded(_inputs(each), encoder.size_multiple, encoder.size_minimum).images
+                    for each in (images, partners))
+            return {"styles": tf.cast(encoder(*both), tf.float32)}
+
+        return {f"{direction}_styled": translate, f"{direction}_style_of": style_of}
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int32, name="num"), tf.TensorSpec([], tf.int64, name="seed")])
+    def styles(num, seed):
+        return {"styles": gan.styles(num, seed)}
+
+    return {"styles": styles, **{name: function for direction in gan.abilities.directions
+                                 for name, function in of_direction(direction).items()}}
+
+
+def every_function(gan):
+    """`functions` and `styled_functions` together."""
+    return {**functions(gan), **styled_functions(gan)}
+
+
+def styles_of(found, num, seed):
+    """np.float32 [num, style_size]: the styles of a seed, by functions of `every_function` or signatures of an export.
+
+    None for a model without styles.
+    """
+    if "styles" not in found:
+        return None
+    return found["styles"](num=tf.constant(num, tf.int32), seed=tf.constant(seed, tf.int64))["styles"].numpy()
+
+
+def _images_spec(name="images"):
+    return tf.TensorSpec([None, None, None, 3], tf.float32, name=name)
+
+
+def _inputs(images):
+    return 2.0 * tf.clip_by_value(images, 0.0, 1.0) - 1.0
+
+
+def _translated(generate, network, images):
+    outputs = full_size(generate, _inputs(images), network.size_multiple, network.size_minimum)
+    return {"images": tf.clip_by_value((tf.cast(outputs, tf.float32) + 1.0) / 2.0, 0.0, 1.0)}
+
+
+def translate_pixels(function, image, **more):
+    """One of `functions` on one image, in the graph: uint8 [height, width, 3] in and out. `more`: its other inputs."""
+    return tf.cast(tf.round(255.0 * function(images=_floats(image), **more)["images"][0]), tf.uint8)
+
+
+def _floats(image):
+    return tf.cast(image, tf.float32)[tf.newaxis] / 255.0
 
 
 def signatures(gan):
-    """{signature name: tf.function} for an export: `functions`, and each of them from image files to image files."""
+    """{signature name: tf.function} for an export: `functions`, each of them from image files to image files, and
+    `styled_functions`."""
     found = {}
-    for direction, function in functions(gan).items():
-        found.update({direction: function, f"{direction}_bytes": _bytes_function(function)})
+    for name, function in every_function(gan).items():
+        found[name] = function
+        if name in DIRECTIONS:
+            found[f"{name}_bytes"] = _bytes_function(function)
     return found
 
 
@@ -106,34 +189,56 @@ def _bytes_function(function):
 
 def texts(gan):
     """{tensor name: description} of all inputs and outputs of `signatures`."""
-    return {"images": "float32 [batch, height, width, 3] in [0, 1]",
-            "image_bytes": f"string [batch], image files: {decoding.FORMATS} in, PNG out"}
+    found = {"images": "float32 [batch, height, width, 3] in [0, 1]",
+             "image_bytes": f"string [batch], image files: {decoding.FORMATS} in, PNG out"}
+    if gan.abilities.styles:
+        found.update(styles=f"float32 [batch, {gan.config.style_size}], about N(0, 1)",
+                     partners="float32 [batch, height, width, 3] in [0, 1]", num="int32 []", seed="int64 []")
+    return found
 
 
 def examples(gan):
     """{tensor name: TensorProto}: example inputs of `signatures`, one image each."""
     grey = np.full([*gan.config.image_shape, 3], 128, np.uint8)
     # A single value for all pixels: some bytes instead of a whole image.
-    return {"images": tf.make_tensor_proto(0.5, tf.float32, shape=[1, *gan.config.image_shape, 3]),
-            "image_bytes": tf.make_tensor_proto([images.encode_image(grey, ".png")])}
+    floats = tf.make_tensor_proto(0.5, tf.float32, shape=[1, *gan.config.image_shape, 3])
+    found = {"images": floats, "image_bytes": tf.make_tensor_proto([images.encode_image(grey, ".png")])}
+    if gan.abilities.styles:
+        found.update(styles=tf.make_tensor_proto(0.0, tf.float32, shape=[1, gan.config.style_size]), partners=floats,
+                     num=tf.make_tensor_proto(1, tf.int32), seed=tf.make_tensor_proto(0, tf.int64))
+    return found
 
 
 class Translator:
-    """A model ready to translate pictures, made by `from_gan` or `from_savedmodel`."""
+    """A model ready to translate pictures, made by `from_gan` or `from_savedmodel`.
 
-    def __init__(self, float_functions, owner):
-        """`float_functions` as `functions` returns them; `owner` keeps their variables alive."""
-        self._owner = owner
+    `style_size`: numbers of a style; None for a model that has one translation of each picture.
+    """
+
+    def __init__(self, float_functions, owner, styled=None):
+        """`float_functions` as `functions` returns them; `owner` keeps their variables alive.
+
+        `styled`: for a model with styles, what `every_function` returns.
+        """
+        self._owner, self._styled = owner, styled
+        picture = tf.TensorSpec([None, None, 3], tf.uint8)
         # Only uint8 passes between numpy and TensorFlow: a float copy of a large photograph is four times as large.
         self._functions = {
-            direction: tf.function(functools.partial(translate_pixels, function),
-                                   input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
+            direction: tf.function(functools.partial(translate_pixels, function), input_signature=[picture])
             for direction, function in float_functions.items()}
+        self.style_size = None
+        if styled:
+            self.style_size = self.styles(1, 0).shape[1]
+            style = tf.TensorSpec([1, self.style_size], tf.float32)
+            self._with_styles = {
+                direction: tf.function(lambda image, style, function=self._styled[f"{direction}_styled"]:
+                                       translate_pixels(function, image, styles=style),
+                                       input_signature=[picture, style]) for direction in self._functions}
 
     @classmethod
     def from_gan(cls, gan):
         """Raises UserError for a GAN that does not translate."""
-        return cls(functions(gan), gan)
+        return cls(functions(gan), gan, every_function(gan) if gan.abilities.styles else None)
 
     @classmethod
     def from_savedmodel(cls, path, directions=None):
@@ -156,7 +261,8 @@ class Translator:
                     and spec.shape.as_list() == [None, None, None, 3]):
                 raise UserError(f"the signature {direction} of the SavedModel {images.printable(path)} is of another "
                                 f"kind: it takes {inputs}; needed: images, float32 [batch, height, width, 3]")
-        return cls({direction: loaded.signatures[direction] for direction in directions}, loaded)
+        styled = loaded.signatures if "styles" in loaded.signatures else None
+        return cls({direction: loaded.signatures[direction] for direction in directions}, loaded, styled)
 
     @property
     def directions(self):
@@ -169,14 +275,57 @@ class Translator:
             raise UserError(f"--direction is needed: this model translates {', '.join(self.directions)}")
         return self.directions[0]
 
-    def __call__(self, image, direction):
-        """Translates np.uint8 [height, width, 3] of any size to the same. Raises UserError for a missing direction."""
+    def __call__(self, image, direction, style=None):
+        """Translates np.uint8 [height, width, 3] of any size to the same. Raises UserError for a missing direction.
+
+        `style`: np.float32 [style_size], for a model that has styles; None: the first style of seed 0.
+        """
+        image = self._checked(image, direction)
+        if style is None:
+            return self._functions[direction](image).numpy()
+        self.check_styles()
+        return self._with_styles[direction](image, np.asarray(style, np.float32)[np.newaxis]).numpy()
+
+    def styles(self, num, seed):
+        """The first `num` styles of a seed, np.float32 [num, style_size]. Raises UserError for a model without."""
+        self.check_styles()
+        return styles_of(self._styled, num, seed)
+
+    def style_of(self, image, direction):
+        """The style, np.float32 [style_size], in which `direction` makes pictures such as `image`.
+
+        `image`: np.uint8 [height, width, 3], one of the pictures that come out. The encoder compares it with the
+        picture that it may come from: its own translation back. Raises UserError for a model without styles.
+        """
+        self.check_styles()
+        image = _floats(self._checked(image, direction))
+        back = next(name for name in DIRECTIONS if name != direction)
+        partners = self._styled[back](images=image)["images"]
+        return self._styled[f"{direction}_style_of"](images=image, partners=partners)["styles"].numpy()[0]
+
+    def floats(self, image, direction, styles):
+        """Translations of one picture in each of several styles, differentiable.
+
+        `image`: np.uint8 [height, width, 3]; `styles`: float32 [num, style_size]. Returns float32 [num, height, width,
+        3] in [0, 1]. Raises UserError for a model without styles.
+        """
+        self.check_styles()
+        pictures = tf.repeat(_floats(self._checked(image, direction)), tf.shape(styles)[0], axis=0)
+        return self._styled[f"{direction}_styled"](images=pictures, styles=styles)["images"]
+
+    def check_styles(self):
+        """Raises UserError for a model without styles."""
+        if not self._styled:
+            raise UserError("this model has no styles: it makes one translation of each picture; possible: one of "
+                            "--model augmented-cyclegan")
+
+    def _checked(self, image, direction):
         if direction not in self._functions:
             raise unknown("direction", direction, self._functions)
         image = np.asarray(image)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3 or not image.size:
             raise ValueError(f"a picture is uint8 [height, width, 3]; this is {image.dtype} {image.shape}")
-        return self._functions[direction](image).numpy()
+        return image
 
 
 # From file to file.
@@ -246,16 +395,26 @@ def check_outputs(pairs, overwrite=False):
         files.check_writable(folder)
 
 
-def translate_files(translator, pairs, direction, progress=None):
+def varied(pairs, num):
+    """Each of `pairs` `num` times, with the number from 1 on in the name of the target: fruit.png -> fruit-1.png."""
+    return [(source, target.with_name(f"{target.stem}-{i}{target.suffix}"))
+            for source, target in pairs for i in range(1, num + 1)]
+
+
+def translate_files(translator, pairs, direction, progress=None, styles=None):
     """Reads, translates and writes each (source, target) of `pairs`; no file is ever half written.
 
-    `progress`, if given, is called without arguments after every file. Raises UserError for a file that cannot be read
-    or written, and for an image too large for this machine's memory. Files written before stay.
+    Args:
+        progress: if given, it is called without arguments after every file.
+        styles: [num, style_size], which the pairs take in turn; None: the model's default.
+
+    Raises UserError for a file that cannot be read or written, and for an image too large for this machine's memory.
+    Files written before stay.
     """
-    for source, target in pairs:
+    for index, (source, target) in enumerate(pairs):
         image = images.read_image(source)
         try:
-            translated = translator(image, direction)
+            translated = translator(image, direction, None if styles is None else styles[index % len(styles)])
         except tf.errors.ResourceExhaustedError as error:
             raise UserError(f"{images.printable(source)}: {image.shape[1]} x {image.shape[0]} pixels at once need more "
                             "memory than there is; make it smaller first") from error

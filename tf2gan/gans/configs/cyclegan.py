@@ -7,27 +7,44 @@ from tf2gan.gans.configs import translation
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(translation.Unpaired):
-    """Options of CycleGAN."""
+class Cyclic(translation.Unpaired):
+    """Options that all methods have whose translations must lead back."""
 
-    generator: Literal["resunet", "unet", "resnet"] = "resunet"  # generator; resnet is the paper's, and much slower
-    dropout: float = 0.0  # dropout rate in the decoder of unet
     cycle_weight: float = 10.0  # weight of each of the two cycle consistency losses (the paper's lambda)
-    identity_weight: float = 5.0  # weight of the identity loss; 0 saves its computation
     pool_size: int = 50  # earlier generated images kept to show to each discriminator; 0 is off
 
     OLDER = {"discriminator": "patchgan", "projected_weight": 0.0}
 
+    @property
+    def weights(self):
+        """The names of the options that are weights of the generators' losses."""
+        return "cycle_weight", "adversarial_weight", "projected_weight"
+
     def check(self):
         super().check()
-        self.check_dropout()
-        for name in ("cycle_weight", "identity_weight", "pool_size"):
+        for name in ("pool_size", *self.weights):
             self.check_range(name, 0)
         if 0 < self.pool_size < self.batch_size:
             raise UserError(f"--pool-size {self.pool_size}: must be 0 or at least --batch-size {self.batch_size}")
-        weights = ("cycle_weight", "identity_weight", "adversarial_weight", "projected_weight")
-        if not any(getattr(self, name) for name in weights):
-            raise UserError(f"{', '.join(map(flag, weights))} are all 0: nothing to train")
+        if not any(getattr(self, name) for name in self.weights):
+            raise UserError(f"{', '.join(map(flag, self.weights))} are all 0: nothing to train")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Cyclic):
+    """Options of CycleGAN."""
+
+    generator: Literal["resunet", "unet", "resnet"] = "resunet"  # generator; resnet is the paper's, and much slower
+    dropout: float = 0.0  # dropout rate in the decoder of unet
+    identity_weight: float = 5.0  # weight of the identity loss; 0 saves its computation
+
+    @property
+    def weights(self):
+        return "cycle_weight", "identity_weight", "adversarial_weight", "projected_weight"
+
+    def check(self):
+        super().check()
+        self.check_dropout()
 
 
 PRESETS = {
