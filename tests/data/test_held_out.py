@@ -1,7 +1,6 @@
 """Training images that are kept back: how many, which, and that nothing else changes."""
 import dataclasses
 
-import numpy as np
 import pytest
 import tensorflow as tf
 

@@ -2,7 +2,6 @@
 import browser
 import numpy as np
 import pytest
-import tensorflow as tf
 from modelpage import close, differs, pixels, put, until
 from PIL import Image
 from selenium.webdriver.common.by import By

@@ -22,7 +22,7 @@ from tf2gan.data.split import NO_LABEL, Split
 # {name: builder}; `synthetic_apple2orange/64` is that set at 64 pixels.
 BUILT_IN = {builder.name: builder for builder in (
     synthetic.SyntheticApple2orange, synthetic.SyntheticFacades, synthetic.SyntheticDigits,
-    synthetic.SyntheticHouseNumbers, synthetic.SyntheticObjects)}
+    synthetic.SyntheticHouseNumbers, synthetic.SyntheticObjects, synthetic.SyntheticOutlines)}
 _MOST_CLASSES = 12  # named with their number of images
 
 

@@ -1,4 +1,6 @@
 """Reads and checks a run's config.json: its method and Config, and the data it was trained on."""
+import dataclasses
+
 from tf2gan.core import files
 from tf2gan.core.errors import UserError, unknown
 from tf2gan.core.options import typed
@@ -31,6 +33,14 @@ def from_record(record: dict):
     return gan_class, gan_class.Config(**{**dict.fromkeys(LENGTHS), **gan_class.Config.OLDER, **values})
 
 
+def _off(model) -> dict:
+    """{option: its value in runs that lack it} of a method; {} for one that is not known here."""
+    if model not in GANS:
+        return {}
+    config = GANS.numbers(model).Config
+    return {**{field.name: field.default for field in dataclasses.fields(config)}, **config.OLDER}
+
+
 def differences(records) -> dict:
     """{option: [its value in each run]} of the settings that differ between runs, by their config.json; not seeds.
 
@@ -38,11 +48,9 @@ def differences(records) -> dict:
     method does not have is None.
     """
     def settings(record):
-        model = GANS[record["model"]].Config if record["model"] in GANS else None
-        # An option that is newer than the run was off in it, as in `from_record`.
-        then = {} if model is None else {field.name: field.default for field in dataclasses.fields(model)
-                                         if field.default is not dataclasses.MISSING}
-        then.update({} if model is None else model.OLDER)
+        # An option that is newer than this run, but not than another, was off in it, as in `from_record`.
+        names = {name for other in records if other["model"] == record["model"] for name in other["config"]}
+        then = {name: value for name, value in _off(record["model"]).items() if name in names}
         config = {name: value for name, value in {**then, **record["config"]}.items()
                   if name not in (*LENGTHS, *SEEDS, "dataset")}
         prints = {name: part for name, part in (record.get("fingerprints") or {}).items() if name in DATA_OF_TRAINING}
