@@ -1,5 +1,7 @@
 """What several test files share. Imported before any of them, so before TensorFlow has used a device."""
+import ctypes
 import dataclasses
+import gc
 import os
 import pathlib
 
@@ -12,6 +14,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import tf2gan  # noqa: F401,E402,I001  first: the import of TensorFlow is a quiet one then
 import tensorflow as tf  # noqa: E402
 import tiers  # noqa: E402
+from tensorflow.python.framework import ops  # noqa: E402
 
 from tf2gan.gans import cyclegan  # noqa: E402
 
@@ -28,6 +31,22 @@ SLOW = ["test_resume.py", "test_cluster.py", "test_benchmark_tool.py", "test_con
         "test_divergence.py", "test_loop.py", "test_readme.py", "test_classifier.py"]
 
 ROOT = pathlib.Path(__file__).parent.parent
+_C = ctypes.CDLL(None)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _memory_back():
+    """Graphs of a file's tests are forgotten at its end: a worker that keeps those of all would need many gigabytes.
+
+    TensorFlow registers each gradient of a tf.custom_gradient that a graph contains, for ever, and with it the graph.
+    """
+    yield
+    registry = ops._gradient_registry._registry
+    for name in [name for name in registry if name.startswith("CustomGradient-")]:
+        del registry[name]
+    gc.collect()
+    if hasattr(_C, "malloc_trim"):
+        _C.malloc_trim(0)
 
 
 @pytest.fixture(scope="session")

@@ -137,6 +137,25 @@ def unpaired_batches(splits, config, start=0, share=(0, 1)):
         for name, split in (("x", "trainA"), ("y", "trainB"))}).prefetch(2)
 
 
+def adapting_batches(splits, config, start=0, share=(0, 1)):
+    """As `unpaired_batches`, with the labels of "x", int64 [batch]; of "y", "target_labels", if "trainB" has some."""
+    height, width = config.image_shape
+
+    def augment(example, seed):
+        image = crop_and_mirror(_to_channels(example["image"], 3), seed, height, width, config.load_scale,
+                                config.mirror)
+        return _named(image, example.get("label"))
+
+    def renamed(parts):
+        batch = {name: part["images"] for name, part in parts.items()}
+        labels = {"x": "labels", "y": "target_labels"}
+        return {**batch, **{labels[name]: part["labels"] for name, part in parts.items() if "labels" in part}}
+
+    return tf.data.Dataset.zip({
+        name: _shared_batches(splits[split], config.seed, config.batch_size, start, augment, share)
+        for name, split in (("x", "trainA"), ("y", "trainB"))}).map(renamed).prefetch(2)
+
+
 def paired_batches(splits, config, start=0, share=(0, 1)):
     """As `unpaired_batches`, but image i of x and of y are a pair: cropped and flipped alike."""
     a, b = splits["trainA"], splits["trainB"]
@@ -154,10 +173,13 @@ def paired_batches(splits, config, start=0, share=(0, 1)):
 
 
 def batches(splits, config, start=0, share=(0, 1)):
-    """Endless training batches for the kind of `splits`: pairs, unpaired, partly labelled, or images of one kind.
+    """Endless training batches for the kind of `splits`: of two domains, one of which has labels, of pairs, unpaired,
+    partly labelled, or images of one kind.
 
     `share`: (i, n) for the i-th of n equal parts of each batch, in order, such as for one of n machines.
     """
+    if config.adapts:
+        return adapting_batches(splits, config, start, share)
     if config.paired:
         return paired_batches(splits, config, start, share)
     if "trainA" in splits:
@@ -319,7 +341,8 @@ def drawn(split, image_shape, num, seed):
 def unpaired_examples(splits, config, num):
     """The first `num` held-out images of each domain, not augmented: {"x", "y"}, float32 [num, height, width, 3]."""
     def first(split):
-        return next(iter(undisturbed(split, config.image_shape, num).batch(num)))
+        images = next(iter(undisturbed(split, config.image_shape, num).batch(num)))
+        return images if images.shape[-1] == 3 else tf.repeat(images, 3, axis=-1)
 
     return {"x": first(splits["testA"]), "y": first(splits["testB"])}
 

@@ -85,6 +85,12 @@ def verdict(result) -> list:
     """What an evaluation says against a method: [] or [a sentence]; it does not say that all is well."""
     for row in result["figures"]:
         values, ends = row["values"], row.get("intervals") or {}
+        if row["metric"] == ACCURACY and values.get("source_only") is not None:
+            if values["model"] <= values["source_only"]:
+                return [f"the adaptation has not helped: the accuracy is {100 * values['model']:.1f} % adapted, "
+                        f"{100 * values['source_only']:.1f} % by the source alone. Look at the samples: do "
+                        "translations keep their class? More --translation-steps often help"]
+            return []
         if row["metric"] != ACCURACY or values.get("baseline") is None:
             continue
         accuracies = (f"the accuracy is {100 * values['model']:.1f} % with the GAN, {100 * values['baseline']:.1f} % by "
@@ -141,7 +147,8 @@ def weights_of(config, weights):
 
     `config`: the Config of its GAN, as a dict; `weights`: which weights the GAN uses where it has averages.
     """
-    return "raw" if config.get("classifier_ema_decay") is None else weights
+    name = "ema_decay" if config.get("target") else "classifier_ema_decay"
+    return "raw" if config.get(name) is None else weights
 
 
 def _of_readers(columns, class_names, data, split, settings, source, weights, config):
@@ -161,7 +168,8 @@ def _of_readers(columns, class_names, data, split, settings, source, weights, co
     protocol = {**source, "dataset": data.label, "split": data.reference, "image_shape": list(data.image_shape),
                 "resize": data.resize, "seed": settings.seed, "weights": weights,
                 ACCURACY: {"num": images.num, "interval": "Wilson, 95 %, over these images",
-                           "num_labels": config.get("num_labels"), "label_seed": label_seed}}
+                           **({"labels": "of the source alone"} if config.get("target") else
+                              {"num_labels": config.get("num_labels"), "label_seed": label_seed})}}
     return results.record(protocol, [figure], confusion=found)
 
 

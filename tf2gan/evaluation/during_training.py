@@ -19,6 +19,9 @@ def check(gan_class, config, options) -> tuple:
 
     Raises UserError for metrics that do not apply to this kind of method, and for an unavailable extractor.
     """
+    if config.adapts:
+        raise UserError(f"--evaluate-every {options.evaluate_every}: the labels of the target are not for choosing by; "
+                        "possible: 0, and tools/evaluate.py at the end")
     with _own_flags():
         return _names(gan_class.abilities_for(config), _settings(options))
 

@@ -8,7 +8,7 @@ from tf2gan.core.errors import UserError
 from tf2gan.data import memory
 from tf2gan.evaluation import comparison, extractors, image_sets, neighbors, results
 from tf2gan.metrics import registry
-from tf2gan.models import generation
+from tf2gan.models import classification, generation
 from tf2gan.runs.record import check_same_data, from_record, title_of
 
 
@@ -20,10 +20,11 @@ def data_of_run(gan, record, against=None, split=None, data_dir=None) -> image_s
         split: of this data set; None: the first that exists of test, validation, train.
     """
     options = record["options"]
-    data = image_sets.load_real(against or gan.config.dataset, generation.traits(gan).image_shape,
+    shape = generation.traits(gan).image_shape if gan.abilities.samples else classification.image_shape(gan)
+    data = image_sets.load_real(against or getattr(gan.config, "target", None) or gan.config.dataset, shape,
                                 data_dir or options.get("data_dir"), options.get("skip_unreadable", False), split,
                                 gan.class_names)
-    if against is None:
+    if against is None and not gan.config.adapts:
         check_same_data(gan.config.dataset, record, data.splits)
     return data
 
@@ -49,9 +50,13 @@ def source_of_savedmodel(card) -> dict:
 
 def data_of_savedmodel(path, card, against=None, split=None, data_dir=None) -> image_sets.RealData:
     """The real images for an export with the model card `card`, by default from the data set that the card names."""
-    traits = generation.traits_of_savedmodel(path)
-    return image_sets.load_real(against or card["data"], traits.image_shape, data_dir, reference=split,
-                                classes=traits.class_names)
+    if "latent_size" in card:
+        traits = generation.traits_of_savedmodel(path)
+        shape, classes = traits.image_shape, traits.class_names
+    else:
+        shape, classes = tuple(card["image_shape"]), card["classes"]
+    return image_sets.load_real(against or card.get("target") or card["data"], shape, data_dir, reference=split,
+                                classes=classes)
 
 
 def of_savedmodel(path, card, settings, data, nearest=None) -> dict:

@@ -112,14 +112,16 @@ larger in size than `truncation`: {truncation}.
 The smaller it is, the more typical and the more alike are the images; a large number is no truncation.
 `tools/sample.py` of tf2gan makes grids, class folders and latent walks.""",
 }
+_ALSO = """The model also generates such images, from a latent, {latent_size} numbers that are each from
+{distribution}; it was trained to classify, and they are a means to that."""
 _CLASSIFICATION = {
-    "purpose": "Classifies images into {num_names} classes: an {model} trained on `{data}` with {which_labels}.",
+    "purpose": "Classifies images into {num_names} classes: "
+               "{article} {model} trained on `{data}` with {which_labels}.",
     "about": """\
 Labels count the classes, from 0 on: {names}.
 
 An image is {width}x{height} pixels, {colour}; image files of any size are accepted, resized to cover that, antialiased,
-and cropped in the middle. The model also generates such images, from a latent, {latent_size} numbers that are each from
-{distribution}; it was trained to classify, and they are a means to that.""",
+and cropped in the middle.{also}""",
     "seen_of": "",
     "example": """\
 names = {names_literal}
@@ -133,11 +135,7 @@ for label, probabilities in zip(answer["labels"], answer["probabilities"]):
     "remarks": """\
 Image files may be JPEG, PNG, GIF (the first frame) or BMP, of different sizes in one batch. Not handled there: WebP and
 other formats, turning a photograph as its EXIF data says, and transparency, which is dropped. `tools/classify.py` of
-tf2gan handles all three. `classify` takes pixels of the size above; values outside [0, 1] are clipped.
-
-Of the signatures that generate images:
-
-{of_generation}""",
+tf2gan handles all three. `classify` takes pixels of the size above; values outside [0, 1] are clipped.{of_generation}""",
 }
 
 _EVALUATION = """
@@ -212,6 +210,7 @@ def describe(gan, name, version, signatures, record, variables=()):
         "signatures": signatures,
         "evaluation": record.get("evaluation"),
         "config": {**dataclasses.asdict(config), "dataset": dataset,
+                   **({"target": _published(config.target)} if getattr(config, "target", None) else {}),
                    "init_from": config.init_from and _published(config.init_from)},
         "variables": list(variables),
     }
@@ -230,7 +229,11 @@ def _own(gan):
                 **({"style_size": gan.config.style_size} if gan.abilities.styles else {}),
                 "size_multiple": max(network.size_multiple for network in networks),
                 "size_minimum": max(network.size_minimum for network in networks)}
-    found, config = dataclasses.asdict(generation.traits(gan)), gan.config
+    config = gan.config
+    if not gan.abilities.samples:  # adapted to a target
+        return {"image_shape": list(classification.image_shape(gan)), "classes": list(classification.class_names(gan)),
+                "target": _published(config.target)}
+    found = dataclasses.asdict(generation.traits(gan))
     if gan.abilities.classifies:
         found.update(classes=list(classification.class_names(gan)), num_labels=config.num_labels,  # None: all
                      label_seed=labelled.seed_of(config))
@@ -313,11 +316,16 @@ def _generation_words(card):
 
 
 def _classification_words(card):
-    words, names = _generation_words(card), card["classes"]
+    names = card["classes"]
+    words = {"num_names": len(names), "names": ", ".join(names), "names_literal": json.dumps(names)}
+    if card.get("target"):
+        return {**words, "colour": "in colour", "article": "a", "also": "", "of_generation": "",
+                "which_labels": f"its labels, adapted to `{card['target']}`, whose labels were not used"}
     which = ("all labels" if card["num_labels"] is None
              else f"{card['num_labels']} labels (those of label seed {card['label_seed']})")
-    return {**words, "num_names": len(names), "names": ", ".join(names), "which_labels": which,
-            "names_literal": json.dumps(names), "of_generation": _GENERATION["remarks"].format(**words)}
+    known = {**card, **_generation_words(card)}
+    return {**known, **words, "article": "an", "which_labels": which, "also": " " + _ALSO.format(**known),
+            "of_generation": f"\n\nOf the signatures that generate images:\n\n{_GENERATION['remarks'].format(**known)}"}
 
 
 # (field of Abilities, templates of the card, function that returns their words); the model's first ability counts.

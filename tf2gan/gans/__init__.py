@@ -12,7 +12,8 @@ _BUILT_IN = {"gan": ("vanilla", "GAN"), "dcgan": ("dcgan", "DCGAN"), "cgan": ("c
              "wgan": ("wasserstein", "WGAN"), "progan": ("progressive", "ProGAN"),
              "sgan": ("semi_supervised", "SGAN"), "projected": ("projected_gan", "ProjectedGAN"),
              "fastgan": ("fastgan", "FastGAN"), "cyclegan": ("cyclegan", "CycleGAN"),
-             "augmented-cyclegan": ("augmented_cyclegan", "AugmentedCycleGAN"), "pix2pix": ("pix2pix", "Pix2Pix"), "cut": ("cut", "CUT")}
+             "augmented-cyclegan": ("augmented_cyclegan", "AugmentedCycleGAN"),
+             "pix2pix": ("pix2pix", "Pix2Pix"), "cut": ("cut", "CUT"), "cycada": ("cycada", "CyCADA")}
 
 
 class Methods(collections.abc.Mapping):

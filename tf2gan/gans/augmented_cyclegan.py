@@ -17,7 +17,8 @@ from tf2gan.gans.abilities import Abilities
 from tf2gan.gans.configs.augmented_cyclegan import PRESET_OPTIONS, PRESETS, Config
 from tf2gan.gans.cyclegan import CycleGAN
 from tf2gan.gans.translation import DOMAINS
-from tf2gan.networks.styled import StyledResNet, StyleDiscriminator, StyleEncoder
+from tf2gan.networks.mlp import VectorDiscriminator
+from tf2gan.networks.styled import StyledResNet, StyleEncoder
 
 NUM_SHOWN = 4  # styles in a picture of samples
 
@@ -29,7 +30,7 @@ class AugmentedCycleGAN(CycleGAN):
     abilities = Abilities(directions=("a2b", "b2a"), styles=True)
     presets, preset_options = PRESETS, PRESET_OPTIONS
     takes_networks = ()
-    generating = ("generator", "encoder")
+    generating, judging = ("generator", "encoder"), (*CycleGAN.judging, "style_discriminator")
 
     def make_generator(self, name):
         config = self.config
@@ -44,9 +45,10 @@ class AugmentedCycleGAN(CycleGAN):
             self.average_of(network, lambda name=name: self._new_encoder(name), self.config.ema_decay)
             for network, name in ((self.encoder_x, "average_encoder_x"), (self.encoder_y, "average_encoder_y")))
         self.style_discriminator_x, self.style_discriminator_y = (
-            StyleDiscriminator(name=f"style_discriminator_{domain}") for domain in "xy")
+            VectorDiscriminator(name=f"style_discriminator_{domain}") for domain in "xy")
         for network in (self.style_discriminator_x, self.style_discriminator_y):
             network(self._example_style())
+        return ()
 
     def _new_encoder(self, name):
         network = StyleEncoder(self.config.style_size, self.config.encoder_filters, name=name)

@@ -23,7 +23,8 @@ class CycleGAN(TranslatingGAN):
     Config = Config
     abilities = Abilities(directions=("a2b", "b2a"))
     presets, preset_options = PRESETS, PRESET_OPTIONS
-    generating = ("generator",)  # networks whose names begin so learn with the generators, all others to judge
+    # Networks whose names begin so have the generators' optimizer, and that of the discriminators.
+    generating, judging = ("generator",), ("discriminator", "projected")
 
     def __init__(self, config: Config, total_images: Optional[int] = None, own=None):
         super().__init__(config, total_images, own)
@@ -37,13 +38,14 @@ class CycleGAN(TranslatingGAN):
         self.average_xy = self.make_average("average_xy", self.generator_xy)
         self.average_yx = self.make_average("average_yx", self.generator_yx)
         self.pool_x, self.pool_y = self.make_pool("pool_x"), self.make_pool("pool_y")
-        self.make_more()
-        self.make_optimizers(*([variable for name, (network, _) in self.networks.items()
-                                if name.startswith(self.generating) == generates
-                                for variable in network.trainable_variables] for generates in (True, False)))
+        more = self.make_more()
+        self.make_optimizers(*([variable for name, (network, _) in self.networks.items() if name.startswith(names)
+                                for variable in network.trainable_variables]
+                               for names in (self.generating, self.judging)), more)
 
     def make_more(self):
-        """Creates what a method has that builds on this one."""
+        """Creates what a method has that builds on this one; returns pairs (further optimizer, its variables)."""
+        return ()
 
     def new_generator(self, name):
         config = self.config
@@ -69,8 +71,9 @@ class CycleGAN(TranslatingGAN):
         `batch`: {"x", "y"}, each float32 [batch, height, width, 3] in [-1, 1]. Returns the terms of both losses.
         """
         real_x, real_y = batch["x"], batch["y"]
+        more = {name: part for name, part in batch.items() if name not in ("x", "y")}  # of methods that build on this
         (generator_loss, (logs, fake_x, fake_y)) = self.minimize(
-            lambda: self.generators_loss(real_x, real_y), self.generator_optimizer, self.generator_variables)
+            lambda: self.generators_loss(real_x, real_y, **more), self.generator_optimizer, self.generator_variables)
         shown_x = self.pool_x.query(fake_x, self.seed_for("pool_x"))
         shown_y = self.pool_y.query(fake_y, self.seed_for("pool_y"))
         (discriminator_loss, terms) = self.minimize(

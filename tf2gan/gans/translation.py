@@ -66,15 +66,18 @@ class TranslatingGAN(base.GAN):
         self.pools.append(ImagePool(self.config.pool_size, [*self.config.image_shape, 3], name=name))
         return self.pools[-1]
 
-    def make_optimizers(self, generator_variables, discriminator_variables):
-        """`generator_optimizer` and `discriminator_optimizer`, each of all networks of its kind."""
+    def make_optimizers(self, generator_variables, discriminator_variables, more=()):
+        """`generator_optimizer` and `discriminator_optimizer`, each of all networks of its kind.
+
+        `more`: pairs (further optimizer, its variables).
+        """
         config = self.config
         self.generator_variables, self.discriminator_variables = generator_variables, discriminator_variables
         self.generator_optimizer, self.discriminator_optimizer = (
             self.make_optimizer(config.optimizer, config.learning_rate, config.beta_1, decay=config.learning_rate_decay)
             for _ in range(2))
         self.build_all([(self.generator_optimizer, generator_variables),
-                        (self.discriminator_optimizer, discriminator_variables)])
+                        (self.discriminator_optimizer, discriminator_variables), *more])
 
     def example(self):
         """One image [1, height, width, 3] of zeros, to build networks with."""

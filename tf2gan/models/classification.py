@@ -26,7 +26,7 @@ _COLUMNS = ("path", "label", "probability")  # of a CSV file, before those of th
 
 # In the graph.
 
-def _shape(gan):
+def image_shape(gan):
     """(height, width, channels) of what `gan` classifies. Raises UserError if it does not classify."""
     if not gan.abilities.classifies:
         raise UserError(f"{type(gan).__name__} does not classify images")
@@ -48,7 +48,7 @@ def signatures(gan):
 
     Raises UserError for a GAN that does not classify.
     """
-    shape = _shape(gan)
+    shape = image_shape(gan)
 
     @tf.function(input_signature=[tf.TensorSpec([None, *shape], tf.float32, name="images")])
     def classify(images):
@@ -72,7 +72,7 @@ def signatures(gan):
 
 def texts(gan):
     """{tensor name: description} of all inputs and outputs of `signatures`."""
-    height, width, channels = _shape(gan)
+    height, width, channels = image_shape(gan)
     return {"images": f"float32 [batch, {height}, {width}, {channels}] in [0, 1]",
             "image_bytes": f"string [batch], image files: {decoding.FORMATS}",
             "probabilities": f"float32 [batch, {gan.config.classes}], of the classes",
@@ -81,7 +81,7 @@ def texts(gan):
 
 def examples(gan):
     """{tensor name: TensorProto}: example inputs of `signatures`, one image each."""
-    shape = _shape(gan)
+    shape = image_shape(gan)
     grey = images.encode_image(np.full(shape, 128, np.uint8), ".png")
     return {"images": tf.make_tensor_proto(0.5, tf.float32, shape=[1, *shape]),
             "image_bytes": tf.make_tensor_proto([grey])}
@@ -104,7 +104,7 @@ class Classifier:
     @classmethod
     def from_gan(cls, gan):
         """Raises UserError for a GAN that does not classify."""
-        return cls(signatures(gan)["classify"], _shape(gan), class_names(gan), gan)
+        return cls(signatures(gan)["classify"], image_shape(gan), class_names(gan), gan)
 
     @classmethod
     def from_savedmodel(cls, path):

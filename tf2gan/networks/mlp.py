@@ -54,3 +54,20 @@ class MLPDiscriminator(tf.keras.Model):
         for i, layer in enumerate(self.hidden):
             x = self.dropout(self.leaky_relu(layer(x)), training=training, seed=None if seed is None else fold(seed, i))
         return self.to_logit(x)
+
+
+class VectorDiscriminator(tf.keras.Model):
+    """Vectors [batch, n], such as styles or features, to logits, float32 [batch, 1]: three dense layers before them."""
+
+    def __init__(self, width=64, name="discriminator"):
+        super().__init__(name=name, dtype="float32")
+        self.hidden = [Dense(width, name=f"hidden_{i}") for i in range(3)]
+        self.leaky_relu = tf.keras.layers.LeakyReLU(0.2, dtype="float32", name="leaky_relu")
+        self.to_logit = Dense(1, dtype="float32", name="to_logit")
+
+    def call(self, vectors, training=False):
+        """`training` has no effect."""
+        x = vectors
+        for layer in self.hidden:
+            x = self.leaky_relu(layer(x))
+        return self.to_logit(x)

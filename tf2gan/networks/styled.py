@@ -1,4 +1,4 @@
-"""Networks of Augmented CycleGAN: generators that a style steers, encoders that find it, and judges of styles."""
+"""Networks of Augmented CycleGAN: generators that a style steers, and encoders that find it."""
 import tensorflow as tf
 
 from tf2gan.networks.layers import Dense, ReflectionPadding2D, layer_normalization
@@ -97,20 +97,3 @@ class StyleEncoder(tf.keras.Model):
         for conv, norm in zip(self.convolutions[1:], self.norms):
             x = self.leaky_relu(norm(conv(x)))
         return self.to_style(tf.reduce_mean(tf.cast(x, tf.float32), axis=[1, 2]))
-
-
-class StyleDiscriminator(tf.keras.Model):
-    """Whether styles [batch, n] are drawn from N(0, 1), or found by an encoder: float32 logits [batch, 1]."""
-
-    def __init__(self, width=64, name="style_discriminator"):
-        super().__init__(name=name, dtype="float32")
-        self.hidden = [Dense(width, name=f"hidden_{i}") for i in range(3)]
-        self.leaky_relu = tf.keras.layers.LeakyReLU(0.2, dtype="float32", name="leaky_relu")
-        self.to_logit = Dense(1, dtype="float32", name="to_logit")
-
-    def call(self, styles, training=False):
-        """`training` has no effect."""
-        x = styles
-        for layer in self.hidden:
-            x = self.leaky_relu(layer(x))
-        return self.to_logit(x)

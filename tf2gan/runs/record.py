@@ -9,6 +9,7 @@ from tf2gan.runs.run_folder import Run
 
 SEEDS = ("seed", "label_seed")
 DATA_OF_TRAINING = ("train", "trainA", "trainB", "labelled", "unlabelled", "supervised")  # splits
+DATA = ("dataset", "target")  # fields of a Config that may be paths of folders
 LENGTHS = ("steps", "images", "epochs")  # fields of a Config, of which exactly one is set
 
 
@@ -52,7 +53,7 @@ def differences(records) -> dict:
         names = {name for other in records if other["model"] == record["model"] for name in other["config"]}
         then = {name: value for name, value in _off(record["model"]).items() if name in names}
         config = {name: value for name, value in {**then, **record["config"]}.items()
-                  if name not in (*LENGTHS, *SEEDS, "dataset")}
+                  if name not in (*LENGTHS, *SEEDS, *DATA)}
         prints = {name: part for name, part in (record.get("fingerprints") or {}).items() if name in DATA_OF_TRAINING}
         networks = ", ".join(record.get("own_networks", ())) or None
         # Data of which nothing is known but their name are compared by it.
@@ -80,7 +81,8 @@ def grouped(records) -> list:
 
 def check_outside_data(run, output, what):
     """Raises UserError if `output` lies in the folder of the training data of the run at `run`; `what`: its flag."""
-    files.check_outside(output, Run(run).record["config"].get("dataset") or "", what)
+    for name in DATA:
+        files.check_outside(output, Run(run).record["config"].get(name) or "", what)
 
 
 def check_same_data(where, trained, splits):

@@ -10,9 +10,9 @@ import tensorflow as tf
 from tf2gan.core import files, progress, terminal
 from tf2gan.core.errors import Failure, UserError, reason
 from tf2gan.core.versions import versions
-from tf2gan.data import held_out, labelled, load, pairs
+from tf2gan.data import domains, held_out, labelled, load, pairs
 from tf2gan.runs import beginning, run_folder
-from tf2gan.runs.record import check_own_networks, check_same_data
+from tf2gan.runs.record import DATA, check_own_networks, check_same_data
 from tf2gan.training import cluster, early_stopping, summary
 from tf2gan.training.devices import make_strategy, settings_kept
 from tf2gan.training.loop import Diverged, Trainer, build_gan
@@ -84,12 +84,15 @@ def _prepared(request, measuring, team=cluster.ALONE):
     request.config.check()
     if request.run is None:
         path = options.run_dir or request.next_folder()
-        files.check_outside(path, request.config.dataset, "--run-dir")
+        for name in DATA:
+            files.check_outside(path, getattr(request.config, name, None) or "", "--run-dir")
         run_folder.check_new(path)
     strategy = make_strategy(options, team)  # before the data: devices are fixed once one is used
     if request.config.paired:
         splits = pairs.load_pairs(request.config.dataset, pairs.Recipe.of(request.config), options.data_dir,
                                   options.skip_unreadable)
+    elif request.config.adapts:
+        splits = domains.load_domains(request.config, options.data_dir, options.skip_unreadable)
     else:
         keeps_some = getattr(request.config, "held_out", 0) is None  # unless there are others to see by
         splits = load.load(request.config.dataset, request.gan_class.splits, options.data_dir, options.skip_unreadable,
@@ -99,7 +102,7 @@ def _prepared(request, measuring, team=cluster.ALONE):
     first = next(iter(splits.values()))
     config = request.config.fitted(first.image_shape, first.class_names)
     config.check()
-    if request.gan_class.abilities.classifies:
+    if request.gan_class.abilities.classifies and not config.adapts:
         splits = labelled.divided(splits, config)
     elif hasattr(config, "held_out"):
         splits = held_out.divided(splits, config)
@@ -120,7 +123,7 @@ class _Job:
         # Paths are not compared: they may differ between machines.
         self.team.check_same("versions, data or options", json.dumps([
             self.record["versions"], self.record["data"], self.record["fingerprints"], self.record["model"],
-            self.request.options.precision, {**self.record["config"], "dataset": None, "init_from": None},
+            self.request.options.precision, {**self.record["config"], **dict.fromkeys((*DATA, "init_from"))},
             self.strategy.num_replicas_in_sync, self.total]))
         return self._start() if self.request.run is None else self._resume()
 

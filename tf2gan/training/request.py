@@ -6,11 +6,10 @@ from typing import Any, Callable, Dict, Optional
 
 from tf2gan.core.errors import UserError, flag, printable, unknown
 from tf2gan.gans import GANS
-from tf2gan.runs.record import LENGTHS
+from tf2gan.runs.record import DATA, LENGTHS
 from tf2gan.runs.run_folder import Run, next_run_dir
 from tf2gan.training import early_stopping
 from tf2gan.training.options import Options
-
 
 def _tool_to_resume(folder):
     return f"tools/train.py --resume {shlex.quote(str(folder))}"
@@ -115,12 +114,13 @@ def made(model, preset, config, options, run=None, given=()) -> Request:
     options = dataclasses.replace(options, **full)
     if config.init_from is not None:
         config = dataclasses.replace(config, init_from=os.path.abspath(os.path.expanduser(config.init_from)))
-    folder = os.path.expanduser(config.dataset)
-    if os.path.isdir(folder):
-        config = dataclasses.replace(config, dataset=os.path.abspath(folder))
-    if run and os.path.isabs(config.dataset) and not os.path.exists(config.dataset):
-        raise UserError(f"{run.path}: its data, the folder {printable(config.dataset)}, are not there; if they have "
-                        "moved, --dataset names the new folder")
+    for name in DATA:
+        folder = os.path.expanduser(getattr(config, name, None) or "")
+        if os.path.isdir(folder):
+            config = dataclasses.replace(config, **{name: os.path.abspath(folder)})
+        elif run and os.path.isabs(folder):
+            raise UserError(f"{run.path}: its data, the folder {printable(folder)}, are not there; if they have moved, "
+                            f"{flag(name)} names the new folder")
     if run:
         _check_unchanged(run, config, options)
     return Request(model, preset, config, options, run, plugin=GANS.plugin(model))
@@ -139,7 +139,7 @@ def _check_unchanged(run, config, options):
     for names, now, then in (([field.name for field in dataclasses.fields(config) if field.name not in LENGTHS],
                               config, run.record["config"]), (fixed, options, options_then)):
         for name in names:
-            if name == "dataset" and os.path.isabs(then[name]) and os.path.isdir(now.dataset):
+            if name in DATA and os.path.isabs(then[name] or "") and os.path.isdir(getattr(now, name)):
                 continue  # the data may have moved; whether they are the same is checked when they are read
             if getattr(now, name) != then[name]:
                 raise UserError(f"{flag(name)} {getattr(now, name)} contradicts the run {run.path}: it has "
