@@ -1,0 +1,130 @@
+"""Writes docs/gallery.md and its pictures from the models in savedmodels/ and their cards: no figure is typed by hand.
+
+docs/gallery.py [--text]    --text: the page alone, without the pictures, which need TensorFlow
+"""
+import json
+import pathlib
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+PAGE, PICTURES = ROOT / "docs" / "gallery.md", ROOT / "docs" / "gallery"
+# {name of a model: what its picture shows}; the page has this order.
+SHOWN = {
+    "apple2orange": "Drawn apples and oranges, each with its translation; the network has learned from photographs.",
+    "facades": "Drawn label maps, each with the house front that the network makes of it.",
+    "cgan-mnist": "Each digit ten times, as asked for.",
+    "progan-mnist": "Samples of the first latents of seed 1.",
+    "dcgan-mnist": "Samples of the first latents of seed 1.",
+    "sgan-mnist": "What the generator made that helped the classifier; the classifier is the result.",
+}
+COLUMNS = {"model": "measured", "baseline": "labels alone", "source_only": "source only", "pixels": "pixels alone",
+           "target_labels": "target labels", "fully_supervised": "all labels", "untrained": "untrained",
+           "input": "input",
+           "mean_target": "mean target", "mean_color": "mean colour", "real_train": "real data"}
+_SIZE, _COUNT = 128, 3
+
+
+def folder_of(name) -> pathlib.Path:
+    """The highest version of a model."""
+    return max((path for path in (ROOT / "savedmodels" / name).iterdir() if path.name.isdecimal()),
+               key=lambda path: int(path.name))
+
+
+def cards() -> dict:
+    """{name: (folder of the version, its card)} of all models, in the order of the page."""
+    names = sorted(path.name for path in (ROOT / "savedmodels").iterdir() if path.is_dir())
+    names.sort(key=lambda name: list(SHOWN).index(name) if name in SHOWN else len(SHOWN))
+    return {name: (folder_of(name), json.loads((folder_of(name) / "model_card.json").read_text("utf-8")))
+            for name in names}
+
+
+def number(value) -> str:
+    """Three digits that count."""
+    if value is None:
+        return ""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.4f}"
+
+
+def table(evaluation) -> list:
+    """Lines of Markdown: a row a figure, in all columns that any of them has."""
+    columns = [column for column in COLUMNS if any(column in figure["values"] for figure in evaluation["figures"])]
+    lines = ["| | " + " | ".join(COLUMNS[column] for column in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for figure in evaluation["figures"]:
+        cells = [number(figure["values"].get(column)) for column in columns]
+        lines.append(f"| {figure['metric']}{reader(figure['name'])} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def reader(name) -> str:
+    """Whose features a figure is by, from its full name; empty for one that needs none."""
+    last = name.rsplit("_", 1)[-1]
+    return next((f", by {kind}" for kind in ("imagenet", "classifier") if last.startswith(kind)), "")
+
+
+def section(name, folder, card) -> list:
+    """Lines of Markdown about one model."""
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+    evaluation = card.get("evaluation")
+    lines = [f"## {name}", "", f"![what {name} makes](gallery/{name}.png)", "", f"*{SHOWN.get(name, '')}*", "",
+             "```", card["command"], "```", "",
+             f"`{card['model']}` on `{card['data']}`, seed {card['seed']}, {card['steps']} steps, "
+             f"{card['images_seen']} images seen; {size:.1f} MB. Terms of the data: {card['data_license']}.", ""]
+    if evaluation:
+        protocol = evaluation["protocol"]
+        lines += [*table(evaluation), "",
+                  f"By `tools/evaluate.py`, on the split {protocol.get('split', 'test')} of `{protocol['dataset']}`; "
+                  f"`savedmodels/{name}/{folder.name}/README.md` has the full names, with their protocols.", ""]
+    return lines
+
+
+def text() -> str:
+    """The page."""
+    lines = ["# Gallery", "", "```",
+             "tools/sample.py --savedmodel savedmodels/cgan-mnist --labels 0-9 --output digits.png", "```", "",
+             "The trained models that come with the project. One script makes the pictures with the models, and copies the",
+             "figures from their cards; nothing is chosen by hand. What is wrong with the pictures is told in",
+             "[results](results.md).", ""]
+    for name, (folder, card) in cards().items():
+        lines += section(name, folder, card)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def picture(name, folder, card):
+    """uint8 [height, width, 3] of what a model makes."""
+    import numpy as np
+
+    import tf2gan
+    from tf2gan.core import images
+    from tf2gan.data.synthetic import render_labels, render_scene
+
+    model = tf2gan.load(folder)
+    if model.abilities.translates:
+        pairs = []
+        for direction in model.abilities.directions:
+            for i in range(_COUNT * 2 // len(model.abilities.directions)):
+                if name == "facades":
+                    given = render_labels("test", i, _SIZE)
+                else:
+                    given, _ = render_scene(f"test{'A' if direction == 'a2b' else 'B'}", i, _SIZE)
+                pairs += [given, model.translate(given, direction)]
+        return images.grid(np.stack(pairs).reshape(-1, 4, _SIZE, _SIZE, 3))
+    num = 100 if model.abilities.takes_labels else 60
+    labels = list(np.arange(num) // 10) if model.abilities.takes_labels else None
+    made = images.enlarged(model.sample(num, seed=1, labels=labels), 64)
+    return images.grid(made.reshape(-1, 10, *made.shape[1:]))
+
+
+def main(argv):
+    PAGE.write_text(text(), encoding="utf-8")
+    if "--text" not in argv:
+        from tf2gan.core import images
+
+        PICTURES.mkdir(exist_ok=True)
+        for name, (folder, card) in cards().items():
+            images.write_image(PICTURES / f"{name}.png", picture(name, folder, card))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
