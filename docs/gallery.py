@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Writes docs/gallery.md and its pictures from the models in savedmodels/ and their cards: no figure is typed by hand.
 
 docs/gallery.py [--text]    --text: the page alone, without the pictures, which need TensorFlow

@@ -78,10 +78,10 @@ def test_every_method_has_a_page(root):
 
 
 def test_numbers_of_the_pages_are_those_of_the_presets(root):
-    numbers = script(root, "numbers")
+    numbers = script(root, "preset_tables")
     for name, text in methods(root).items():
         assert f"<!-- numbers {name} -->" in text
-        assert text == numbers.filled(text), "docs/numbers.py makes them anew"
+        assert text == numbers.filled(text), "docs/preset_tables.py makes them anew"
     assert "| `--batch-size` | 1 | 1 | 1 |" in methods(root)["cyclegan"]
 
 

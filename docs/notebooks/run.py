@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Runs the notebooks of this folder from top to bottom, and writes what they print and show into them.
 
 docs/notebooks/run.py [NAME.ipynb ...]    with the packages of the extra `notebooks`

@@ -44,7 +44,7 @@ def argparse_options(args):
     ("--model dcgan --learning-rate 1", "did you mean --discriminator-learning-rate or --generator-learning-rate?"),
     ("--model dcgan --lr 1", "did you mean --discriminator-learning-rate or --generator-learning-rate?"),
     ("--model cyclegan --lr 1", "did you mean --learning-rate?"),
-    ("--model dcgan --cycle-weight 1", "--cycle-weight: it is an option of cyclegan; "),
+    ("--model dcgan --cycle-weight 1", "--cycle-weight: it is an option of cyclegan, augmented-cyclegan, cycada; "),
     ("--model cyclegan --n-critic 2", "it is an option of gan, dcgan"),
     ("--model dcgan --size=64", "did you mean --image-size?"), ("--model dcgan --iterations 5", "did you mean --steps?"),
     ("--model dcgan --gpus 2", "did you mean --replicas?"), ("--model dcgan --stepz 2", "did you mean --steps?")])

@@ -1,6 +1,7 @@
+#!/usr/bin/env python
 """Fills the section "Its numbers" of docs/methods/*.md from the methods' presets: no number is typed by hand.
 
-docs/numbers.py    writes what stands between <!-- numbers METHOD --> and <!-- end --> anew
+docs/preset_tables.py    writes what stands between <!-- numbers METHOD --> and <!-- end --> anew
 """
 import dataclasses
 import pathlib
