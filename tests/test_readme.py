@@ -72,7 +72,7 @@ def test_the_example_of_a_method_trains_and_resumes(method, tmp_path, tmp_path_f
 
 
 def pages(root):
-    return [root / "README.md", root / "CONTRIBUTING.md", *sorted((root / "docs").glob("*.md"))]
+    return [root / "README.md", root / "CONTRIBUTING.md", *sorted((root / "docs").rglob("*.md"))]
 
 
 def blocks(text):
@@ -92,8 +92,8 @@ def test_tools_run_as_the_pages_type_them(root):
 def test_the_readme_is_a_door(root):
     text = (root / "README.md").read_text("utf-8")
     assert len(text.encode()) <= 10_000
-    linked = set(re.findall(r"\]\((docs/\w[\w-]*\.md)", text))
-    assert linked == {f"docs/{page.name}" for page in (root / "docs").glob("*.md")}
+    linked = set(re.findall(r"\]\((docs/\w[\w/-]*\.md)", text))
+    assert linked == {str(page.relative_to(root)) for page in (root / "docs").rglob("*.md")}
 
 
 def anchors(text):
@@ -114,7 +114,7 @@ def test_links_lead_somewhere(root):
 
 def test_every_picture_is_shown(root):
     shown = {place for page in pages(root) for place in re.findall(r"[\w-]+\.png", page.read_text("utf-8"))}
-    assert {path.name for path in (root / "docs").glob("*.png")} <= shown
+    assert {path.name for path in (root / "docs").rglob("*.png")} <= shown
 
 
 def test_options_of_commands_exist(root):
@@ -133,5 +133,6 @@ def test_options_of_commands_exist(root):
 
 def test_every_page_is_in_the_site(root):
     """`make docs` writes a site by mkdocs.yml; its strict build also checks links."""
-    listed = set(re.findall(r": ([\w-]+\.md)$", (root / "mkdocs.yml").read_text("utf-8"), re.MULTILINE))
-    assert listed == {path.name for path in (root / "docs").glob("*.md")} | {"index.md", "contributing.md", "changes.md"}
+    listed = set(re.findall(r": ([\w/-]+\.md)$", (root / "mkdocs.yml").read_text("utf-8"), re.MULTILINE))
+    there = {str(path.relative_to(root / "docs")) for path in (root / "docs").rglob("*.md")}
+    assert listed == there | {"index.md", "contributing.md", "changes.md"}

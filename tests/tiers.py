@@ -23,6 +23,8 @@ FULL_ONLY = {
     "test_readme.py*trains_and_resumes*": "a method of the README, trained and resumed",
     "api/test_docs.py*runs*": "every block of a page of documentation",
     "api/test_docs.py*example*": "a whole example",
+    "test_notebooks.py*top_to_bottom*": "every notebook, several trainings each",
+    "cli/test_adaptation_tool.py*": "runs through the tools; the stages are in gans/test_cycada.py",
     "export/test_formats.py*each_model*": "every model in every format; two of their own tests stay",
     "export/test_formats.py*without_tensorflow?*facades*": "a model from noise stays",
     "models/test_generation.py*plain_tensorflow*": "a process without the package",
@@ -107,6 +109,8 @@ ONE_STACK = {
     "gans/test_translating.py*depends_on*": "runs that are killed and gone on with are on both",
     "gans/test_translating.py*in_bfloat16*": "the networks of GANs from noise are on both",
     "evaluation/test_translated.py*": "files and tables; each metric has tests of its own on both",
+    "test_notebooks.py*": "the Python face, which test_train.py has on both",
+    "test_figures.py*": "texts",
     "api/test_docs.py*top_to_bottom*": "test_train.py has each of these calls on both",
 }
 
