@@ -12,12 +12,14 @@ import nbclient
 import nbformat
 
 HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
 
 
 def main(names):
     for path in [HERE / name for name in names] or sorted(HERE.glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        with tempfile.TemporaryDirectory() as folder:
+        (ROOT / "runs").mkdir(exist_ok=True)  # in the repository, where a notebook finds its models
+        with tempfile.TemporaryDirectory(dir=ROOT / "runs") as folder:
             nbclient.NotebookClient(notebook, timeout=3600, resources={"metadata": {"path": folder}}).execute()
             kept = [kept_of(cell, folder) for cell in notebook.cells]
         notebook.cells = kept
@@ -43,7 +45,7 @@ def kept_of(cell, folder):
 
 def plain(text, folder):
     text = text.replace(f"{folder}/", "").replace(folder, ".")
-    text = text.replace(f"{HERE.parent.parent}/", "")
+    text = text.replace(f"{ROOT}/", "")
     return re.sub(r"0x[0-9a-f]{6,}", "0x...", text)
 
 

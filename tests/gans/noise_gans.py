@@ -12,7 +12,7 @@ from tf2gan.training.devices import make_strategy
 from tf2gan.training.loop import build_gan
 from tf2gan.training.options import Options
 
-NOISE_GANS = [name for name in GANS if not GANS[name].abilities.translates]
+NOISE_GANS = [name for name in GANS if GANS[name].abilities.samples]
 PRESETS = [(name, preset) for name in NOISE_GANS for preset in GANS[name].presets]
 FILTERS = {"generator_filters": 2, "discriminator_filters": 2}
 TINY = {"gan": {"generator_widths": "6", "discriminator_widths": "6"}, "dcgan": FILTERS, "wgan": FILTERS,

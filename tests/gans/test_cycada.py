@@ -66,13 +66,14 @@ def test_target_labels_teach_a_network_of_their_own():
     before = weights(gan)
     gan.train_step(tensors(batch(target_labels=True)), stage="source")
     assert moved(before, weights(gan)) == {"classifier_source_only", "classifier_target_labels"}
+    gan.images_seen.assign(36)
     assert set(gan.classifiers) == {"model", "pixels", "source_only", "target_labels"}
 
 
 def test_stages_follow_each_other():
     gan, strategy = make()
     assert gan.config.starts() == {"source": 0, "translation": 8, "pixels": 20, "features": 28}
-    found, ends, used = [], [], []
+    found, ends = [], []
     for step in range(9):
         gan.images_seen.assign(4 * step)
         found.append(gan.phase()["stage"])
@@ -85,25 +86,25 @@ def test_a_classifier_begins_as_that_of_the_stage_before_and_only_then():
     gan, _ = make()
     for stage, mine, before in (("pixels", "pixels", "source_only"), ("features", "model", "pixels")):
         start = gan.config.starts()[stage]
-        for kind in (gan.trained, gan.classifiers):
+        for kind in (gan.trained, gan.averaged):
             for i, variable in enumerate(kind[before].variables):
                 variable.assign(tf.fill(variable.shape, float(i + len(stage))))
         for seen, same in ((start - 4, False), (start + 4, False), (start, True)):
             gan.images_seen.assign(seen)
             gan.begin_phase()
-            for kind in (gan.trained, gan.classifiers):
+            for kind in (gan.trained, gan.averaged):
                 pairs = list(zip(kind[mine].variables, kind[before].variables))
                 assert all(np.array_equal(a, b) for a, b in pairs) == same
 
 
 def test_translations_answer_to_the_classifier_of_the_source():
     gan, _ = make(task_weight=0.7, semantic_weight=1.9, pool_size=0)
-    for variable in gan.classifiers["source_only"].trainable_variables:
+    for variable in gan.averaged["source_only"].variables:
         variable.assign(np.random.default_rng(3).normal(0, 0.3, variable.shape))
     values = batch()
     loss, (logs, fake_x, fake_y) = gan.generators_loss(values["x"], values["y"], values["labels"])
     plain, _ = super(METHOD, gan).generators_loss(values["x"], values["y"])
-    reader = gan.classifiers["source_only"]
+    reader = gan.averaged["source_only"]
     task = cross_entropy(reader(fake_y), values["labels"])
     semantic = cross_entropy(reader(fake_x), np.argmax(reader(values["y"]), -1))
     assert float(logs["task"]) == pytest.approx(task, rel=1e-4)
@@ -147,10 +148,12 @@ def test_without_the_weight_of_features_labels_alone_teach():
 def test_the_furthest_stage_classifies():
     gan, _ = make()
     for number, name in enumerate(("source_only", "pixels", "model")):
-        network = gan.classifiers[name]
+        network = gan.averaged[name]
         network.to_logits.bias.assign(10.0 * np.eye(3)[number])
-    for seen, label in ((0, 0), (8, 0), (20, 1), (28, 2)):
+    names = {0: ["model"], 1: ["model", "source_only"], 2: ["model", "source_only", "pixels"]}
+    for seen, label in ((0, 0), (8, 0), (20, 0), (21, 1), (28, 1), (29, 2)):
         gan.images_seen.assign(seen)
+        assert list(gan.classifiers) == names[label]
         found = gan.classify(batch()["x"]).numpy()
         np.testing.assert_array_equal(found.argmax(-1), [label] * 4)
         np.testing.assert_allclose(found.sum(-1), 1, atol=1e-5)
@@ -178,7 +181,9 @@ def test_replicas_make_the_same_update(stage, tmp_path):
 
 
 @pytest.mark.parametrize("changes, words", [
-    ({"target": None}, "--target is needed"), ({"steps": 7}, "--steps 7: the stages before the last take 7"),
+    ({"target": None}, "--target is needed"), ({"steps": 7}, "--steps 7: the stages before the last take 7 steps"),
+    ({"steps": None, "images": 28}, "--images 28: the stages before the last take 7 steps"),
+    ({"init_from": "x"}, "--init-from x"), ({"target": np.zeros(3)}, "target: ndarray; needed"),
     ({"epochs": 3, "steps": None}, "--epochs 3: the stages are counted in steps"),
     ({"source_steps": 0}, "--source-steps 0"), ({"semantic_weight": -1.0}, "--semantic-weight -1.0"),
     ({"classifier_dropout": 1.0}, "--classifier-dropout 1.0"), ({"image_size": "20"}, "--image-size 20"),
@@ -216,3 +221,25 @@ def test_labels_of_the_target_are_left_out_or_brought_into_order(tmp_path):
         config.fitted((32, 32, 3), None)
 
 
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_averages_stay_as_they_are_where_nothing_learns(stage):
+    gan, _ = make()
+    gan.images_seen.assign(gan.config.starts()[stage])
+    gan.begin_phase()
+    for target, source in zip(gan.averaged_variables, gan.averaged_from):
+        target.assign(source)
+        source.assign(source + tf.ones_like(source))
+    before = [np.copy(variable) for variable in gan.averaged_variables]
+    gan.end_step(4)
+    moved_ones = {id(variable) for variable, old in zip(gan.averaged_variables, before)
+                  if np.abs(np.asarray(variable) - old).max() > 0}
+    expected = {"source": [gan.averaged["source_only"]], "translation": [gan.average_xy, gan.average_yx],
+                "pixels": [gan.averaged["pixels"]], "features": [gan.averaged["model"]]}[stage]
+    assert moved_ones == {id(variable) for network in expected for variable in network.variables}
+
+
+def test_the_players_rates_are_0_at_the_end_of_their_stage():
+    gan, _ = make()
+    assert gan.decay_images() == gan.config.starts()["pixels"] == 20

@@ -24,6 +24,6 @@ class Picture:
         return f"<Picture {self.pixels.shape[1]} x {self.pixels.shape[0]}>"
 
 
-def grid(pictures) -> Picture:
-    """uint8 [n, height, width, 1 or 3] as one Picture, a grid as square as possible."""
-    return Picture(images.grid(images.enlarged(images.squared(np.asarray(pictures)))))
+def grid(pictures, columns=None) -> Picture:
+    """uint8 [n, height, width, 1 or 3] as one Picture, a grid of `columns`; None: as square as possible."""
+    return Picture(images.grid(images.enlarged(images.squared(np.asarray(pictures), columns))))

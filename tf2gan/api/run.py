@@ -91,9 +91,17 @@ class Run:
         """`Model.sample` of the newest checkpoint."""
         return self.model().sample(num, seed, labels, truncation)
 
-    def translate(self, pictures, direction="a2b"):
+    def translate(self, pictures, direction="a2b", styles=None):
         """`Model.translate` of the newest checkpoint."""
-        return self.model().translate(pictures, direction)
+        return self.model().translate(pictures, direction, styles)
+
+    def styles(self, num, seed=0) -> np.ndarray:
+        """`Model.styles` of the newest checkpoint."""
+        return self.model().styles(num, seed)
+
+    def style_of(self, picture, direction=None) -> np.ndarray:
+        """`Model.style_of` of the newest checkpoint."""
+        return self.model().style_of(picture, direction)
 
     def classify(self, pictures) -> dict:
         """`Model.classify` of the newest checkpoint."""

@@ -155,12 +155,14 @@ def listing() -> str:
     from tf2gan.data import load
 
     lines = ["models (--model) and their presets (--preset; one that begins with its model's name is a --model too):"]
+    width = max(map(len, GANS))
     for name in GANS:
-        lines += [f"  {name:12} {GANS.description(name)}",
-                  f"  {'':12} presets: {', '.join(GANS.numbers(name).presets)}"]
+        lines += [f"  {name:{width}} {GANS.description(name)}",
+                  f"  {'':{width}} presets: {', '.join(GANS.numbers(name).presets)}"]
     lines += ["built-in data sets (no download):", *(f"  {name}" for name in load.BUILT_IN),
               "any data set of tensorflow-datasets, and any folder of images, with a sub folder for each class or",
-              "without; for cyclegan and cut a folder with trainA trainB testA testB; for pix2pix a folder of pairs"]
+              "without; for cyclegan, augmented-cyclegan and cut a folder with trainA trainB testA testB; for pix2pix",
+              "a folder of pairs; for cycada a source with labels, and a --target of which the images are enough"]
     return "\n".join(lines)
 
 

@@ -221,9 +221,12 @@ def enlarged(images, least=56):
     return images.repeat(factor, axis=-3).repeat(factor, axis=-2)
 
 
-def squared(pictures):
-    """Arranges uint8 [num, height, width, channels] as [num_rows, num_columns, ...], nearly square on white."""
-    columns = int(np.ceil(np.sqrt(len(pictures))))
+def squared(pictures, columns=None):
+    """Arranges uint8 [num, height, width, channels] as [num_rows, num_columns, ...] on white.
+
+    `columns`: their number; None: so that the whole is nearly square.
+    """
+    columns = columns or int(np.ceil(np.sqrt(len(pictures))))
     white = np.full([-len(pictures) % columns, *pictures.shape[1:]], 255, np.uint8)
     return np.concatenate([pictures, white]).reshape([-1, columns, *pictures.shape[1:]])
 

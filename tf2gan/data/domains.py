@@ -2,8 +2,9 @@
 import dataclasses
 
 from tf2gan.core.errors import UserError
-from tf2gan.data import load
+from tf2gan.data import labelled, load
 from tf2gan.data.held_out import TESTS
+from tf2gan.data.split import NO_LABEL
 
 
 def load_domains(config, data_dir=None, skip_unreadable=False) -> dict:
@@ -19,6 +20,8 @@ def load_domains(config, data_dir=None, skip_unreadable=False) -> dict:
         test = next((name for name in TESTS[::-1] if name in there), "train")
         found.update({f"train{domain}": there["train"], f"test{domain}": there[test]})
     names = found["trainA"].class_names
+    if names is not None:
+        _check_labels(found["trainA"], config.dataset)
     for kind in ("trainB", "testB"):
         found[kind] = _with_labels(found[kind], names, config) if kind == "trainB" and config.target_labels else (
             without_labels(found[kind]))
@@ -30,7 +33,14 @@ def _with_labels(split, names, config):
         theirs = ", ".join(split.class_names or ("none",))
         raise UserError(f"--target-labels: {config.target} has the classes {theirs}; needed: those of "
                         f"{config.dataset}: {', '.join(names or ('none',))}")
+    _check_labels(split, config.target)
     return split.in_order_of(names)
+
+
+def _check_labels(split, where):
+    lacking = int((labelled.read_labels(split, where) == NO_LABEL).sum())
+    if lacking:
+        raise UserError(f"dataset {where!r}: {lacking} of its {split.num_examples} images of train have no label")
 
 
 def without_labels(split):

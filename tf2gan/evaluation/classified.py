@@ -86,7 +86,7 @@ def verdict(result) -> list:
     for row in result["figures"]:
         values, ends = row["values"], row.get("intervals") or {}
         if row["metric"] == ACCURACY and values.get("source_only") is not None:
-            if values["model"] <= values["source_only"]:
+            if values.get("pixels") is not None and values["model"] <= values["source_only"]:
                 return [f"the adaptation has not helped: the accuracy is {100 * values['model']:.1f} % adapted, "
                         f"{100 * values['source_only']:.1f} % by the source alone. Look at the samples: do "
                         "translations keep their class? More --translation-steps often help"]

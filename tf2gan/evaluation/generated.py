@@ -21,7 +21,8 @@ def data_of_run(gan, record, against=None, split=None, data_dir=None) -> image_s
     """
     options = record["options"]
     shape = generation.traits(gan).image_shape if gan.abilities.samples else classification.image_shape(gan)
-    data = image_sets.load_real(against or getattr(gan.config, "target", None) or gan.config.dataset, shape,
+    own = gan.config.target if gan.config.adapts else gan.config.dataset
+    data = image_sets.load_real(against or own, shape,
                                 data_dir or options.get("data_dir"), options.get("skip_unreadable", False), split,
                                 gan.class_names)
     if against is None and not gan.config.adapts:

@@ -70,9 +70,9 @@ class Translation:
     the histogram of the translations.
 
     A model with styles translates image i in style i of a seed. It has no `identity_l1`; its cycle comes back with the
-    styles that are found on the way (Almahairi et al. 2018, sec. 3). `style_cycle_l1` is the mean absolute difference of
-    the styles that are found in the translations and those given; `diversity_l1` and `diversity_perceptual` are
-    mean distances of two translations of an image, the second in a style of the next seed.
+    styles that are found on the way (Almahairi et al. 2018, sec. 3). `style_cycle_l1` is the mean absolute difference
+    of the styles that are found in the translations and those given; `diversity_l1` and `diversity_perceptual` are mean
+    distances of two translations of an image, the second in a style of the next seed.
     """
 
     def __init__(self, functions, there, back, source, targets=None, measures=PAIR_MEASURES, seed=0):

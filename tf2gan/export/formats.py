@@ -176,7 +176,11 @@ def _converted(name, signature, examples, loaded, card, folder, options):
         made = CONVERTERS[name].convert(signature, loaded, card, options)
     for file, (content, how) in made.items():
         (folder / file).write_bytes(content)
-        differences = [_difference(expected, CONVERTERS[name].run(content, feed)) for feed, expected in examples]
+        try:
+            differences = [_difference(expected, CONVERTERS[name].run(content, feed)) for feed, expected in examples]
+        except (RuntimeError, ValueError) as error:
+            raise UserError(f"--format {name}: {signature.name} was converted, but does not run: {reason(error)}; "
+                            "possible: other formats") from error
         if len(examples) > 1 and not differences[1] <= _MOST + 2.0 * differences[0]:
             raise UserError(f"--format {name}: {signature.name} differs by {differences[1]:.2g} at sizes at which "
                             "images are padded, as exports of older versions do: export the run again, or give "

@@ -135,7 +135,8 @@ for label, probabilities in zip(answer["labels"], answer["probabilities"]):
     "remarks": """\
 Image files may be JPEG, PNG, GIF (the first frame) or BMP, of different sizes in one batch. Not handled there: WebP and
 other formats, turning a photograph as its EXIF data says, and transparency, which is dropped. `tools/classify.py` of
-tf2gan handles all three. `classify` takes pixels of the size above; values outside [0, 1] are clipped.{of_generation}""",
+tf2gan handles all three. `classify` takes pixels of the size above; values outside [0, 1] are
+clipped.{of_generation}""",
 }
 
 _EVALUATION = """
@@ -210,7 +211,7 @@ def describe(gan, name, version, signatures, record, variables=()):
         "signatures": signatures,
         "evaluation": record.get("evaluation"),
         "config": {**dataclasses.asdict(config), "dataset": dataset,
-                   **({"target": _published(config.target)} if getattr(config, "target", None) else {}),
+                   **({"target": _published(config.target)} if config.adapts else {}),
                    "init_from": config.init_from and _published(config.init_from)},
         "variables": list(variables),
     }
@@ -230,7 +231,7 @@ def _own(gan):
                 "size_multiple": max(network.size_multiple for network in networks),
                 "size_minimum": max(network.size_minimum for network in networks)}
     config = gan.config
-    if not gan.abilities.samples:  # adapted to a target
+    if config.adapts:
         return {"image_shape": list(classification.image_shape(gan)), "classes": list(classification.class_names(gan)),
                 "target": _published(config.target)}
     found = dataclasses.asdict(generation.traits(gan))

@@ -48,6 +48,7 @@ class AugmentedCycleGAN(CycleGAN):
             VectorDiscriminator(name=f"style_discriminator_{domain}") for domain in "xy")
         for network in (self.style_discriminator_x, self.style_discriminator_y):
             network(self._example_style())
+        self._usual_style = self.styles(1, 0).numpy()  # a constant, which phones need not draw
         return ()
 
     def _new_encoder(self, name):
@@ -134,7 +135,7 @@ class AugmentedCycleGAN(CycleGAN):
         `styles`: float32 [batch, style_size]; None: the first one of seed 0, for all.
         """
         if styles is None:
-            styles = tf.repeat(self.styles(1, 0), tf.shape(inputs)[0], axis=0)
+            styles = tf.repeat(tf.constant(self._usual_style), tf.shape(inputs)[0], axis=0)
         return self.translating_network(direction or "a2b")(inputs, styles, training=False)
 
     def encoding_network(self, direction):

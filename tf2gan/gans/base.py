@@ -131,10 +131,14 @@ class GAN(tf.Module):
         A GAN without a planned length, which is not trained, has no `decay`.
         """
         if decay and self.total_images is not None:
-            learning_rate = LinearDecay(learning_rate, self.images_seen, self.total_images)
+            learning_rate = LinearDecay(learning_rate, self.images_seen, self.decay_images())
         elif epoch_decay is not None:
             learning_rate = EpochDecay(learning_rate, epoch_decay, self)
         return OPTIMIZERS[kind](learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
+
+    def decay_images(self) -> int:
+        """The number of images seen at which decaying learning rates are 0."""
+        return self.total_images
 
     def average_of(self, network, build, decay):
         """A copy of `network`, made by `build()`, averaged with `decay`; `network` itself if `decay` is None."""
@@ -281,8 +285,12 @@ class GAN(tf.Module):
         if self.averages:
             step = tf.cast(self.images_seen // num_images, tf.float32)
             allowed = (1.0 + step) / (10.0 + step)
-            for target, source, decay in zip(self.averaged_variables, self.averaged_from, self._decays):
+            for target, source, decay in self.moving_averages():
                 _move_towards(target, source, 1.0 - tf.minimum(decay, allowed))
+
+    def moving_averages(self) -> list:
+        """[(averaged variable, what it averages, decay)] of what learns in the phase of this step."""
+        return list(zip(self.averaged_variables, self.averaged_from, self._decays))
 
 
 def _move_towards(target, source, share):

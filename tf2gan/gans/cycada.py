@@ -39,9 +39,10 @@ class CyCADA(CycleGAN):
         config = self.config
         names = [name for name in LEARNS_IN if name != "target_labels" or config.target_labels]
         self.trained = {name: self._new_classifier(f"classifier_{name}") for name in names}
-        self.classifiers = {
+        self.averaged = {
             name: self.average_of(network, lambda name=name: self._new_classifier(f"average_{name}"), config.ema_decay)
             for name, network in self.trained.items()}
+        self.present = "source"  # the stage, since `begin_phase`
         features = self.trained["model"].features(self.example())
         self.feature_discriminator = VectorDiscriminator(256, name="feature_discriminator")
         self.feature_discriminator(tf.zeros(features.shape))
@@ -74,14 +75,34 @@ class CyCADA(CycleGAN):
 
     # The stages.
 
-    def stage(self) -> str:
-        """The stage of the next step."""
-        with tf.init_scope():  # also where a graph is traced, for an export
-            seen = int(self.images_seen.numpy())
-        return [stage for stage, start in self.config.starts().items() if start <= seen][-1]
+    def stage(self, images_seen=None) -> str:
+        """The stage of the step that follows after `images_seen` images; None: of the next step."""
+        if images_seen is None:
+            images_seen = self._seen()
+        return [stage for stage, start in self.config.starts().items() if start <= images_seen][-1]
+
+    def reached(self) -> str:
+        """The stage of the last step."""
+        return self.stage(max(0, self._seen() - 1))
+
+    def _seen(self):
+        with tf.init_scope():  # also where a graph is traced
+            return int(self.images_seen.numpy())
 
     def phase(self):
         return {"stage": self.stage()}
+
+    def decay_images(self):
+        """The rates of CycleGAN's players fall to 0 by the end of their stage."""
+        return self.config.starts()["pixels"]
+
+    def moving_averages(self):
+        """Those of the networks of this stage: the others do not learn, and their averages stay as they are."""
+        stage = self.present
+        learn = [self.averaged[name] for name, learns in LEARNS_IN.items() if learns == stage and name in self.averaged]
+        learn += [self.average_xy, self.average_yx] if stage == "translation" else []
+        ours = {id(variable) for network in learn for variable in network.variables}
+        return [moving for moving in super().moving_averages() if id(moving[0]) in ours]
 
     def phase_end(self):
         seen = int(self.images_seen.numpy())
@@ -89,11 +110,12 @@ class CyCADA(CycleGAN):
 
     def begin_phase(self):
         """A classifier begins as that of the stage before; resumed at this very step, it does so again."""
+        self.present = self.stage()
         before = {"pixels": "source_only", "features": "pixels"}
-        stage, starts = self.stage(), self.config.starts()
+        stage, starts = self.present, self.config.starts()
         if stage in before and int(self.images_seen.numpy()) == starts[stage]:
             mine = next(name for name, learns in LEARNS_IN.items() if learns == stage)
-            for kind in (self.trained, self.classifiers):
+            for kind in (self.trained, self.averaged):
                 for target, source in zip(kind[mine].variables, kind[before[stage]].variables):
                     target.assign(source)
 
@@ -143,7 +165,7 @@ class CyCADA(CycleGAN):
         `target_labels` are not used.
         """
         loss, (logs, fake_x, fake_y) = super().generators_loss(real_x, real_y)
-        reader, config = self.classifiers["source_only"], self.config
+        reader, config = self.averaged["source_only"], self.config
         if config.task_weight:
             logs["task"] = losses.class_cross_entropy(reader(fake_y, training=False), labels)
             loss += config.task_weight * logs["task"]
@@ -181,15 +203,19 @@ class CyCADA(CycleGAN):
 
     # Use.
 
+    @property
+    def classifiers(self):
+        """{name in evaluations: network} of the stages that the training has reached; "model": of the last of them."""
+        names = {"source": ["source_only"], "translation": ["source_only"], "pixels": ["source_only", "pixels"]}.get(
+            self.reached(), ["source_only", "pixels", "model"])
+        more = ["target_labels"] if self.config.target_labels else []
+        return {"model": self.averaged[names[-1]], **{name: self.averaged[name] for name in [*names[:-1], *more]}}
+
     def classify(self, images, which="model"):
         """Probabilities of the classes, float32 [batch, classes], of images [batch, height, width, 3] in [-1, 1].
 
-        `which`: one of `classifiers`; "model": of the furthest stage that the training has reached.
+        `which`: one of `classifiers`.
         """
-        if which == "model":
-            reached = self.stage()
-            which = {"source": "source_only", "translation": "source_only"}.get(
-                reached, "pixels" if reached == "pixels" else "model")
         return tf.nn.softmax(tf.cast(self.classifiers[which](images, training=False), tf.float32))
 
     def diagnose(self, history):

@@ -396,9 +396,17 @@ def check_outputs(pairs, overwrite=False):
 
 
 def varied(pairs, num):
-    """Each of `pairs` `num` times, with the number from 1 on in the name of the target: fruit.png -> fruit-1.png."""
-    return [(source, target.with_name(f"{target.stem}-{i}{target.suffix}"))
-            for source, target in pairs for i in range(1, num + 1)]
+    """Each of `pairs` `num` times, with the number from 1 on in the name of the target: fruit.png -> fruit-1.png.
+
+    Raises UserError if a target would be one of the sources.
+    """
+    found = [(source, target.with_name(f"{target.stem}-{i}{target.suffix}"))
+             for source, target in pairs for i in range(1, num + 1)]
+    sources = {source.resolve() for source, _ in pairs}
+    for _, target in found:
+        if target.resolve() in sources:
+            raise UserError(f"{images.printable(target)} is an input itself; give another output")
+    return found
 
 
 def translate_files(translator, pairs, direction, progress=None, styles=None):

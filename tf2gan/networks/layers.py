@@ -83,12 +83,30 @@ class ConditionalBatchNormalization(tf.keras.layers.Layer):
         return self.norm(inputs, training=training) * scales + offsets
 
 
-def layer_normalization(name=None):
+class LayerNormalization(tf.keras.layers.Layer):
     """Layer normalization over height, width and channels, with a scale and an offset for each channel.
 
     As in the critic of WGAN-GP (Gulrajani et al. 2017, sec. 4): the gradient of an image depends on no other image.
+    The same as Keras's GroupNormalization of one group, which TensorFlow Lite cannot run in batches of any size.
     """
-    return tf.keras.layers.GroupNormalization(groups=1, epsilon=1e-5, dtype="float32", name=name)
+
+    def __init__(self, name=None):
+        super().__init__(name=name, dtype="float32")
+
+    def build(self, input_shape):
+        self.gamma = self.add_weight(name="gamma", shape=[input_shape[-1]], initializer="ones")
+        self.beta = self.add_weight(name="beta", shape=[input_shape[-1]], initializer="zeros")
+        super().build(input_shape)
+
+    def call(self, inputs):
+        inputs = tf.cast(inputs, tf.float32)
+        mean, variance = tf.nn.moments(inputs, [1, 2, 3], keepdims=True)
+        return (inputs - mean) * (tf.math.rsqrt(variance + 1e-5) * self.gamma) + self.beta
+
+
+def layer_normalization(name=None):
+    """A `LayerNormalization`."""
+    return LayerNormalization(name)
 
 
 def variable_of(variable):

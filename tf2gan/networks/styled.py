@@ -42,7 +42,7 @@ class StyledBlock(tf.keras.layers.Layer):
 
 
 class StyledResNet(tf.keras.Model):
-    """Two halvings, `num_blocks` residual blocks, two doublings, each steered by a style (Almahairi et al. 2018, sec. 3).
+    """Two halvings, residual blocks, two doublings, all steered by a style (Almahairi et al. 2018, sec. 3).
 
     Images [batch, height, width, channels] in [-1, 1] and styles [batch, n] to such images; height and width divisible
     by 4, at least 16. Where the paper has transposed convolutions, a doubling repeats pixels: no checkerboard.

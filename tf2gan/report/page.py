@@ -38,7 +38,8 @@ MARK = '<meta name="generator" content="tf2gan report">'  # identifies a file as
 _MARK_WITHIN = 1000  # bytes from the start of the file
 _PLACES = ("run_dir", "data_dir")  # options that are only paths on the machine
 _BY_DATA = ("image_size", "channels", "num_classes")  # None: as in the data; a run records the value
-_COLUMNS = {"model": "this model", "baseline": "labels alone", "fully_supervised": "all labels",
+_COLUMNS = {"model": "this model", "pixels": "by pixels alone", "source_only": "by the source alone",
+            "target_labels": "by the target's labels", "baseline": "labels alone", "fully_supervised": "all labels",
             "untrained": "untrained", "input": "input", "real_train": "training data", "reference": "reference data"}
 _SHADES = 8  # of the cells of a confusion matrix, by their share of the row; their colours are in style.css
 

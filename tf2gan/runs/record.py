@@ -81,8 +81,9 @@ def grouped(records) -> list:
 
 def check_outside_data(run, output, what):
     """Raises UserError if `output` lies in the folder of the training data of the run at `run`; `what`: its flag."""
-    for name in DATA:
-        files.check_outside(output, Run(run).record["config"].get(name) or "", what)
+    config = Run(run).record["config"]
+    for folder in (config.get(name) for name in DATA):
+        files.check_outside(output, folder if isinstance(folder, str) else "", what)
 
 
 def check_same_data(where, trained, splits):

@@ -65,8 +65,9 @@ def run(request, measuring=None, callbacks=()) -> Outcome:
 def _describe_data(request, splits, total):
     config = request.config
     counts = ", ".join(f"{name} {split.num_examples}" for name, split in splits.items())
-    return (f"data: {config.dataset}: {counts}\nlength: {config.steps_in(total)} steps, {total} images of each kind, "
-            f"{total / epoch_images(splits):.2f} epochs{growth(config, total)}")
+    to = f" to {config.target}" if config.adapts else ""
+    return (f"data: {config.dataset}{to}: {counts}\nlength: {config.steps_in(total)} steps, "
+            f"{total} images of each kind, {total / epoch_images(splits):.2f} epochs{growth(config, total)}")
 
 
 def _prepared(request, measuring, team=cluster.ALONE):
@@ -84,8 +85,8 @@ def _prepared(request, measuring, team=cluster.ALONE):
     request.config.check()
     if request.run is None:
         path = options.run_dir or request.next_folder()
-        for name in DATA:
-            files.check_outside(path, getattr(request.config, name, None) or "", "--run-dir")
+        for name in DATA if request.config.adapts else DATA[:1]:
+            files.check_outside(path, getattr(request.config, name) or "", "--run-dir")
         run_folder.check_new(path)
     strategy = make_strategy(options, team)  # before the data: devices are fixed once one is used
     if request.config.paired:

@@ -37,7 +37,9 @@ def announcement(config, asked, splits, total) -> list:
     height, width = config.image_shape
     epochs = total / epoch_images(splits)
     steps = config.steps_in(total)
-    lines = [f"data: {config.dataset}: {name}: {split.about}" for name, split in splits.items()]
+    of_target = ("trainB", "testB") if config.adapts else ()
+    lines = [f"data: {config.target if name in of_target else config.dataset}: {name}: {split.about}"
+             for name, split in splits.items()]
     parts = f" in {config.accumulate} parts of {config.batch_size}" if config.accumulate > 1 else ""
     lines.append(f"training: {width}x{height} pixels, batch size {config.batch_size * config.accumulate}{parts}, {steps} "
                  f"step{'s' * (steps != 1)}, {total} images of each kind, {epochs:.{2 if epochs < 100 else 0}f} epochs")

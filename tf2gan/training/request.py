@@ -114,8 +114,8 @@ def made(model, preset, config, options, run=None, given=()) -> Request:
     options = dataclasses.replace(options, **full)
     if config.init_from is not None:
         config = dataclasses.replace(config, init_from=os.path.abspath(os.path.expanduser(config.init_from)))
-    for name in DATA:
-        folder = os.path.expanduser(getattr(config, name, None) or "")
+    for name in DATA if config.adapts else DATA[:1]:
+        folder = os.path.expanduser(getattr(config, name) or "")
         if os.path.isdir(folder):
             config = dataclasses.replace(config, **{name: os.path.abspath(folder)})
         elif run and os.path.isabs(folder):
@@ -139,7 +139,8 @@ def _check_unchanged(run, config, options):
     for names, now, then in (([field.name for field in dataclasses.fields(config) if field.name not in LENGTHS],
                               config, run.record["config"]), (fixed, options, options_then)):
         for name in names:
-            if name in DATA and os.path.isabs(then[name] or "") and os.path.isdir(getattr(now, name)):
+            if name in DATA and isinstance(then[name], str) and os.path.isabs(then[name]) and os.path.isdir(
+                    getattr(now, name)):
                 continue  # the data may have moved; whether they are the same is checked when they are read
             if getattr(now, name) != then[name]:
                 raise UserError(f"{flag(name)} {getattr(now, name)} contradicts the run {run.path}: it has "

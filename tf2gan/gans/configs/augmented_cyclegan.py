@@ -28,7 +28,8 @@ class Config(cyclegan.Cyclic):
 
 PRESETS = {
     "augmented-cyclegan": Config(),
-    # For edges and shoes, by the paper's public code, whose discriminators learn at a fifth of this rate.
+    # Losses, batch and length for edges and shoes by the paper's public code, which has other networks, and whose
+    # discriminators learn at a fifth of this rate.
     "paper": Config(discriminator="patchgan", projected_weight=0.0, image_size="64", batch_size=32, epochs=50,
                     style_size=16, cycle_weight=1.0, style_cycle_weight=0.025),
 }

@@ -23,6 +23,7 @@ class Config(cyclegan.Cyclic):
     pixels_steps: int = 2000  # of the third: a classifier learns from translated source images; the rest: features
     load_scale: float = 1.0  # training images are resized to this times image_size, then cropped at random
     mirror: bool = False  # flip training images horizontally at random
+    learning_rate_decay: bool = True  # decay it linearly to 0 over the second half of the translation stage
     generator_filters: Optional[int] = 16  # channels of the generator's first convolution
     num_blocks: Optional[int] = 2  # residual blocks of a generator
     discriminator: Literal["two-scale", "patchgan", "patchgan-70"] = "patchgan"  # patchgan-70 is the paper's
@@ -58,6 +59,11 @@ class Config(cyclegan.Cyclic):
             raise UserError(f"--classes {self.classes}: {self.dataset} has {len(class_names)} classes")
         return dataclasses.replace(self, classes=len(class_names))
 
+    @property
+    def pretrain_images(self):
+        """Images that have been seen when the game of generators and discriminators begins."""
+        return self.starts()["translation"]
+
     def starts(self) -> dict:
         """{stage: the number of images seen at which it begins}."""
         lengths = (0, self.source_steps, self.translation_steps, self.pixels_steps)
@@ -65,9 +71,14 @@ class Config(cyclegan.Cyclic):
 
     def check(self):
         super().check()
+        if self.target is not None and not isinstance(self.target, str):
+            raise UserError(f"target: {type(self.target).__name__}; needed: a data set's name, or a folder of images")
         if not self.target:
             raise UserError("--target is needed: a data set's name, or a folder of images, to which the classifier of "
                             f"{self.dataset} is to be adapted")
+        if self.init_from is not None:
+            raise UserError(f"--init-from {self.init_from}: each stage begins with what the one before made; possible: "
+                            "none")
         if self.epochs is not None:
             raise UserError(f"--epochs {self.epochs}: the stages are counted in steps; possible: --steps")
         for name in ("source_steps", "translation_steps", "pixels_steps", "classifier_filters"):
@@ -76,9 +87,10 @@ class Config(cyclegan.Cyclic):
             self.check_range(name, 0)
         self.check_range("classifier_dropout", 0, 0.99)
         needed = self.source_steps + self.translation_steps + self.pixels_steps
-        length = self.steps if self.steps is not None else self.images and self.steps_in(self.images)
-        if length is not None and length <= needed:
-            raise UserError(f"--steps {length}: the stages before the last take {needed} "
+        name = "steps" if self.steps is not None else "images"
+        length = getattr(self, name)
+        if length is not None and (length if name == "steps" else self.steps_in(length)) <= needed:
+            raise UserError(f"--{name} {length}: the stages before the last take {needed} steps "
                             f"({', '.join(map(flag, ('source_steps', 'translation_steps', 'pixels_steps')))}); needed: "
                             "more")
 
