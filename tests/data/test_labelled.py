@@ -260,7 +260,7 @@ def batches(num, start=0, batch_size=4, held=True, **changes):
     found = labelled.divided({"train": train}, settings)
     if not held:  # as if sizes differed: streamed, and cropped at random
         found = {name: dataclasses.replace(split, image_shape=(None, None, 1)) for name, split in found.items()}
-    settings = types.SimpleNamespace(**vars(settings), real_batch_size=batch_size, paired=False)
+    settings = types.SimpleNamespace(**vars(settings), real_batch_size=batch_size, paired=False, adapts=False)
     return list(pipeline.batches(found, settings, start).take(num).as_numpy_iterator())
 
 

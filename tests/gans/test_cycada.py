@@ -14,7 +14,7 @@ from tf2gan.training.options import Options
 
 METHOD = GANS["cycada"]
 SMALL = {"target": "x", "generator_filters": 2, "discriminator_filters": 2, "classifier_filters": 2, "num_blocks": 1,
-         "batch_size": 4, "steps": 9, "source_steps": 2, "translation_steps": 3, "pixels_steps": 2, "classes": 3}
+         "batch_size": 4, "augment": None, "identity_weight": 0.0, "steps": 9, "source_steps": 2, "translation_steps": 3, "pixels_steps": 2, "classes": 3}
 STAGES = ("source", "translation", "pixels", "features")
 NETWORKS = {"source": {"classifier_source_only"}, "pixels": {"classifier_pixels"},
             "translation": {"generator_xy", "generator_yx", "discriminator_x", "discriminator_y"},

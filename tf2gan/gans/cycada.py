@@ -23,8 +23,9 @@ from tf2gan.networks import layers
 from tf2gan.networks.mlp import VectorDiscriminator
 from tf2gan.networks.semi_supervised import StridedClassifier
 
-# {name of a classifier in evaluations: the stage in which it learns}
-LEARNS_IN = {"source_only": "source", "pixels": "pixels", "model": "features", "target_labels": "source"}
+# {name of a classifier in evaluations: the stages in which it learns}; the last is for comparison, as long as f_P.
+LEARNS_IN = {"source_only": ("source",), "pixels": ("pixels",), "model": ("features",),
+             "target_labels": ("source", "pixels")}
 
 
 class CyCADA(CycleGAN):
@@ -99,7 +100,7 @@ class CyCADA(CycleGAN):
     def moving_averages(self):
         """Those of the networks of this stage: the others do not learn, and their averages stay as they are."""
         stage = self.present
-        learn = [self.averaged[name] for name, learns in LEARNS_IN.items() if learns == stage and name in self.averaged]
+        learn = [self.averaged[name] for name, stages in LEARNS_IN.items() if stage in stages and name in self.averaged]
         learn += [self.average_xy, self.average_yx] if stage == "translation" else []
         ours = {id(variable) for network in learn for variable in network.variables}
         return [moving for moving in super().moving_averages() if id(moving[0]) in ours]
@@ -114,7 +115,7 @@ class CyCADA(CycleGAN):
         before = {"pixels": "source_only", "features": "pixels"}
         stage, starts = self.present, self.config.starts()
         if stage in before and int(self.images_seen.numpy()) == starts[stage]:
-            mine = next(name for name, learns in LEARNS_IN.items() if learns == stage)
+            mine = next(name for name, stages in LEARNS_IN.items() if stages == (stage,))
             for kind in (self.trained, self.averaged):
                 for target, source in zip(kind[mine].variables, kind[before[stage]].variables):
                     target.assign(source)
@@ -130,10 +131,11 @@ class CyCADA(CycleGAN):
             return self.feature_step(batch)
         if stage == "source":
             logs = self.label_step("source_only", batch["x"], batch["labels"])
-            if self.config.target_labels:
-                logs.update(self.label_step("target_labels", batch["y"], batch["target_labels"]))
-            return logs
-        return self.label_step("pixels", self.as_target(batch["x"]), batch["labels"])
+        else:
+            logs = self.label_step("pixels", self.as_target(batch["x"]), batch["labels"])
+        if self.config.target_labels:
+            logs.update(self.label_step("target_labels", batch["y"], batch["target_labels"]))
+        return logs
 
     def as_target(self, images):
         """Source images, translated by the averaged generator, which does not learn any more."""

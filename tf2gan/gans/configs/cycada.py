@@ -17,10 +17,10 @@ class Config(cyclegan.Cyclic):
     image_size: Optional[str] = "32"  # N, or HEIGHTxWIDTH
     batch_size: int = 32  # images of each kind per step, over all replicas together
     epochs: Optional[int] = None  # length of the whole training in passes over the larger part of the data
-    steps: Optional[int] = 12_000  # length of the whole training in steps: all stages; give one of steps, images
-    source_steps: int = 2000  # steps of the first stage: a classifier learns from labelled source images
-    translation_steps: int = 6000  # of the second: CycleGAN, whose translations that classifier has to read alike
-    pixels_steps: int = 2000  # of the third: a classifier learns from translated source images; the rest: features
+    steps: Optional[int] = 4000  # length of the whole training in steps: all stages; give one of steps, images
+    source_steps: int = 800  # steps of the first stage: a classifier learns from labelled source images
+    translation_steps: int = 2000  # of the second: CycleGAN, whose translations that classifier has to read alike
+    pixels_steps: int = 700  # of the third: a classifier learns from translated source images; the rest: features
     load_scale: float = 1.0  # training images are resized to this times image_size, then cropped at random
     mirror: bool = False  # flip training images horizontally at random
     learning_rate_decay: bool = True  # decay it linearly to 0 over the second half of the translation stage
@@ -29,7 +29,8 @@ class Config(cyclegan.Cyclic):
     discriminator: Literal["two-scale", "patchgan", "patchgan-70"] = "patchgan"  # patchgan-70 is the paper's
     discriminator_filters: int = 32  # channels of the first convolution of each discriminator
     projected_weight: float = 0.0  # weight of a second loss, by discriminators on a frozen network; 0: have none
-    identity_weight: float = 0.0  # weight of the identity loss; 0 saves its computation
+    identity_weight: float = 2.0  # weight of the identity loss; 0 saves its computation
+    augment: Optional[Literal["diffaugment"]] = "diffaugment"  # changes to all images that are judged to be real or not
     ema_decay: Optional[float] = 0.99  # decay per step of the averaged generators for samples and for the classifier
     task_weight: float = 1.0  # weight of the loss that a translated source image keeps its label
     semantic_weight: float = 1.0  # weight of the loss that a translated target image is read as before
