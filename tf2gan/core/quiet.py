@@ -30,6 +30,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if os.environ.get("TF_CONFIG")
 
 
 @contextlib.contextmanager
+def only_warnings():
+    """TensorFlow's Python side logs nothing below a warning in the `with` block; in a notebook that goes to stdout."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextlib.contextmanager
 def captured():
     """Holds back what the `with` block writes to stderr, C++ included; the list that it yields has the lines after."""
     lines = []

@@ -5,7 +5,6 @@ float signatures, signatures for image files, warm-up requests, and a model card
 tensorflow-addons.
 """
 import contextlib
-import logging
 import os
 import pathlib
 import shutil
@@ -15,7 +14,7 @@ from typing import Any, Dict, NamedTuple
 import tensorflow as tf
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from tf2gan.core import files, images
+from tf2gan.core import files, images, quiet
 from tf2gan.core.errors import UserError
 from tf2gan.core.savedmodel import versions
 from tf2gan.export import model_card
@@ -80,7 +79,7 @@ def export(gan, directory, version=None, card=None):
     try:
         with _made(directory):
             try:
-                with _only_warnings():
+                with quiet.only_warnings():  # "Assets written to" would show the temporary name
                     tf.saved_model.save(module, os.fspath(temporary), signatures,
                                         tf.saved_model.SaveOptions(experimental_custom_gradients=False))
                 _write_warmup(temporary / WARMUP_FILE, interface)
@@ -139,17 +138,6 @@ def _made(directory):
             with contextlib.suppress(OSError):  # not empty: another export has begun to use it
                 folder.rmdir()
         raise
-
-
-@contextlib.contextmanager
-def _only_warnings():
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel(max(level, logging.WARNING))  # "Assets written to" would show the temporary name
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _interface(gan):

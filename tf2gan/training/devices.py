@@ -3,6 +3,7 @@ import contextlib
 
 import tensorflow as tf
 
+from tf2gan.core import quiet
 from tf2gan.core.errors import UserError
 from tf2gan.training import cluster
 from tf2gan.training.options import Options
@@ -46,7 +47,8 @@ def make_strategy(options: Options, team=cluster.ALONE):
         if team.number > 1:
             tf.config.set_visible_devices(gpus[:options.replicas], "GPU")
             return team.connect()
-        return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(options.replicas or len(gpus))])
+        with quiet.only_warnings():
+            return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(options.replicas or len(gpus))])
     replicas = options.replicas or 1
     if team.number > 1:
         if replicas > 1:
@@ -62,8 +64,9 @@ def make_strategy(options: Options, team=cluster.ALONE):
             if there < replicas:
                 raise UserError(f"--replicas {replicas}: this process has begun to use TensorFlow with {there} CPU "
                                 "device; a new process can have as many as are asked for") from error
-    return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(replicas)],
-                                          cross_device_ops=tf.distribute.ReductionToOneDevice())
+    with quiet.only_warnings():
+        return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(replicas)],
+                                              cross_device_ops=tf.distribute.ReductionToOneDevice())
 
 
 def _limit_memory(gpus, megabytes):
