@@ -1,4 +1,4 @@
-"""Projected GAN: a discriminator that looks through a trained network, for few images (Sauer et al. 2021, 2111.01007).
+"""Projected GAN: a discriminator looks through a trained network, for few images (Sauer et al. 2021, 2111.01007).
 
 A network that was trained on photographs turns images into maps of features of four depths, and is never changed. Fixed
 random convolutions mix their channels and depths; a small discriminator judges each of the four, and only these learn:

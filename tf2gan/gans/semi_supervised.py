@@ -1,4 +1,4 @@
-"""SGAN: a classifier from few labels, with a GAN's help (Odena 2016, 1606.01583; Salimans et al. 2016, 1606.03498).
+"""SGAN: a classifier from few labels, by a GAN's help (Odena 2016, 1606.01583; Salimans et al. 2016, 1606.03498).
 
 The discriminator has a logit l_k for each of K classes and computes two things from them. Softmax gives the class of a
 real image. D(x) = Z(x) / (Z(x) + 1), with Z = sum exp l_k, tells whether an image is real (Salimans et al., sec. 5).
