@@ -211,7 +211,7 @@ def test_dry_run_of_every_preset(data, preset):
         total, table = re.search(rf"^{network} \(\w+\): ([\d,]+) parameters\n((?:  .*\n)+)", out, re.MULTILINE).groups()
         numbers = {line.split()[0]: int(line.split()[-1].replace(",", "")) for line in table.splitlines()}
         assert sum(numbers.values()) == int(total.replace(",", "")) > 0  # a layer that is used again counts once
-    assert ("GroupNormalization" in out) == (preset == "wgan-gp")
+    assert ("LayerNormalization" in out) == (preset == "wgan-gp")
 
 
 @pytest.mark.parametrize("flags, channels", [([], 3), (["--channels", "1"], 1), (["--channels", "3"], 3)])
