@@ -66,7 +66,7 @@ def test_stages_are_measured_on_the_target_beside_each_other(run, data):
     found = tf2gan.Run(run[0]).evaluate()
     (figure,) = found["figures"]
     assert figure["metric"] == "accuracy" and figure["name"] == "accuracy6_target-test"
-    assert list(figure["values"]) == ["model", "pixels", "source_only", "untrained"]
+    assert list(figure["values"]) == ["model", "source_only", "pixels", "untrained"]
     model, right = tf2gan.load(run[0]), 0
     for path in sorted((data[1] / "test").rglob("*.png")):
         right += model.classify([images.read_image(path)])["names"] == [path.parent.name]
@@ -99,7 +99,7 @@ def test_the_export_is_a_classifier(run, data, tmp_path):
 
 
 @pytest.mark.parametrize("flags, words", [
-    (["--target", "none"], "none"), (["--evaluate-every", "2"], "--evaluate-every 2: the labels of the target"),
+    (["--target", "none"], "--target is needed"), (["--target", "nowhere"], "nowhere"), (["--evaluate-every", "2"], "--evaluate-every 2: the labels of the target"),
     (["--epochs", "2", "--steps", "9"], "give only one of"), (["--steps", "7"], "--steps 7: the stages before"),
     (["--target-labels", "--target", "synthetic_outlines"], "synthetic_outlines"), (["--num-labels", "3"], "num-labels")])
 def test_bad_input_is_one_line(data, tmp_path, monkeypatch, flags, words):
