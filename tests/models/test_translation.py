@@ -280,7 +280,7 @@ def test_photographs_lying_on_their_side_and_webp_are_read_upright(tmp_path):
 
 
 def test_an_image_too_large_for_memory_gets_one_line_and_leaves_no_file(tmp_path):
-    def translator(image, direction):
+    def translator(image, direction, style):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[1,2,3]\nmore")
 
     source = write(tmp_path / "a.png", (5, 4))
