@@ -1,14 +1,19 @@
 #!/usr/bin/env python
 """Writes docs/gallery.md and its pictures from the models in savedmodels/ and their cards: no figure is typed by hand.
-
-docs/gallery.py [--text]    --text: the page alone, without the pictures, which need TensorFlow
 """
-import json
 import pathlib
 import sys
 
+import numpy as np
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+import tf2gan  # noqa: E402
+from tf2gan.core import images, savedmodel  # noqa: E402
+from tf2gan.data.synthetic import render_labels, render_scene  # noqa: E402
+from tf2gan.evaluation.results import COLUMNS  # noqa: E402
+from tf2gan.models import generation  # noqa: E402
 
 PAGE, PICTURES = ROOT / "docs" / "gallery.md", ROOT / "docs" / "gallery"
 # {name of a model: what its picture shows}; the page has this order.
@@ -20,25 +25,15 @@ SHOWN = {
     "dcgan-mnist": "Samples of the first latents of seed 1.",
     "sgan-mnist": "What the generator made that helped the classifier; the classifier is the result.",
 }
-COLUMNS = {"model": "measured", "baseline": "labels alone", "source_only": "source only", "pixels": "pixels alone",
-           "target_labels": "target labels", "fully_supervised": "all labels", "untrained": "untrained",
-           "input": "input",
-           "mean_target": "mean target", "mean_color": "mean colour", "real_train": "real data"}
 _SIZE, _COUNT = 128, 3
-
-
-def folder_of(name) -> pathlib.Path:
-    """The highest version of a model."""
-    return max((path for path in (ROOT / "savedmodels" / name).iterdir() if path.name.isdecimal()),
-               key=lambda path: int(path.name))
 
 
 def cards() -> dict:
     """{name: (folder of the version, its card)} of all models, in the order of the page."""
     names = sorted(path.name for path in (ROOT / "savedmodels").iterdir() if path.is_dir())
     names.sort(key=lambda name: list(SHOWN).index(name) if name in SHOWN else len(SHOWN))
-    return {name: (folder_of(name), json.loads((folder_of(name) / "model_card.json").read_text("utf-8")))
-            for name in names}
+    folders = {name: savedmodel.find(ROOT / "savedmodels" / name) for name in names}
+    return {name: (folder, generation.card_of_savedmodel(folder)) for name, folder in folders.items()}
 
 
 def number(value) -> str:
@@ -84,22 +79,16 @@ def text() -> str:
     """The page."""
     lines = ["# Gallery", "", "```",
              "tools/sample.py --savedmodel savedmodels/cgan-mnist --labels 0-9 --output digits.png", "```", "",
-             "The trained models that come with the project. One script makes the pictures with the models, and copies the",
-             "figures from their cards; nothing is chosen by hand. What is wrong with the pictures is told in",
+             "The trained models that come with the project. One script makes the pictures with the models, and copies",
+             "the figures from their cards; nothing is chosen by hand. What is wrong with the pictures is told in",
              "[results](results.md).", ""]
     for name, (folder, card) in cards().items():
         lines += section(name, folder, card)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def picture(name, folder, card):
+def picture(name, folder):
     """uint8 [height, width, 3] of what a model makes."""
-    import numpy as np
-
-    import tf2gan
-    from tf2gan.core import images
-    from tf2gan.data.synthetic import render_labels, render_scene
-
     model = tf2gan.load(folder)
     if model.abilities.translates:
         pairs = []
@@ -117,15 +106,7 @@ def picture(name, folder, card):
     return images.grid(made.reshape(-1, 10, *made.shape[1:]))
 
 
-def main(argv):
-    PAGE.write_text(text(), encoding="utf-8")
-    if "--text" not in argv:
-        from tf2gan.core import images
-
-        PICTURES.mkdir(exist_ok=True)
-        for name, (folder, card) in cards().items():
-            images.write_image(PICTURES / f"{name}.png", picture(name, folder, card))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    PAGE.write_text(text(), encoding="utf-8")
+    for model_name, (model_folder, _) in cards().items():
+        images.write_image(PICTURES / f"{model_name}.png", picture(model_name, model_folder))

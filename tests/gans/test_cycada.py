@@ -130,7 +130,6 @@ def test_without_the_weight_of_features_labels_alone_teach():
     found = {}
     for weight in (0.0, 1.0):
         gan, _ = make(shift=0, classifier_dropout=0.0, feature_weight=weight, feature_learning_rate=0.0)
-        gan.feature_learning_rate = 0.0
         caught = {}
 
         def minimize(loss_fn, optimizer, variables, clip_norm=None, caught=caught):

@@ -27,8 +27,6 @@ def dataset_name(data, method=None, options=None) -> str:
         return os.fspath(data)
     kind = "images"
     made = (options or {}).get("input_from")  # pairs are made of single images
-    if method is not None and GANS.numbers(method).Config.adapts:
-        made = True  # of labelled images
     if method is not None and "trainA" in GANS[method].splits and not made:
         kind = "paired" if GANS.numbers(method).Config.paired else "unpaired"
     return memory.keep(data, kind)

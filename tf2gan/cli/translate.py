@@ -5,8 +5,7 @@ from typing import Literal, Optional
 
 from tf2gan.cli.parser import Parser
 from tf2gan.core.errors import UserError
-
-MOST = 10000  # translations of an image
+from tf2gan.latent_space.walk_options import HIGHEST_SEED, MOST_IMAGES
 
 
 @dataclasses.dataclass
@@ -35,12 +34,12 @@ def main(argv=None):
         raise UserError("give one of --run and --savedmodel")
     if options.checkpoint is not None and options.savedmodel is not None:
         raise UserError("--checkpoint: is of a --run; a --savedmodel has only what was exported")
-    if options.num is not None and not 1 <= options.num <= MOST:
-        raise UserError(f"--num {options.num}: must be from 1 to {MOST}")
+    if options.num is not None and not 1 <= options.num <= MOST_IMAGES:
+        raise UserError(f"--num {options.num}: must be from 1 to {MOST_IMAGES}")
     if options.seed is not None and options.num is None:
         raise UserError(f"--seed {options.seed}: is of the styles of --num")
-    if options.seed is not None and not 0 <= options.seed < 2 ** 63:
-        raise UserError(f"--seed {options.seed}: must be from 0 to {2 ** 63 - 1}")
+    if options.seed is not None and not 0 <= options.seed <= HIGHEST_SEED:
+        raise UserError(f"--seed {options.seed}: must be from 0 to {HIGHEST_SEED}")
     if options.style is not None and options.num is not None:
         raise UserError("give one of --style and --num: a style makes one translation of each image")
 

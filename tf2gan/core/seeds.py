@@ -43,8 +43,7 @@ def normal(shape, seed):
     return tf.reshape(tf.reshape(tf.stack([tf.sin(angle) * radius, tf.cos(angle) * radius], axis=1), [-1])[:num], shape)
 
 
-def sequence(num, size, seed):
-    """The first `num` of an endless sequence of vectors from N(0, 1), float32 [num, size], for an int scalar `seed`."""
+def sequence(num, size, seed, purpose):
+    """The first `num` of an endless sequence of vectors from U(0, 1), float64 [num, size], for an int scalar `seed`."""
     seed = tf.stack([tf.cast(seed, tf.int64), tf.zeros([], tf.int64)])
-    drawn = tf.random.stateless_uniform([num, size], fold(seed, "sequence"), dtype=tf.float64)
-    return tf.cast(tf.math.ndtri(tf.clip_by_value(drawn, 1e-12, 1.0 - 1e-12)), tf.float32)
+    return tf.random.stateless_uniform([num, size], fold(seed, purpose), dtype=tf.float64)

@@ -132,9 +132,13 @@ def unpaired_batches(splits, config, start=0, share=(0, 1)):
     def augment(example, seed):
         return crop_and_mirror(example["image"], seed, height, width, config.load_scale, config.mirror)
 
+    return _of_domains(splits, config, start, share, augment).prefetch(2)
+
+
+def _of_domains(splits, config, start, share, augment):
     return tf.data.Dataset.zip({
         name: _shared_batches(splits[split], config.seed, config.batch_size, start, augment, share)
-        for name, split in (("x", "trainA"), ("y", "trainB"))}).prefetch(2)
+        for name, split in (("x", "trainA"), ("y", "trainB"))})
 
 
 def adapting_batches(splits, config, start=0, share=(0, 1)):
@@ -151,9 +155,7 @@ def adapting_batches(splits, config, start=0, share=(0, 1)):
         labels = {"x": "labels", "y": "target_labels"}
         return {**batch, **{labels[name]: part["labels"] for name, part in parts.items() if "labels" in part}}
 
-    return tf.data.Dataset.zip({
-        name: _shared_batches(splits[split], config.seed, config.batch_size, start, augment, share)
-        for name, split in (("x", "trainA"), ("y", "trainB"))}).map(renamed).prefetch(2)
+    return _of_domains(splits, config, start, share, augment).map(renamed).prefetch(2)
 
 
 def paired_batches(splits, config, start=0, share=(0, 1)):
@@ -244,7 +246,7 @@ def _named(images, labels):
 
 
 def _to_channels(images, channels):
-    """uint8 [..., 1 or 3] as uint8 [..., channels]: colour becomes luma, grey is repeated."""
+    """Images [..., 1 or 3] as [..., channels] of the same type: colour becomes luma, grey is repeated."""
     if images.shape[-1] == channels:
         return images
     return tf.image.rgb_to_grayscale(images) if channels == 1 else tf.image.grayscale_to_rgb(images)
@@ -341,8 +343,7 @@ def drawn(split, image_shape, num, seed):
 def unpaired_examples(splits, config, num):
     """The first `num` held-out images of each domain, not augmented: {"x", "y"}, float32 [num, height, width, 3]."""
     def first(split):
-        images = next(iter(undisturbed(split, config.image_shape, num).batch(num)))
-        return images if images.shape[-1] == 3 else tf.repeat(images, 3, axis=-1)
+        return _to_channels(next(iter(undisturbed(split, config.image_shape, num).batch(num))), 3)
 
     return {"x": first(splits["testA"]), "y": first(splits["testB"])}
 

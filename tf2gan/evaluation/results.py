@@ -14,8 +14,7 @@ from tf2gan.metrics.values import better
 # `baseline` and `fully_supervised` are the network of a classifier, trained on its labels alone and on all labels.
 COLUMNS = {"model": "measured", "pixels": "pixels alone", "source_only": "source only",
            "target_labels": "target labels", "baseline": "labels alone", "fully_supervised": "all labels",
-           "untrained": "untrained",
-           "input": "input", "mean_target": "mean target", "mean_color": "mean colour",
+           "untrained": "untrained", "input": "input", "mean_target": "mean target", "mean_color": "mean colour",
            "real_train": "real data", "reference": "reference"}
 WIDEST, MOST_CLASSES = 110, 20  # most characters per line and most classes of a printed matrix
 

@@ -127,7 +127,8 @@ class AugmentedCycleGAN(CycleGAN):
 
     def styles(self, num, seed):
         """The first `num` styles of a seed, float32 [num, style_size] from N(0, 1); both int scalars."""
-        return seeds.sequence(num, self.config.style_size, seed)
+        uniform = seeds.sequence(num, self.config.style_size, seed, "sequence")
+        return tf.cast(tf.math.ndtri(tf.clip_by_value(uniform, 1e-12, 1.0 - 1e-12)), tf.float32)
 
     def generate(self, inputs, direction=None, styles=None):
         """Translates images, float32 [batch, height, width, 3] in [-1, 1], of a size that the generators take.

@@ -34,6 +34,7 @@ class CyCADA(CycleGAN):
     Config = Config
     abilities = Abilities(classifies=True)
     presets, preset_options = PRESETS, PRESET_OPTIONS
+    splits = ("train",)  # of the source, and of the target
     takes_networks = ()
 
     def make_more(self):
@@ -44,10 +45,9 @@ class CyCADA(CycleGAN):
             name: self.average_of(network, lambda name=name: self._new_classifier(f"average_{name}"), config.ema_decay)
             for name, network in self.trained.items()}
         self.present = "source"  # the stage, since `begin_phase`
-        features = self.trained["model"].features(self.example())
+        self._example_features = tf.zeros_like(self.trained["model"].features(self.example()))
         self.feature_discriminator = VectorDiscriminator(256, name="feature_discriminator")
-        self.feature_discriminator(tf.zeros(features.shape))
-        self._example_features = tf.zeros(features.shape)
+        self.feature_discriminator(self._example_features)
         rates = {name: config.classifier_learning_rate for name in names}
         rates["model"] = config.feature_learning_rate
         self.classifier_optimizers = {name: self.make_optimizer("adam", rate) for name, rate in rates.items()}

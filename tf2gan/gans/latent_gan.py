@@ -8,8 +8,8 @@ from typing import Optional
 
 import tensorflow as tf
 
+from tf2gan.core import seeds
 from tf2gan.core.errors import UserError
-from tf2gan.core.seeds import fold
 from tf2gan.gans import augmentation, base, diagnosis, losses
 from tf2gan.gans.abilities import Abilities
 from tf2gan.gans.configs.latent import Config
@@ -321,8 +321,7 @@ class LatentGAN(base.GAN):
             truncation: largest absolute value of a number: N(0, 1) truncated there, or U(-truncation, truncation). A
                 smaller one gives images that are more typical and more alike (Brock et al. 2019, sec. 3.1).
         """
-        seed = tf.stack([tf.cast(seed, tf.int64), tf.zeros([], tf.int64)])
-        uniform = tf.random.stateless_uniform([num, self.config.latent_size], fold(seed, "latents"), dtype=tf.float64)
+        uniform = seeds.sequence(num, self.config.latent_size, seed, "latents")
         truncation = tf.cast(truncation, tf.float64)
         if self.config.latent_distribution == "uniform":
             return tf.cast((2.0 * uniform - 1.0) * tf.minimum(truncation, 1.0), tf.float32)

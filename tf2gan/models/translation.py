@@ -162,8 +162,8 @@ def _floats(image):
 
 
 def signatures(gan):
-    """{signature name: tf.function} for an export: `functions`, each of them from image files to image files, and
-    `styled_functions`."""
+    """{signature name: tf.function} for an export: `every_function`, and `functions` from image files to image files.
+    """
     found = {}
     for name, function in every_function(gan).items():
         found[name] = function
@@ -215,30 +215,28 @@ class Translator:
     `style_size`: numbers of a style; None for a model that has one translation of each picture.
     """
 
-    def __init__(self, float_functions, owner, styled=None):
-        """`float_functions` as `functions` returns them; `owner` keeps their variables alive.
-
-        `styled`: for a model with styles, what `every_function` returns.
-        """
-        self._owner, self._styled = owner, styled
+    def __init__(self, float_functions, directions, owner):
+        """`float_functions` as `every_function` returns them, of which `directions` are used; `owner` keeps their
+        variables alive."""
+        self._owner, self._every = owner, float_functions
         picture = tf.TensorSpec([None, None, 3], tf.uint8)
         # Only uint8 passes between numpy and TensorFlow: a float copy of a large photograph is four times as large.
         self._functions = {
-            direction: tf.function(functools.partial(translate_pixels, function), input_signature=[picture])
-            for direction, function in float_functions.items()}
+            direction: tf.function(functools.partial(translate_pixels, float_functions[direction]),
+                                   input_signature=[picture]) for direction in directions}
         self.style_size = None
-        if styled:
+        if "styles" in float_functions:
             self.style_size = self.styles(1, 0).shape[1]
             style = tf.TensorSpec([1, self.style_size], tf.float32)
             self._with_styles = {
-                direction: tf.function(lambda image, style, function=self._styled[f"{direction}_styled"]:
+                direction: tf.function(lambda image, style, function=float_functions[f"{direction}_styled"]:
                                        translate_pixels(function, image, styles=style),
                                        input_signature=[picture, style]) for direction in self._functions}
 
     @classmethod
     def from_gan(cls, gan):
         """Raises UserError for a GAN that does not translate."""
-        return cls(functions(gan), gan, every_function(gan) if gan.abilities.styles else None)
+        return cls(every_function(gan), gan.abilities.directions, gan)
 
     @classmethod
     def from_savedmodel(cls, path, directions=None):
@@ -261,8 +259,7 @@ class Translator:
                     and spec.shape.as_list() == [None, None, None, 3]):
                 raise UserError(f"the signature {direction} of the SavedModel {images.printable(path)} is of another "
                                 f"kind: it takes {inputs}; needed: images, float32 [batch, height, width, 3]")
-        styled = loaded.signatures if "styles" in loaded.signatures else None
-        return cls({direction: loaded.signatures[direction] for direction in directions}, loaded, styled)
+        return cls(loaded.signatures, directions, loaded)
 
     @property
     def directions(self):
@@ -289,7 +286,7 @@ class Translator:
     def styles(self, num, seed):
         """The first `num` styles of a seed, np.float32 [num, style_size]. Raises UserError for a model without."""
         self.check_styles()
-        return styles_of(self._styled, num, seed)
+        return styles_of(self._every, num, seed)
 
     def style_of(self, image, direction):
         """The style, np.float32 [style_size], in which `direction` makes pictures such as `image`.
@@ -300,8 +297,8 @@ class Translator:
         self.check_styles()
         image = _floats(self._checked(image, direction))
         back = next(name for name in DIRECTIONS if name != direction)
-        partners = self._styled[back](images=image)["images"]
-        return self._styled[f"{direction}_style_of"](images=image, partners=partners)["styles"].numpy()[0]
+        partners = self._every[back](images=image)["images"]
+        return self._every[f"{direction}_style_of"](images=image, partners=partners)["styles"].numpy()[0]
 
     def floats(self, image, direction, styles):
         """Translations of one picture in each of several styles, differentiable.
@@ -311,11 +308,11 @@ class Translator:
         """
         self.check_styles()
         pictures = tf.repeat(_floats(self._checked(image, direction)), tf.shape(styles)[0], axis=0)
-        return self._styled[f"{direction}_styled"](images=pictures, styles=styles)["images"]
+        return self._every[f"{direction}_styled"](images=pictures, styles=styles)["images"]
 
     def check_styles(self):
         """Raises UserError for a model without styles."""
-        if not self._styled:
+        if "styles" not in self._every:
             raise UserError("this model has no styles: it makes one translation of each picture; possible: one of "
                             "--model augmented-cyclegan")
 

@@ -6,17 +6,21 @@ from tf2gan.networks.unet import convolution, initial_weights
 
 
 class ResidualBlock(tf.keras.layers.Layer):
-    """x + norm(conv(relu(norm(conv(x))))), two 3x3 convolutions with reflection padding; shape in = shape out."""
+    """x + norm(conv(relu(norm(conv(x))))), two 3x3 convolutions with reflection padding; shape in = shape out.
 
-    def __init__(self, filters, **kwargs):
+    `normalization`: function from a name to a layer, of the maps and, if the block is called with them, of styles.
+    """
+
+    def __init__(self, filters, normalization=instance_normalization, **kwargs):
         super().__init__(**kwargs)
         self.pad = ReflectionPadding2D(1, name="pad")
         self.convolutions = [convolution(filters, 3, padding="valid", use_bias=False, name=f"conv_{i}") for i in (0, 1)]
-        self.norms = [instance_normalization(f"norm_{i}") for i in (0, 1)]
+        self.norms = [normalization(f"norm_{i}") for i in (0, 1)]
 
-    def call(self, inputs):
-        x = tf.nn.relu(self.norms[0](self.convolutions[0](self.pad(inputs))))
-        return inputs + tf.cast(self.norms[1](self.convolutions[1](self.pad(x))), inputs.dtype)
+    def call(self, inputs, styles=None):
+        more = () if styles is None else (styles,)
+        x = tf.nn.relu(self.norms[0](self.convolutions[0](self.pad(inputs)), *more))
+        return inputs + tf.cast(self.norms[1](self.convolutions[1](self.pad(x)), *more), inputs.dtype)
 
 
 class ResNet(tf.keras.Model):

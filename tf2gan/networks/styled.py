@@ -1,7 +1,10 @@
 """Networks of Augmented CycleGAN: generators that a style steers, and encoders that find it."""
+import functools
+
 import tensorflow as tf
 
 from tf2gan.networks.layers import Dense, ReflectionPadding2D, layer_normalization
+from tf2gan.networks.resnet import ResidualBlock
 from tf2gan.networks.unet import convolution, initial_weights
 from tf2gan.networks.upsampling import UpsamplingConv2D
 
@@ -27,20 +30,6 @@ class StyledNormalization(tf.keras.layers.Layer):
         return (inputs - mean) * (tf.math.rsqrt(variance + 1e-5) * scales) + offsets
 
 
-class StyledBlock(tf.keras.layers.Layer):
-    """x + norm(conv(relu(norm(conv(x))))), as in the ResNet of CycleGAN, steered by a style."""
-
-    def __init__(self, filters, **kwargs):
-        super().__init__(**kwargs)
-        self.pad = ReflectionPadding2D(1, name="pad")
-        self.convolutions = [convolution(filters, 3, padding="valid", use_bias=False, name=f"conv_{i}") for i in (0, 1)]
-        self.norms = [StyledNormalization(filters, f"norm_{i}") for i in (0, 1)]
-
-    def call(self, inputs, styles):
-        x = tf.nn.relu(self.norms[0](self.convolutions[0](self.pad(inputs)), styles))
-        return inputs + tf.cast(self.norms[1](self.convolutions[1](self.pad(x)), styles), inputs.dtype)
-
-
 class StyledResNet(tf.keras.Model):
     """Two halvings, residual blocks, two doublings, all steered by a style (Almahairi et al. 2018, sec. 3).
 
@@ -56,7 +45,8 @@ class StyledResNet(tf.keras.Model):
         self.pad = ReflectionPadding2D(3, name="pad")
         self.from_image = convolution(filters, 7, padding="valid", use_bias=False, name="from_image")
         self.down_convolutions = [convolution(filters * 2 ** i, 3, 2, use_bias=False, name=f"down_{i}") for i in (1, 2)]
-        self.blocks = [StyledBlock(4 * filters, name=f"block_{i}") for i in range(num_blocks)]
+        self.blocks = [ResidualBlock(4 * filters, functools.partial(StyledNormalization, 4 * filters),
+                                     name=f"block_{i}") for i in range(num_blocks)]
         self.up_convolutions = [UpsamplingConv2D(filters * 2 ** i, 3, use_bias=False,
                                                  kernel_initializer=initial_weights(), name=f"up_{i}") for i in (1, 0)]
         self.norms = [StyledNormalization(filters * scale, f"norm_{i}") for i, scale in enumerate((1, 2, 4, 2, 1))]

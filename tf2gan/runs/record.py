@@ -9,7 +9,6 @@ from tf2gan.runs.run_folder import Run
 
 SEEDS = ("seed", "label_seed")
 DATA_OF_TRAINING = ("train", "trainA", "trainB", "labelled", "unlabelled", "supervised")  # splits
-DATA = ("dataset", "target")  # fields of a Config that may be paths of folders
 LENGTHS = ("steps", "images", "epochs")  # fields of a Config, of which exactly one is set
 
 
@@ -34,6 +33,11 @@ def from_record(record: dict):
     return gan_class, gan_class.Config(**{**dict.fromkeys(LENGTHS), **gan_class.Config.OLDER, **values})
 
 
+def _data_fields(model) -> tuple:
+    """The options of a method that may be paths of folders."""
+    return GANS.numbers(model).Config.data_fields if model in GANS else ("dataset",)
+
+
 def _off(model) -> dict:
     """{option: its value in runs that lack it} of a method; {} for one that is not known here."""
     if model not in GANS:
@@ -53,7 +57,7 @@ def differences(records) -> dict:
         names = {name for other in records if other["model"] == record["model"] for name in other["config"]}
         then = {name: value for name, value in _off(record["model"]).items() if name in names}
         config = {name: value for name, value in {**then, **record["config"]}.items()
-                  if name not in (*LENGTHS, *SEEDS, *DATA)}
+                  if name not in (*LENGTHS, *SEEDS, *_data_fields(record["model"]))}
         prints = {name: part for name, part in (record.get("fingerprints") or {}).items() if name in DATA_OF_TRAINING}
         networks = ", ".join(record.get("own_networks", ())) or None
         # Data of which nothing is known but their name are compared by it.
@@ -81,9 +85,9 @@ def grouped(records) -> list:
 
 def check_outside_data(run, output, what):
     """Raises UserError if `output` lies in the folder of the training data of the run at `run`; `what`: its flag."""
-    config = Run(run).record["config"]
-    for folder in (config.get(name) for name in DATA):
-        files.check_outside(output, folder if isinstance(folder, str) else "", what)
+    record = Run(run).record
+    for name in _data_fields(record["model"]):
+        files.check_outside(output, record["config"].get(name) or "", what)
 
 
 def check_same_data(where, trained, splits):

@@ -12,7 +12,7 @@ from tf2gan.core.errors import Failure, UserError, reason
 from tf2gan.core.versions import versions
 from tf2gan.data import domains, held_out, labelled, load, pairs
 from tf2gan.runs import beginning, run_folder
-from tf2gan.runs.record import DATA, check_own_networks, check_same_data
+from tf2gan.runs.record import check_own_networks, check_same_data
 from tf2gan.training import cluster, early_stopping, summary
 from tf2gan.training.devices import make_strategy, settings_kept
 from tf2gan.training.loop import Diverged, Trainer, build_gan
@@ -85,7 +85,7 @@ def _prepared(request, measuring, team=cluster.ALONE):
     request.config.check()
     if request.run is None:
         path = options.run_dir or request.next_folder()
-        for name in DATA if request.config.adapts else DATA[:1]:
+        for name in request.config.data_fields:
             files.check_outside(path, getattr(request.config, name) or "", "--run-dir")
         run_folder.check_new(path)
     strategy = make_strategy(options, team)  # before the data: devices are fixed once one is used
@@ -124,7 +124,7 @@ class _Job:
         # Paths are not compared: they may differ between machines.
         self.team.check_same("versions, data or options", json.dumps([
             self.record["versions"], self.record["data"], self.record["fingerprints"], self.record["model"],
-            self.request.options.precision, {**self.record["config"], **dict.fromkeys((*DATA, "init_from"))},
+            self.request.options.precision, {**self.record["config"], **dict.fromkeys((*self.request.config.data_fields, "init_from"))},
             self.strategy.num_replicas_in_sync, self.total]))
         return self._start() if self.request.run is None else self._resume()
 

@@ -6,10 +6,11 @@ from typing import Any, Callable, Dict, Optional
 
 from tf2gan.core.errors import UserError, flag, printable, unknown
 from tf2gan.gans import GANS
-from tf2gan.runs.record import DATA, LENGTHS
+from tf2gan.runs.record import LENGTHS
 from tf2gan.runs.run_folder import Run, next_run_dir
 from tf2gan.training import early_stopping
 from tf2gan.training.options import Options
+
 
 def _tool_to_resume(folder):
     return f"tools/train.py --resume {shlex.quote(str(folder))}"
@@ -114,7 +115,7 @@ def made(model, preset, config, options, run=None, given=()) -> Request:
     options = dataclasses.replace(options, **full)
     if config.init_from is not None:
         config = dataclasses.replace(config, init_from=os.path.abspath(os.path.expanduser(config.init_from)))
-    for name in DATA if config.adapts else DATA[:1]:
+    for name in config.data_fields:
         folder = os.path.expanduser(getattr(config, name) or "")
         if os.path.isdir(folder):
             config = dataclasses.replace(config, **{name: os.path.abspath(folder)})
@@ -139,8 +140,7 @@ def _check_unchanged(run, config, options):
     for names, now, then in (([field.name for field in dataclasses.fields(config) if field.name not in LENGTHS],
                               config, run.record["config"]), (fixed, options, options_then)):
         for name in names:
-            if name in DATA and isinstance(then[name], str) and os.path.isabs(then[name]) and os.path.isdir(
-                    getattr(now, name)):
+            if name in config.data_fields and os.path.isabs(then[name]) and os.path.isdir(getattr(now, name)):
                 continue  # the data may have moved; whether they are the same is checked when they are read
             if getattr(now, name) != then[name]:
                 raise UserError(f"{flag(name)} {getattr(now, name)} contradicts the run {run.path}: it has "

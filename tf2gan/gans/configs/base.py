@@ -59,6 +59,7 @@ class Config:
         return ()
 
     paired = False  # whether it needs pairs of images: see `data.pairs`
+    data_fields = ("dataset",)  # those that may be paths of folders with the data
     adapts = False  # whether it needs a source with labels and a target without: see `data.domains`
     OLDER = {}  # {option: its value in runs that began before there was this option}, where that is not the default
 

@@ -46,6 +46,7 @@ class Config(cyclegan.Cyclic):
     OLDER = {}
     generator = "resunet"  # the only one
     channels = 3
+    data_fields = ("dataset", "target")
     adapts = True
 
     @property
