@@ -71,8 +71,18 @@ def read_image(path):
     UserError.
     """
     with _open(path) as image:
-        image.load()
-        return np.array(_upright(_rgb_pixels(image), _orientation(image)), order="C")
+        return _pixels(image)
+
+
+def read_bytes(data, name):
+    """As `read_image`, of the bytes of a file; `name` says in errors where they come from."""
+    with _open(name, io.BytesIO(data)) as image:
+        return _pixels(image)
+
+
+def _pixels(image):
+    image.load()
+    return np.array(_upright(_rgb_pixels(image), _orientation(image)), order="C")
 
 
 @functools.lru_cache(maxsize=None)
@@ -114,14 +124,18 @@ def image_size(path):
 
 
 @contextlib.contextmanager
-def _open(path):
-    """Image.open that turns every error of a bad file, here or while decoding, into UnreadableImage."""
+def _open(path, data=None):
+    """Image.open that turns every error of a bad file, here or while decoding, into UnreadableImage.
+
+    `data`: io.BytesIO of what is read instead of the file.
+    """
     path = os.fsdecode(path)
     try:
-        with Image.open(path) as image:
+        with Image.open(path if data is None else data) as image:
             yield image
     except Image.UnidentifiedImageError as error:
-        reason = "not an image in a format that Pillow reads" if os.path.getsize(path) else "the file is empty"
+        size = os.path.getsize(path) if data is None else len(data.getbuffer())
+        reason = "not an image in a format that Pillow reads" if size else "the file is empty"
         raise UnreadableImage(path, reason) from error
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error ...
         raise UnreadableImage(path, _reason(error)) from error

@@ -14,6 +14,8 @@ from tf2gan.core.errors import UserError, printable
 from tf2gan.data import remembered
 
 UNPAIRED_SPLITS = ("trainA", "trainB", "testA", "testB")
+# A data set of more files than MOST_CHECKED is not decoded as a whole before training, only LOOKED_AT of its images.
+MOST_CHECKED, LOOKED_AT = 50_000, 10_000
 _MOST_NAMES = 20  # names of a folder's contents listed in one message
 _HEIF = {".heic", ".heif", ".hif"}
 # Suffixes of pictures that Pillow does not read: a folder of them is a class that would be missing.
@@ -66,7 +68,7 @@ def unpaired_splits(folder):
     folder = existing(folder, f"a folder with the sub folders {', '.join(UNPAIRED_SPLITS)}")
     present = _sub_folders(folder)
     missing = [name for name in UNPAIRED_SPLITS if not (folder / name).is_dir()]
-    if len(missing) == 4 and ("train" in present or _has_images(folder)):
+    if len(missing) == 4 and ("train" in present or has_images(folder)):
         raise UserError(f"{folder} is laid out for models that make images of one kind; this one translates between "
                         f"two and needs the sub folders {', '.join(UNPAIRED_SPLITS)}; there: {_cut(present)}")
     if missing:
@@ -122,7 +124,7 @@ def _has_split_folders(folder, present, splits):
     """Whether the sub folders `present` are splits; if not, they are classes or have no images."""
     others = [name for name in present if not _SPLIT_LIKE.fullmatch(_letters(name))]
     if "train" in present and not {"test", *splits} - {"train"} & set(present):
-        with_images = [name for name in others if _has_images(folder / name)]
+        with_images = [name for name in others if has_images(folder / name)]
         if with_images:
             raise UserError(f"{folder}: train may be a split or a class beside {_cut(with_images)}; move these "
                             f"elsewhere if it is a split, or all classes into {folder / 'train'}")
@@ -133,7 +135,7 @@ def _refuse_folder_around(folder, present):
     """Raises UserError if `folder` itself has no known layout, but one of its sub folders has."""
     for name in present:
         inner = _sub_folders(folder / name)
-        alone = present == [name] and len(inner) > 1 and not _has_images(folder) and not _has_images(folder / name)
+        alone = present == [name] and len(inner) > 1 and not has_images(folder) and not has_images(folder / name)
         if "train" in inner or {"trainA", "trainB"} <= set(inner) or alone:
             raise UserError(f"{folder} is one folder too high; there: {_cut(present)}; did you mean {folder / name}?")
 
@@ -221,7 +223,7 @@ def _missing_message(folder, needed, missing):
             f"{_cut(present)}" + "".join(f"; {hint}" for hint in hints))
 
 
-def _has_images(folder):
+def has_images(folder):
     """Whether `folder` itself has images, not only its sub folders."""
     try:
         return any(entry.is_file() and not entry.name.startswith(".") and images.is_image(entry.path)
@@ -259,28 +261,55 @@ def inspect(paths, progress=None):
         progress()
     new = [path for path in paths if path not in known]
     inspected = {path: (shape, None) for path, shape in known.items()}
-    executor = concurrent.futures.ThreadPoolExecutor(os.cpu_count())  # threads suffice: Pillow decodes outside the GIL
     try:
-        for path, result in zip(new, executor.map(_inspect_one, new)):
+        for path, result in zip(new, in_threads(lambda path: inspect_one(images.read_image, path), new)):
             inspected[path] = result
             if progress is not None:
                 progress()
     finally:
-        executor.shutdown(cancel_futures=True)  # or Ctrl-C would wait for all remaining files
         # Also after Ctrl-C: what has been read need not be read again.
         remembered.remember(marked, {path: inspected[path][0] for path in new
                                      if inspected.get(path, (None, None))[0] is not None})
     return [inspected[path] for path in paths]
 
 
-def _inspect_one(path):
+def in_threads(function, values):
+    """The results for `values`, in their order, computed side by side."""
+    executor = concurrent.futures.ThreadPoolExecutor(os.cpu_count())  # threads suffice: Pillow decodes outside the GIL
     try:
-        image = images.read_image(path)
+        yield from executor.map(function, values)
+    finally:
+        executor.shutdown(cancel_futures=True)  # or Ctrl-C would wait for all that remain
+
+
+def inspect_one(read, what):
+    """(shape, reason) as `inspect` has them, of the image that `read(what)` returns."""
+    try:
+        image = read(what)
     except images.UnreadableImage as error:
         return None, error.reason
     red, green, blue = np.moveaxis(image, -1, 0)
     is_grey = np.array_equal(red, green) and np.array_equal(red, blue)
     return (*image.shape[:2], 1 if is_grey else 3), None
+
+
+def spread(num, most) -> list:
+    """At most `most` of the numbers below `num`, evenly spread, in order."""
+    return list(range(num)) if num <= most else [i * num // most for i in range(most)]
+
+
+def readable(read, row, num, skip_unreadable):
+    """What `read(row)` returns, or with `skip_unreadable`, if that cannot be read, the next of `num` rows that can.
+
+    What is skipped is said once. Raises UnreadableImage.
+    """
+    for i in range(num):
+        try:
+            return read((row + i) % num)
+        except images.UnreadableImage as error:
+            if not skip_unreadable or i == num - 1:
+                raise
+            _say_once(f"skipped {error}; the next image stands for it")
 
 
 def check(splits, skip_unreadable=False, progress=None):
@@ -325,6 +354,19 @@ def _common_shape(shapes):
     height, width, channels = (set(numbers) for numbers in zip(*shapes))
     same = len(height) == len(width) == 1
     return (min(height), min(width), max(channels)) if same else (None, None, max(channels))
+
+
+def decode_row(read, row, num, skip_unreadable):
+    """As `decode`, image `row` of `num`, of a set that was not looked at as a whole: what `read(row)` returns.
+
+    With `skip_unreadable` as `readable` does it.
+    """
+    def one(row):
+        return readable(read, int(row), num, skip_unreadable)
+
+    image = tf.numpy_function(one, [row], tf.uint8, stateful=False)
+    image.set_shape([None, None, 3])
+    return image
 
 
 def decode(path):

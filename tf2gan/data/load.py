@@ -14,9 +14,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tf2gan.core import downloads, progress, terminal
+from tf2gan.core import downloads, images, progress, terminal
 from tf2gan.core.errors import UserError, did_you_mean, unknown
-from tf2gan.data import folders, memory, padding, synthetic
+from tf2gan.data import folders, memory, padding, pipeline, shards, synthetic
 from tf2gan.data.split import NO_LABEL, Split
 
 # {name: builder}; `synthetic_apple2orange/64` is that set at 64 pixels.
@@ -50,6 +50,11 @@ def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=Fal
     if memory.is_name(dataset) and "@" not in dataset:
         return memory.splits(dataset, splits, optional, unlabelled)
     if is_path(dataset):
+        if has_shards(dataset):
+            if unlabelled:
+                raise UserError(f"dataset {dataset!r} is of shards, in which there are no further images without labels; "
+                                "possible: a folder of images")
+            return shards.load(pathlib.Path(dataset).expanduser(), splits, optional, skip_unreadable)
         there = [name for name in optional if (pathlib.Path(dataset).expanduser() / name).is_dir()]
         return _load_folder(dataset, (*splits, *there), skip_unreadable, unlabelled)
     name, size = padding.parted(dataset)
@@ -106,6 +111,16 @@ def is_path(dataset) -> bool:
     return dataset.startswith((".", "/", "~")) or dataset.endswith("/") or os.path.isdir(dataset)
 
 
+def has_shards(dataset) -> bool:
+    """Whether a folder has shards, and no images, at whose side an archive may lie."""
+    root = pathlib.Path(dataset).expanduser()
+    if not root.is_dir():
+        return False
+    there = shards.found(root)
+    return bool(there) and not any(folders.has_images(folder) for folder in (
+        root, *{paths[0].parent for paths in there.values()}))
+
+
 def _load_folder(dataset, splits, skip_unreadable, unlabelled):
     root = pathlib.Path(dataset).expanduser()
     if "trainA" in splits:
@@ -122,36 +137,57 @@ def _load_folder(dataset, splits, skip_unreadable, unlabelled):
 def _checked_splits(root, paths, class_names, labels, skip_unreadable):
     channels = 3
     total = sum(map(len, paths.values()))
-    with progress.Counter("checking", total) as counter:
-        paths, skipped, shapes, sizes = folders.check(paths, skip_unreadable, counter)
+    is_large = total > folders.MOST_CHECKED
+    looked_at = {name: [each[i] for i in folders.spread(len(each), max(1, folders.LOOKED_AT * len(each) // total))]
+                 for name, each in paths.items()} if is_large else paths
+    with progress.Counter("checking", sum(map(len, looked_at.values()))) as counter:
+        looked_at, skipped, shapes, sizes = folders.check(looked_at, skip_unreadable, counter)
     for path, reason in skipped:
         terminal.say(f"skipped {path}: {reason}")
+    if not is_large:
+        paths = looked_at
     if "trainA" not in paths:  # with trainA, networks take colour only
         channels = shapes.get("train", next(iter(shapes.values())))[2]
 
-    def decode(record):
-        image = folders.decode(record["path"])
-        image = tf.image.rgb_to_grayscale(image) if channels == 1 else image
-        return {"image": image} if class_names is None else {"image": image, "label": record["label"]}
-
     def split(name):
-        of_label = collections.Counter(labels.get(path) for path in paths[name])
-        counts = [f"{class_name} {of_label[number]}" for number, class_name in enumerate(class_names or ())]
-        names = (tuple(str(path.relative_to(root / name).with_suffix("")) for path in paths[name])
+        shape, files = shapes[name][:2], paths[name]
+        names = (tuple(str(path.relative_to(root / name).with_suffix("")) for path in files)
                  if "trainA" in paths else ())
-        records = {} if class_names is None else {
-            "label": np.array([labels.get(path, NO_LABEL) for path in paths[name]], np.int64)}
-        return dataclasses.replace(
-            of_files(name, root, paths[name], decode, (*shapes[name][:2], channels), names, records),
-            class_names=class_names, summary=_summary(len(paths[name]), sizes[name], channels, counts))
+        records = {"path": [os.fsencode(path) for path in files]}
+        if is_large:  # each is 8 bytes of tf.data's memory then, which holds all of an epoch in their order
+            encoded = records.pop("path")
+            records["row"] = np.arange(len(files), dtype=np.int64)
+
+            def read(row):
+                return images.read_image(encoded[row])
+
+        if class_names is not None:
+            records["label"] = np.array([labels.get(path, NO_LABEL) for path in files], np.int64)
+
+        def decode(record):
+            if is_large:
+                image = pipeline.of_shape(folders.decode_row(read, record["row"], len(files), skip_unreadable), shape)
+            else:
+                image = folders.decode(record["path"])
+            image = tf.image.rgb_to_grayscale(image) if channels == 1 else image
+            return {"image": image} if class_names is None else {"image": image, "label": record["label"]}
+
+        of_label = collections.Counter(records["label"].tolist()) if class_names is not None else {}
+        counts = [f"{class_name} {of_label[number]}" for number, class_name in enumerate(class_names or ())]
+        summary = _summary(len(files), sizes[name], channels, counts)
+        if is_large:
+            summary += f"; {len(looked_at[name])} of them looked at"
+        return dataclasses.replace(of_files(name, root, files, decode, (*shape, channels), names, records),
+                                   class_names=class_names, summary=summary)
 
     return {name: split(name) for name in paths}
 
 
-def of_files(name, root, paths, decode, image_shape, names=(), more=None) -> Split:
-    """A Split of files below `root`: a record has "path", and of `more`, {key: array}, its row; else as in Split."""
-    records = {"path": [os.fsencode(path) for path in paths], **(more or {})}
-    files = [(str(path.relative_to(root)), path.stat()) for path in paths]
+def of_files(name, root, paths, decode, image_shape, names=(), records=None) -> Split:
+    """A Split of files below `root`. `records`: {key: a row for each}; None: their "path". Else as in Split."""
+    if records is None:
+        records = {"path": [os.fsencode(path) for path in paths]}
+    files = [(os.path.relpath(path, root), os.stat(path)) for path in paths]
     return Split(name, len(paths), tf.data.Dataset.from_tensor_slices(records), decode, 200,
                  _digest([(path, stat.st_size) for path, stat in files]), image_shape,
                  version=_digest([(path, stat.st_size, stat.st_mtime_ns) for path, stat in files]), names=names)

@@ -60,6 +60,9 @@ def load_pairs(dataset, recipe, data_dir=None, skip_unreadable=False) -> dict:
     if memory.is_name(dataset):
         return load.load(dataset, SPLITS)
     if load.is_path(dataset):
+        if load.has_shards(dataset):
+            raise UserError(f"dataset {dataset!r} is of shards, whose images are single ones; possible: --input-from "
+                            f"{' or '.join(MADE)}, which makes pairs of them, or a folder of pairs: {_LAYOUTS}")
         return _of_folder(pathlib.Path(dataset).expanduser(), skip_unreadable)
     name = dataset.split("/")[0]
     if name not in load.BUILT_IN or not load.BUILT_IN[name].PAIRED:

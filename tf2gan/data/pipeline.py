@@ -321,6 +321,17 @@ def fitted(image, image_shape):
     return tf.cast(tf.round((image + 1.0) * 127.5), tf.uint8)
 
 
+def of_shape(image, shape):
+    """The picture uint8 [h, w, 3], `fitted` to `shape` (height, width) if it has another size; (None, None): as it is.
+
+    For splits that are too large to be looked at as a whole, of which all that were looked at have that size.
+    """
+    if shape[0] is None:
+        return image
+    same = tf.reduce_all(tf.shape(image)[:2] == tf.constant(shape))
+    return tf.ensure_shape(tf.cond(same, lambda: image, lambda: fitted(image, (*shape, 3))), [*shape, 3])
+
+
 def drawn(split, image_shape, num, seed):
     """Finite dataset of `num` different examples of a split, in a random order set by `seed`.
 
