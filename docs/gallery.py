@@ -7,13 +7,15 @@ import sys
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 import tf2gan  # noqa: E402
 from tf2gan.core import images, savedmodel  # noqa: E402
 from tf2gan.data.synthetic import render_labels, render_scene  # noqa: E402
 from tf2gan.evaluation.results import COLUMNS  # noqa: E402
 from tf2gan.models import generation  # noqa: E402
+
+from results import number  # noqa: E402, I001
 
 PAGE, PICTURES = ROOT / "docs" / "gallery.md", ROOT / "docs" / "gallery"
 # {name of a model: what its picture shows}; the page has this order.
@@ -34,13 +36,6 @@ def cards() -> dict:
     names.sort(key=lambda name: list(SHOWN).index(name) if name in SHOWN else len(SHOWN))
     folders = {name: savedmodel.find(ROOT / "savedmodels" / name) for name in names}
     return {name: (folder, generation.card_of_savedmodel(folder)) for name, folder in folders.items()}
-
-
-def number(value) -> str:
-    """Three digits that count."""
-    if value is None:
-        return ""
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.4f}"
 
 
 def table(evaluation) -> list:

@@ -10,9 +10,12 @@ import shlex
 import shutil
 import tarfile
 import types
+import unittest.mock
 
 import numpy as np
 import pytest
+import shades
+import tensorflow_datasets as tfds
 import tool
 from PIL import Image
 
@@ -39,7 +42,7 @@ LEFT_OUT = {
 # {page: the method of what it calls RUN}
 RUN = {"adaptation": "cycada", "cycada": "cycada", "augmented-cyclegan": "augmented-cyclegan",
        "translation": "augmented-cyclegan", "latent-space": "dcgan-photos", "serving": "cgan-mnist"}
-SHRUNK = {"--num": "8", "--frames": "2", "--steps": "2", "--starts": "1"}
+SHRUNK = {"--num": "12", "--frames": "2", "--steps": "2", "--starts": "1"}
 LAYERS = ["--generator-filters", 4, "--discriminator-filters", 4]
 FEW = ["--batch-size", 2, "--log-every", 1, "--checkpoint-every", 1, "--sample-every", 0]
 
@@ -58,28 +61,44 @@ def sets(folder):
         picture(name)
     picture("digit.png", 28, 28, "L")
     for i in range(8):
-        for name in ("outlines", "old-photographs", "mine", "generated"):
+        for name in ("outlines", "old-photographs", "generated"):
             picture(f"{name}/{i}.jpg")
-        picture(f"digits/{i}.png", 28, 28, "L")
         for split in ("trainA", "trainB", "testA", "testB"):
             picture(f"unpaired/{split}/{i}.jpg")
         for split in ("train", "test"):
             picture(f"pairs/{split}/{i}.jpg", 48, 96)
     for i in range(150):
-        picture(f"flat/{i}.jpg"), picture(f"faces/{i}.jpg")
-        picture(f"cifar10/{i}.png", 32, 32)
+        picture(f"digits/{i}.png", 28, 28, "L")
+        picture(f"flat/{i}.jpg"), picture(f"faces/{i}.jpg"), picture(f"mine/{i}.jpg")
         picture(f"classes/{i % 10}/{i}.png")
         for split in ("train", "test"):
             picture(f"sorted/{split}/{i % 10}/{i}.png", 32, 32)
-            picture(f"mnist/{split}/{i % 10}/{i}.png", 28, 28, "L")
         picture(f"sorted/unlabelled/{i}.png"), picture(f"sorted/extra/{i}.png")
     (folder / "shards").mkdir()
     with tarfile.open(folder / "shards" / "train-000.tar", "w") as archive:
         for path in sorted((folder / "flat").iterdir()):
             archive.add(path, path.name)
+    # A folder of a name is taken instead of the data set of that name.
     (folder / "cycle_gan").mkdir()
-    (folder / "cycle_gan" / "apple2orange").symlink_to(folder / "unpaired")
-    (folder / "svhn_cropped").symlink_to(folder / "sorted")
+    for name, kind in {"cycle_gan/apple2orange": "unpaired", "synthetic_outlines": "unpaired", "facades": "pairs",
+                       "synthetic_facades": "pairs", "synthetic_house_numbers": "sorted", "synthetic_digits": "classes",
+                       }.items():
+        (folder / name).symlink_to(folder / kind)
+    for name, num in {"mnist": 150, "cifar10": 150, "svhn_cropped": 1000}.items():
+        prepare(name, num, folder / "tfds")
+
+
+def prepare(name, num, data_dir):
+    """A set of tensorflow-datasets with `num` images of noise in each split, where it would have been downloaded."""
+    builder, rng = tfds.builder(name, data_dir=data_dir), np.random.default_rng(0)
+
+    def splits(self, manager):
+        return {split: ((i, {"image": rng.integers(0, 256, builder.info.features["image"].shape, np.uint8),
+                             "label": i % 10, **({"id": str(i)} if "id" in builder.info.features else {})})
+                        for i in range(num)) for split in ("train", "test", *(["extra"] if "svhn" in name else []))}
+
+    with unittest.mock.patch.object(type(builder), "_split_generators", splits):
+        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
 
 
 def photos_of(page, words):
@@ -101,7 +120,9 @@ def desk(tmp_path_factory):
     """The folder with the data sets, and `runs`, which fills as the pages name runs."""
     folder = tmp_path_factory.mktemp("desk")
     sets(folder)
-    return folder
+    with shades.quick_classifier(folder / "cache"), pytest.MonkeyPatch.context() as patched:
+        patched.setenv("TFDS_DATA_DIR", str(folder / "tfds"))
+        yield folder
 
 
 def trained(desk, name):
@@ -110,31 +131,31 @@ def trained(desk, name):
     if folder.exists():
         return folder
     model = re.sub(r"-(mnist|apple2orange|photos)(-\d+)?$", "", name)
-    data = "mnist" if "mnist" in name else "flat"
+    data = "flat"
     args = ["--image-size", 28, "--latent-size", 5, *LAYERS, "--batch-size", 4, *FEW[2:], "--steps", 2]
     if model in ("cyclegan", "cut", "augmented-cyclegan"):
         data, args = "unpaired", ["--image-size", 32, *LAYERS, *FEW, "--steps", 1, *(
             ["--projected-weight", 0] if model != "cut" else [])]
     elif model == "pix2pix":
-        data, args = "flat", ["--input-from", "grey", "--image-size", 32, *LAYERS, *FEW, "--steps", 1]
+        data, args = "flat", ["--input-from", "grey", "--image-size", 64, *LAYERS, *FEW, "--steps", 1]
     elif model == "cycada":
         data, args = "sorted", ["--target", desk / "sorted", "--image-size", 32, *LAYERS, *FEW, "--classifier-filters", 2,
                                 "--steps", 4, *[text for stage in ("source", "translation", "pixels")
                                                 for text in (f"--{stage}-steps", 1)]]
     elif model in ("projected", "fastgan"):
-        args = ["--image-size", 32, *LAYERS, *FEW, "--steps", 2, "--evaluate-every", 1, "--evaluate-num", 4,
-                "--evaluate-metrics", "swd", "--keep-best", "swd", "--held-out", 0]
-    elif model == "progan":
-        data, args = "mnist@32", None
+        args = ["--image-size", 32, *FEW, "--steps", 2, "--evaluate-every", 1, "--evaluate-num", 4, "--held-out", 0,
+                "--evaluate-metrics", "swd", "--keep-best", "swd"]
     elif model == "gan":
         args = ["--generator-widths", 8, "--discriminator-widths", 8, *args[:4], *args[8:]]
     elif model == "sgan":
-        args = ["--num-labels", 20, "--baseline", *args]
-    if model == "progan":
-        model, data, args = "progan-mnist", "mnist", list(tool.small("progan-mnist")[2:]) + ["--steps", 2, *FEW[2:]]
+        data, args = "mnist", ["--num-labels", 20, "--baseline", *args]
+    elif model == "progan":
+        model, args = "progan-mnist", [*tool.small("progan-mnist")[2:], "--steps", 2, *FEW[2:]]
+    if "mnist" in name and model != "progan-mnist":
+        data = "mnist"
     if name == "dcgan-mnist-001":
         args += ["--evaluate-every", 1, "--evaluate-num", 4, "--evaluate-metrics", "swd", "--keep-best", "swd"]
-    done = tool.run_here("--model", model, "--dataset", desk / data, *args, "--run-dir", folder)
+    done = tool.run_here("--model", model, "--dataset", "mnist" if data == "mnist" else desk / data, *args, "--run-dir", folder)
     assert done.returncode == 0, f"{name}: {done.stderr}"
     return folder
 
@@ -160,7 +181,6 @@ def at(desk, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         return tmp_path
 
-    monkeypatch.setenv("TFDS_DATA_DIR", str(desk / "tfds"))
     return begin
 
 

@@ -63,6 +63,45 @@ def test_readme_has_the_figures_of_the_cards(root, gallery, model):
         assert expected in row, f"{expected!r}, as the card of {name} says"
 
 
+@pytest.fixture(scope="module")
+def results(root):
+    return script(root, "results")
+
+
+def test_tables_of_figures_are_those_of_their_sources(root, results):
+    shown = set()
+    for page in (root / "docs").rglob("*.md"):
+        text = page.read_text("utf-8")
+        assert text == results.filled(text), f"{page.name}: docs/results.py makes it anew"
+        shown |= set(re.findall(r"<!-- figures (\S+) -->", text))
+    assert shown == set(results.TABLES), "each table is on a page"
+
+
+def test_what_is_kept_is_shown(root, results, monkeypatch):
+    asked, source = set(), results.source
+    monkeypatch.setattr(results, "source", lambda name: asked.add(name) or source(name))
+    for table in results.TABLES.values():
+        list(table.lines())
+    kept = {path.stem for path in (root / "docs" / "figures").glob("*.json")}
+    assert kept == {name for name in asked if not name.startswith("savedmodels/")}
+
+
+def test_a_changed_figure_changes_its_table(results, monkeypatch):
+    source = results.source
+    for name, table in results.TABLES.items():
+        before = list(table.lines())
+
+        def changed(wanted):
+            found = source(wanted)
+            figures = [{**each, "values": {column: value + 0.111 for column, value in each["values"].items()}}
+                       for each in found["evaluation"]["figures"]]
+            return {**found, "evaluation": {**found["evaluation"], "figures": figures}}
+
+        monkeypatch.setattr(results, "source", changed)
+        assert list(table.lines()) != before, name
+        monkeypatch.setattr(results, "source", source)
+
+
 def methods(root):
     return {path.stem: path.read_text("utf-8") for path in (root / "docs" / "methods").glob("*.md")}
 

@@ -1,0 +1,164 @@
+#!/usr/bin/env python
+"""Fills tables of figures on the pages from evaluations that are kept in docs/figures/ and from the cards in savedmodels/.
+
+docs/results.py                  writes what stands between <!-- figures TABLE --> and <!-- end --> anew, on all pages
+docs/results.py keep RUN NAME    keeps the evaluation of a run as docs/figures/NAME.json, for TABLES
+"""
+import dataclasses
+import json
+import pathlib
+import re
+import sys
+from typing import Dict, Sequence, Tuple
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tf2gan.evaluation.results import COLUMNS  # noqa: E402
+
+FIGURES, PAGES = ROOT / "docs" / "figures", ROOT / "docs"
+
+
+def number(value) -> str:
+    """Three digits that count."""
+    if value is None:
+        return ""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.4f}"
+
+
+def percent(value) -> str:
+    return "" if value is None else f"{100 * value:.1f} %"
+
+
+def source(name) -> dict:
+    """A kept evaluation, or as savedmodels/NAME the card of a model: {"command", "evaluation", ...}."""
+    if name.startswith("savedmodels/"):
+        versions = sorted((ROOT / name).iterdir(), key=lambda path: int(path.name))
+        return json.loads((versions[-1] / "model_card.json").read_text("utf-8"))
+    return json.loads((FIGURES / f"{name}.json").read_text("utf-8"))
+
+
+def figure(name, metric, reader=None) -> dict:
+    """One figure of a source; `reader`: how its full name goes on, if several are of that metric."""
+    found = [each for each in source(name)["evaluation"]["figures"]
+             if each["metric"] == metric and (reader is None or reader in each["name"])]
+    if len(found) != 1:
+        raise ValueError(f"{name}: {len(found)} figures {metric} {reader or ''}")
+    return found[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class ByRun:
+    """A row for each kind of run, with the figures of its seeds in a cell; then the baselines of the first run."""
+
+    rows: Dict[str, Sequence[str]]  # {title: sources, one a seed}
+    metrics: Dict[str, str]  # {title: metric, or metric/reader}
+    baselines: Dict[str, str] = dataclasses.field(default_factory=dict)  # {title: column}
+    about: Sequence[Tuple[str, str]] = ()  # (title, field of the source), before the metrics
+
+    def lines(self):
+        titles = [*(title for title, _ in self.about), *self.metrics]
+        yield f"| | {' | '.join(titles)} |"
+        yield "|---" * (len(titles) + 1) + "|"
+        for title, names in self.rows.items():
+            said = [", ".join(dict.fromkeys(f"{source(name)[field]:,}".replace(",", " ") for name in names))
+                    for _, field in self.about]
+            yield self._row(title, said, [(name, "model") for name in names])
+        first = next(iter(self.rows.values()))[0]
+        for title, column in self.baselines.items():
+            yield self._row(title, ["" for _ in self.about], [(first, column)])
+
+    def _row(self, title, said, places):
+        cells = [", ".join(filter(None, (number(figure(name, *metric.split("/"))["values"].get(column))
+                                         for name, column in places))) for metric in self.metrics.values()]
+        return f"| {title} | {' | '.join([*said, *cells])} |"
+
+
+@dataclasses.dataclass(frozen=True)
+class ByFigure:
+    """A row for each figure, a column for each source, then the baselines of the first."""
+
+    columns: Dict[str, str]  # {title: source}
+    metrics: Dict[str, str]  # {title: metric, or metric/reader}
+    baselines: Sequence[str] = ()  # columns of COLUMNS
+
+    def lines(self):
+        yield f"| | {' | '.join([*self.columns, *(COLUMNS[column] for column in self.baselines)])} |"
+        yield "|---" * (len(self.columns) + len(self.baselines) + 1) + "|"
+        first = next(iter(self.columns.values()))
+        for title, metric in self.metrics.items():
+            cells = [self._cell(figure(name, *metric.split("/")), column) for name, column in (
+                *((name, "model") for name in self.columns.values()), *((first, column) for column in self.baselines))]
+            yield f"| {title} | {' | '.join(cells)} |"
+
+    def _cell(self, found, column):
+        deviation = found.get("deviations", {}).get(column) if column == "model" else None
+        return number(found["values"].get(column)) + (f" ± {number(deviation)}" if deviation is not None else "")
+
+
+@dataclasses.dataclass(frozen=True)
+class ByColumn:
+    """One metric, a share: a row for each column of an evaluation, with its 95 % interval, a column for each source."""
+
+    sources: Dict[str, str]  # {title: source}
+    rows: Dict[str, str]  # {title: column of COLUMNS}
+    metric: str = "accuracy"
+
+    def lines(self):
+        yield f"| | {' | '.join(self.sources)} |"
+        yield "|---" * (len(self.sources) + 1) + "|"
+        for title, column in self.rows.items():
+            yield f"| {title} | {' | '.join(self._cell(name, column) for name in self.sources.values())} |"
+
+    def _cell(self, name, column):
+        found = figure(name, self.metric)
+        if column not in found["values"]:
+            return ""
+        low, high = found["intervals"][column]
+        return f"{percent(found['values'][column])} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+_STAGES = {"source only (f_S)": "source_only", "pixels alone (f_P)": "pixels", "adapted (f_T)": "model",
+           "the same network on the target's labels": "target_labels", "untrained": "untrained"}
+
+
+def _both_ways(metrics):
+    return {f"{title}, {way}": metric.replace("*", end) for way, end in (("A to B", "a2b"), ("B to A", "b2a"))
+            for title, metric in metrics.items()}
+
+
+TABLES = {
+    "apple2orange": ByFigure({"trained": "savedmodels/apple2orange"}, _both_ways({
+        "KID, `imagenet-lite0-579344-bicubic224`": "kid_*/imagenet", "FID, the same": "fid_*/imagenet",
+        "sliced Wasserstein distance": "swd_*", "KID, `classifier-apple2orange-domains-64x64x3-52d763`":
+        "kid_*/classifier", "colour distance": "color_distance_*", "cycle error": "cycle_l1_*",
+        "identity error": "identity_l1_*"}), ("untrained", "input", "real_train")),
+}
+
+
+def filled(text) -> str:
+    """A page with its tables made anew."""
+    return re.sub(r"<!-- figures (\S+) -->\n.*?<!-- end -->", lambda found: "\n".join([
+        f"<!-- figures {found[1]} -->", "", *TABLES[found[1]].lines(), "", "<!-- end -->"]), text, flags=re.DOTALL)
+
+
+def keep(run, name):
+    """Keeps what a run's evaluation found, with the command that made the run."""
+    from tf2gan.export import model_card
+    from tf2gan.runs import run_folder
+
+    run = run_folder.Run(pathlib.Path(run))
+    evaluation = json.loads((run.path / "evaluation.json").read_text("utf-8"))
+    seconds = json.loads((run.path / "metrics.jsonl").read_text("utf-8").splitlines()[-1])
+    evaluation.pop("table", None)
+    kept = {"command": model_card.without_folders(run.record.get("command")), "steps": seconds["step"], "minutes": round(seconds["seconds"] / 60),
+            "evaluation": evaluation}
+    FIGURES.mkdir(exist_ok=True)
+    (FIGURES / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["keep"]:
+        keep(*sys.argv[2:])
+    for path in sorted(PAGES.rglob("*.md")):
+        path.write_text(filled(path.read_text("utf-8")), encoding="utf-8")
