@@ -120,8 +120,7 @@ def desk(tmp_path_factory):
     """The folder with the data sets, and `runs`, which fills as the pages name runs."""
     folder = tmp_path_factory.mktemp("desk")
     sets(folder)
-    with shades.quick_classifier(folder / "cache"), pytest.MonkeyPatch.context() as patched:
-        patched.setenv("TFDS_DATA_DIR", str(folder / "tfds"))
+    with shades.quick_classifier(folder / "cache"):
         yield folder
 
 
@@ -155,7 +154,8 @@ def trained(desk, name):
         data = "mnist"
     if name == "dcgan-mnist-001":
         args += ["--evaluate-every", 1, "--evaluate-num", 4, "--evaluate-metrics", "swd", "--keep-best", "swd"]
-    done = tool.run_here("--model", model, "--dataset", "mnist" if data == "mnist" else desk / data, *args, "--run-dir", folder)
+    done = tool.run_here("--model", model, "--dataset", "mnist" if data == "mnist" else desk / data, *args, "--run-dir", folder,
+                         "--data-dir", desk / "tfds")
     assert done.returncode == 0, f"{name}: {done.stderr}"
     return folder
 
@@ -215,13 +215,15 @@ def typed(line, page, desk, here):
         words[words.index("RUN")] = str(trained(desk, RUN.get(stem, stem)))
     words = [str(desk / "digits") if word == "photos/digits" else word for word in words]
     if words[0] == "tools/train.py" and not {"--list", "--help"} & set(words):
-        words.append("--dry-run")
+        words += ["--dry-run", "--data-dir", str(desk / "tfds")]
     else:
         for option, few in SHRUNK.items():
             if option in words:
                 words[words.index(option) + 1] = few
         if words[0] == "tools/evaluate.py" and "--num" not in words:
             words += ["--num", SHRUNK["--num"]]
+        if words[0] == "tools/evaluate.py":
+            words += ["--data-dir", str(desk / "tfds")]
         if "--project" in words and "--steps" not in words:
             words += ["--steps", "2"]
     return words
