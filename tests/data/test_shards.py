@@ -194,9 +194,10 @@ def test_an_image_that_cannot_be_read(tmp_path, capsys):
     assert "the next image stands for it" in capsys.readouterr().err
 
 
-def test_images_beside_an_archive_win(tmp_path):
+@pytest.mark.parametrize("place", ["a.png", "cat/a.png", "train/cat/a.png"])
+def test_images_beside_an_archive_win(tmp_path, place):
     write_tar(tmp_path / "backup.tar", [0, 1])
-    images.write_image(tmp_path / "a.png", picture(3))
+    images.write_image(tmp_path / place, picture(3))
     assert load.load(str(tmp_path), ("train",))["train"].num_examples == 1
 
 

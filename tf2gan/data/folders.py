@@ -68,7 +68,7 @@ def unpaired_splits(folder):
     folder = existing(folder, f"a folder with the sub folders {', '.join(UNPAIRED_SPLITS)}")
     present = _sub_folders(folder)
     missing = [name for name in UNPAIRED_SPLITS if not (folder / name).is_dir()]
-    if len(missing) == 4 and ("train" in present or has_images(folder)):
+    if len(missing) == 4 and ("train" in present or _has_images(folder)):
         raise UserError(f"{folder} is laid out for models that make images of one kind; this one translates between "
                         f"two and needs the sub folders {', '.join(UNPAIRED_SPLITS)}; there: {_cut(present)}")
     if missing:
@@ -124,7 +124,7 @@ def _has_split_folders(folder, present, splits):
     """Whether the sub folders `present` are splits; if not, they are classes or have no images."""
     others = [name for name in present if not _SPLIT_LIKE.fullmatch(_letters(name))]
     if "train" in present and not {"test", *splits} - {"train"} & set(present):
-        with_images = [name for name in others if has_images(folder / name)]
+        with_images = [name for name in others if _has_images(folder / name)]
         if with_images:
             raise UserError(f"{folder}: train may be a split or a class beside {_cut(with_images)}; move these "
                             f"elsewhere if it is a split, or all classes into {folder / 'train'}")
@@ -135,7 +135,7 @@ def _refuse_folder_around(folder, present):
     """Raises UserError if `folder` itself has no known layout, but one of its sub folders has."""
     for name in present:
         inner = _sub_folders(folder / name)
-        alone = present == [name] and len(inner) > 1 and not has_images(folder) and not has_images(folder / name)
+        alone = present == [name] and len(inner) > 1 and not _has_images(folder) and not _has_images(folder / name)
         if "train" in inner or {"trainA", "trainB"} <= set(inner) or alone:
             raise UserError(f"{folder} is one folder too high; there: {_cut(present)}; did you mean {folder / name}?")
 
@@ -223,7 +223,7 @@ def _missing_message(folder, needed, missing):
             f"{_cut(present)}" + "".join(f"; {hint}" for hint in hints))
 
 
-def has_images(folder):
+def _has_images(folder):
     """Whether `folder` itself has images, not only its sub folders."""
     try:
         return any(entry.is_file() and not entry.name.startswith(".") and images.is_image(entry.path)

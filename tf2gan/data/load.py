@@ -112,13 +112,11 @@ def is_path(dataset) -> bool:
 
 
 def has_shards(dataset) -> bool:
-    """Whether a folder has shards, and no images, at whose side an archive may lie."""
+    """Whether a folder has shards and, at any depth, no images: those count where the archive they came in lies beside."""
     root = pathlib.Path(dataset).expanduser()
-    if not root.is_dir():
-        return False
-    there = shards.found(root)
-    return bool(there) and not any(folders.has_images(folder) for folder in (
-        root, *{paths[0].parent for paths in there.values()}))
+    return root.is_dir() and bool(shards.found(root)) and not any(
+        images.is_image(os.path.join(parent, name)) for parent, _, names in os.walk(root) for name in names
+        if not name.startswith(".") and not shards.kind(name))
 
 
 def _load_folder(dataset, splits, skip_unreadable, unlabelled):
