@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""What a large set of images costs: time to the first batch, cold and warm, images a second, and memory, against its size.
+"""What a large set of images costs: time to the first batch, images a second, and memory, against its size.
 
 The images are JPEGs that are made for it, as files and as tar shards. Each case is a process of its own, which trains
 nothing: it reads batches as a training at the images' size would.
@@ -55,7 +55,8 @@ def main(argv=None):
     if min(numbers) < _BATCH or options.size < 16 or options.batches < 1:
         raise UserError(f"--numbers must be at least {_BATCH}, --size at least 16, --batches at least 1")
     print(f"JPEGs of {options.size}x{options.size}, batches of {_BATCH}:\n\n"
-          "| images | as | first batch, never seen | first batch, known | images/s | most memory, MB |\n|---|---|---|---|---|---|")
+          "| images | as | first batch, never seen | first batch, known | images/s | most memory, MB |\n"
+          "|---|---|---|---|---|---|")
     for number in numbers:
         with tempfile.TemporaryDirectory(dir=options.folder or None) as folder:
             write(pathlib.Path(folder), number, options.size)
@@ -94,7 +95,7 @@ def _measured(folder, kind, options):
 
 
 def read(folder, size, batches) -> dict:
-    """{"first": seconds to the first batch, "rate": images a second after it, "memory": most MB beyond TensorFlow's}."""
+    """{"first": seconds to the first batch, "rate": images a second after it, "memory": most MB, less TensorFlow's}."""
     import tensorflow as tf
 
     from tf2gan.data import load, pipeline

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Fills tables of figures on the pages from evaluations that are kept in docs/figures/ and from the cards in savedmodels/.
+"""Fills tables of figures on the pages, from evaluations that are kept in docs/figures/ and from cards in savedmodels/.
 
 docs/results.py                  writes what stands between <!-- figures TABLE --> and <!-- end --> anew, on all pages
 docs/results.py keep RUN NAME    keeps the evaluation of a run as docs/figures/NAME.json, for TABLES
@@ -151,8 +151,8 @@ def keep(run, name):
     evaluation = json.loads((run.path / "evaluation.json").read_text("utf-8"))
     seconds = json.loads((run.path / "metrics.jsonl").read_text("utf-8").splitlines()[-1])
     evaluation.pop("table", None)
-    kept = {"command": model_card.without_folders(run.record.get("command")), "steps": seconds["step"], "minutes": round(seconds["seconds"] / 60),
-            "evaluation": evaluation}
+    kept = {"command": model_card.without_folders(run.record.get("command")), "steps": seconds["step"],
+            "minutes": round(seconds["seconds"] / 60), "evaluation": evaluation}
     FIGURES.mkdir(exist_ok=True)
     (FIGURES / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 

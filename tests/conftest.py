@@ -24,13 +24,14 @@ _CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 # Files that take minutes, the longest first: begun at the end, one would keep its worker busy long after all others.
-SLOW = ["test_translating.py", "test_noise_resume.py", "test_translation_tools.py", "test_resume.py", "test_cluster.py",
-        "test_benchmark_tool.py", "test_nothing_is_lost.py", "test_contestants.py", "test_accumulation.py",
-        "test_adaptation_tool.py", "test_notebooks.py", "test_augmentation.py", "test_formats.py",
-        "test_semi_supervised.py", "test_precision.py", "test_latent_gan.py", "test_noise_choices.py",
-        "test_generated.py", "test_translated.py", "test_early_stopping.py", "test_train_tool.py", "test_cyclegan.py",
-        "test_two_stacks.py", "test_noise_tool.py", "test_docs.py", "test_train.py", "test_protocols.py",
-        "test_divergence.py", "test_loop.py", "test_readme.py", "test_classifier.py"]
+SLOW = ["test_translating.py", "test_noise_resume.py", "test_translation_tools.py", "test_commands.py",
+        "test_resume.py", "test_cluster.py", "test_benchmark_tool.py", "test_nothing_is_lost.py",
+        "test_contestants.py", "test_accumulation.py", "test_adaptation_tool.py", "test_notebooks.py",
+        "test_augmentation.py", "test_formats.py", "test_semi_supervised.py", "test_precision.py",
+        "test_latent_gan.py", "test_noise_choices.py", "test_generated.py", "test_translated.py",
+        "test_early_stopping.py", "test_train_tool.py", "test_cyclegan.py", "test_two_stacks.py",
+        "test_noise_tool.py", "test_docs.py", "test_train.py", "test_protocols.py", "test_divergence.py",
+        "test_loop.py", "test_readme.py", "test_classifier.py"]
 
 ROOT = pathlib.Path(__file__).parent.parent
 _C = ctypes.CDLL(None)

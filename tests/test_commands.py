@@ -1,7 +1,8 @@
-"""Each command and each block of Python on the pages is run as it stands there, among stand-ins of a user's pictures and runs, or is
-left out for a reason that stands here.
+"""Each command and each block of Python on the pages is run as it stands there, among stand-ins of a user's pictures
+and runs, or is left out for a reason that stands here.
 
-Trainings are typed with --dry-run, which refuses all that a training refuses. What says how much to compute is made small.
+Trainings are typed with --dry-run, which refuses all that a training refuses. What says how much to compute is made
+small.
 """
 import os
 import pathlib
@@ -138,9 +139,9 @@ def trained(desk, name):
     elif model == "pix2pix":
         data, args = "flat", ["--input-from", "grey", "--image-size", 64, *LAYERS, *FEW, "--steps", 1]
     elif model == "cycada":
-        data, args = "sorted", ["--target", desk / "sorted", "--image-size", 32, *LAYERS, *FEW, "--classifier-filters", 2,
-                                "--steps", 4, *[text for stage in ("source", "translation", "pixels")
-                                                for text in (f"--{stage}-steps", 1)]]
+        stages = [text for stage in ("source", "translation", "pixels") for text in (f"--{stage}-steps", 1)]
+        data, args = "sorted", ["--target", desk / "sorted", "--image-size", 32, *LAYERS, *FEW, "--steps", 4, *stages,
+                                "--classifier-filters", 2]
     elif model in ("projected", "fastgan"):
         args = ["--image-size", 32, *FEW, "--steps", 2, "--evaluate-every", 1, "--evaluate-num", 4, "--held-out", 0,
                 "--evaluate-metrics", "swd", "--keep-best", "swd"]
@@ -154,8 +155,8 @@ def trained(desk, name):
         data = "mnist"
     if name == "dcgan-mnist-001":
         args += ["--evaluate-every", 1, "--evaluate-num", 4, "--evaluate-metrics", "swd", "--keep-best", "swd"]
-    done = tool.run_here("--model", model, "--dataset", "mnist" if data == "mnist" else desk / data, *args, "--run-dir", folder,
-                         "--data-dir", desk / "tfds")
+    done = tool.run_here("--model", model, "--dataset", "mnist" if data == "mnist" else desk / data, *args,
+                         "--run-dir", folder, "--data-dir", desk / "tfds")
     assert done.returncode == 0, f"{name}: {done.stderr}"
     return folder
 

@@ -20,6 +20,8 @@ FULL_ONLY = {
     "cli/test_evaluate_tool.py*": "runs that are trained, evaluated and exported through the tools",
     "cli/test_classify_tool.py*": "the same of classifiers",
     "cli/test_command.py*recorded*": "a training as a process",
+    "test_commands.py*work_as_typed*": "every command of every page, on runs that are trained for it",
+    "test_commands.py*test_python_*": "blocks of Python that train",
     "test_readme.py*trains_and_resumes*": "a method of the README, trained and resumed",
     "api/test_docs.py*runs*": "every block of a page of documentation",
     "api/test_docs.py*example*": "a whole example",

@@ -1,4 +1,4 @@
-"""Shards: tar files and TFRecord files of encoded images are read where they lie, shuffled as a whole, and remembered."""
+"""Shards: tar and TFRecord files of encoded images are read where they lie, shuffled as a whole, and remembered."""
 import io
 import tarfile
 
@@ -48,8 +48,9 @@ def write_records(path, rows, labels=None, image="image/encoded", label="image/c
                 "format": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"png"]))}
             if labels is not None:
                 value = labels[i]
-                feature[label] = (tf.train.Feature(int64_list=tf.train.Int64List(value=[value])) if isinstance(value, int)
-                                  else tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode()])))
+                feature[label] = tf.train.Feature(**(
+                    {"int64_list": tf.train.Int64List(value=[value])} if isinstance(value, int)
+                    else {"bytes_list": tf.train.BytesList(value=[value.encode()])}))
             writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
     return path
 

@@ -52,8 +52,8 @@ def load(dataset: str, splits: Sequence[str], data_dir=None, skip_unreadable=Fal
     if is_path(dataset):
         if has_shards(dataset):
             if unlabelled:
-                raise UserError(f"dataset {dataset!r} is of shards, in which there are no further images without labels; "
-                                "possible: a folder of images")
+                raise UserError(f"dataset {dataset!r} is of shards, in which there are no further images without "
+                                "labels; possible: a folder of images")
             return shards.load(pathlib.Path(dataset).expanduser(), splits, optional, skip_unreadable)
         there = [name for name in optional if (pathlib.Path(dataset).expanduser() / name).is_dir()]
         return _load_folder(dataset, (*splits, *there), skip_unreadable, unlabelled)
@@ -112,7 +112,7 @@ def is_path(dataset) -> bool:
 
 
 def has_shards(dataset) -> bool:
-    """Whether a folder has shards and, at any depth, no images: those count where the archive they came in lies beside."""
+    """Whether a folder has shards and, at any depth, no images, which may lie beside the archive that they came in."""
     root = pathlib.Path(dataset).expanduser()
     return root.is_dir() and bool(shards.found(root)) and not any(
         images.is_image(os.path.join(parent, name)) for parent, _, names in os.walk(root) for name in names

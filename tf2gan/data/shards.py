@@ -102,8 +102,8 @@ def load(root, needed, optional=(), skip_unreadable=False) -> dict:
     names = _names(root)
     missing = [name for name in needed if name not in there]
     if missing:
-        raise UserError(f"{root} has shards, but none of {', '.join(missing)}; there: {', '.join(there)}; needed: a sub "
-                        f"folder {missing[0]} with shards, or shards named {missing[0]}-000.tar and so on")
+        raise UserError(f"{root} has shards, but none of {', '.join(missing)}; there: {', '.join(there)}; needed: a "
+                        f"sub folder {missing[0]} with shards, or shards named {missing[0]}-000.tar and so on")
     wanted = [*needed, *(name for name in optional if name in there)]
     indexes = {name: index(there[name]) for name in wanted}
     labels = _labels(root, indexes, names)
@@ -160,7 +160,8 @@ def _split(name, root, found_index, labels, class_names, skip_unreadable):
 
     listing = [(str(path.relative_to(root)), path.stat()) for path in found_index.paths]
     size = f"{shape[1]}x{shape[0]}" if shape[0] else "of several sizes"
-    told = [f"{len(found_index)} images in {len(found_index.paths)} shards", size, "grey" if channels == 1 else "colour",
+    told = [f"{len(found_index)} images in {len(found_index.paths)} shards", size,
+            "grey" if channels == 1 else "colour",
             *([f"{len(labels)} classes"] if labels else []),
             *([f"{looked_at} of them looked at"] if looked_at < len(found_index) else [])]
     return Split(name, len(found_index), tf.data.Dataset.from_tensor_slices(records), decode, 16,
@@ -332,8 +333,8 @@ def _remembered(path, offsets, sizes, labels):
         np.savez(partial, offsets=offsets, sizes=sizes, **({} if labels is None else {"labels": labels}))
         os.replace(partial, place)
     except OSError as error:
-        terminal.say(f"{printable(path)}: where its images lie cannot be remembered ({reason(error)}); it is read again "
-                     "in each run")
+        terminal.say(f"{printable(path)}: where its images lie cannot be remembered ({reason(error)}); it is read "
+                     "again in each run")
     return offsets, sizes, labels
 
 
