@@ -2,7 +2,6 @@
 import collections
 import contextlib
 import dataclasses
-import hashlib
 import io
 import os
 import pathlib
@@ -17,7 +16,7 @@ import tensorflow_datasets as tfds
 from tf2gan.core import downloads, images, progress, terminal
 from tf2gan.core.errors import UserError, did_you_mean, unknown
 from tf2gan.data import folders, memory, padding, pipeline, shards, synthetic
-from tf2gan.data.split import NO_LABEL, Split
+from tf2gan.data.split import NO_LABEL, Split, digest
 
 # {name: builder}; `synthetic_apple2orange/64` is that set at 64 pixels.
 BUILT_IN = {builder.name: builder for builder in (
@@ -187,8 +186,8 @@ def of_files(name, root, paths, decode, image_shape, names=(), records=None) -> 
         records = {"path": [os.fsencode(path) for path in paths]}
     files = [(os.path.relpath(path, root), os.stat(path)) for path in paths]
     return Split(name, len(paths), tf.data.Dataset.from_tensor_slices(records), decode, 200,
-                 _digest([(path, stat.st_size) for path, stat in files]), image_shape,
-                 version=_digest([(path, stat.st_size, stat.st_mtime_ns) for path, stat in files]), names=names)
+                 digest([(path, stat.st_size) for path, stat in files]), image_shape,
+                 version=digest([(path, stat.st_size, stat.st_mtime_ns) for path, stat in files]), names=names)
 
 
 def _summary(num, sizes, channels, counts):
@@ -196,10 +195,6 @@ def _summary(num, sizes, channels, counts):
     size = " to ".join(f"{width}x{height}" for height, width in dict.fromkeys(sizes))
     classes = [f"{len(counts)} classes: {', '.join(counts[:_MOST_CLASSES])}{', ...' * (len(counts) > _MOST_CLASSES)}"]
     return "; ".join([f"{num} images", size, "grey" if channels == 1 else "colour", *(classes if counts else [])])
-
-
-def _digest(listing):
-    return hashlib.sha256(repr(listing).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _builder(dataset, data_dir):

@@ -5,7 +5,6 @@ file of its own. So shards are shuffled as a whole, by the seed, and memory hold
 """
 import dataclasses
 import functools
-import hashlib
 import os
 import pathlib
 import struct
@@ -19,7 +18,7 @@ import tensorflow as tf
 from tf2gan.core import cache_folder, images, progress, terminal
 from tf2gan.core.errors import UserError, printable, reason
 from tf2gan.data import folders, pipeline
-from tf2gan.data.split import Split
+from tf2gan.data.split import Split, digest
 
 # In the order in which they are looked for in the first record of TFRecord files; else the first that is an image.
 IMAGE_FEATURES = ("image/encoded", "image", "image_raw", "jpg", "png")
@@ -107,7 +106,11 @@ def load(root, needed, optional=(), skip_unreadable=False) -> dict:
     wanted = [*needed, *(name for name in optional if name in there)]
     indexes = {name: index(there[name]) for name in wanted}
     labels = _labels(root, indexes, names)
-    return {name: _split(name, root, each, labels, names or labels, skip_unreadable) for name, each in indexes.items()}
+    looks = {name: _look(root, name, each, skip_unreadable) for name, each in indexes.items()}
+    # As with folders: train says for all; networks between two kinds take colour only.
+    channels = 3 if "trainA" in looks or not looks.get("train", next(iter(looks.values()))).grey else 1
+    return {name: _split(name, root, each, looks[name], channels, labels, names or labels, skip_unreadable)
+            for name, each in indexes.items()}
 
 
 def _names(root):
@@ -140,12 +143,9 @@ def _labels(root, indexes, names):
     return known
 
 
-def _split(name, root, found_index, labels, class_names, skip_unreadable):
+def _split(name, root, found_index, look, channels, labels, class_names, skip_unreadable):
     """The Split of an Index. `labels`: what each number stands for in it; `class_names`: what people read."""
-    if not len(found_index):
-        raise UserError(f"{root}: the shards of {name} have no images")
-    shape, grey, looked_at = _looked_at(found_index, skip_unreadable)
-    channels = 1 if grey and not name.endswith(("A", "B")) else 3  # networks between two kinds take colour only
+    shape = look.shape
     records = {"row": np.arange(len(found_index), dtype=np.int64)}
     if labels is not None:
         numbers = {label: number for number, label in enumerate(labels)}
@@ -163,11 +163,11 @@ def _split(name, root, found_index, labels, class_names, skip_unreadable):
     told = [f"{len(found_index)} images in {len(found_index.paths)} shards", size,
             "grey" if channels == 1 else "colour",
             *([f"{len(labels)} classes"] if labels else []),
-            *([f"{looked_at} of them looked at"] if looked_at < len(found_index) else [])]
+            *([f"{look.num} of them looked at"] if look.num < len(found_index) else [])]
     return Split(name, len(found_index), tf.data.Dataset.from_tensor_slices(records), decode, 16,
-                 _digest([(path, status.st_size) for path, status in listing]), (*shape, channels),
+                 digest([(path, status.st_size) for path, status in listing]), (*shape, channels),
                  None if labels is None else class_names,
-                 _digest([(path, status.st_size, status.st_mtime_ns) for path, status in listing]),
+                 digest([(path, status.st_size, status.st_mtime_ns) for path, status in listing]),
                  summary="; ".join(told))
 
 
@@ -179,11 +179,19 @@ def read(found_index, row):
         return images.read_bytes(file.read(int(found_index.sizes[row])), found_index.place(row))
 
 
-def _looked_at(found_index, skip_unreadable):
-    """((height, width) of all that are looked at, or (None, None); whether all are grey; how many were looked at)."""
-    rows = folders.spread(len(found_index), folders.LOOKED_AT)
+@dataclasses.dataclass(frozen=True)
+class _Look:
+    """What was seen of some shards: their images' (height, width), None if they differ, whether all are grey."""
 
-    shapes = []
+    shape: tuple
+    grey: bool
+    num: int  # images that were decoded
+
+
+def _look(root, name, found_index, skip_unreadable):
+    if not len(found_index):
+        raise UserError(f"{root}: the shards of {name} have no images")
+    rows, shapes = folders.spread(len(found_index), folders.LOOKED_AT), []
     with progress.Counter("looking at images in shards", len(rows)) as counter:
         for row, (shape, why) in zip(rows, folders.in_threads(
                 functools.partial(folders.inspect_one, functools.partial(read, found_index)), rows)):
@@ -197,7 +205,7 @@ def _looked_at(found_index, skip_unreadable):
         raise UserError(f"{printable(found_index.paths[0])}: none of {len(rows)} images can be read")
     height, width, channels = (set(numbers) for numbers in zip(*shapes))
     same = len(height) == len(width) == 1
-    return (min(height), min(width)) if same else (None, None), max(channels) == 1, len(rows)
+    return _Look((min(height), min(width)) if same else (None, None), max(channels) == 1, len(rows))
 
 
 # Where the images lie.
@@ -311,7 +319,7 @@ def _label(features, name):
 
 def _place(path):
     status = os.stat(path)
-    mark = _digest([_FORMAT, os.path.abspath(path), status.st_size, status.st_mtime_ns])
+    mark = digest([_FORMAT, os.path.abspath(path), status.st_size, status.st_mtime_ns])
     return cache_folder.path() / "shards" / f"{mark[:32]}.npz"
 
 
@@ -336,7 +344,3 @@ def _remembered(path, offsets, sizes, labels):
         terminal.say(f"{printable(path)}: where its images lie cannot be remembered ({reason(error)}); it is read "
                      "again in each run")
     return offsets, sizes, labels
-
-
-def _digest(listing):
-    return hashlib.sha256(repr(listing).encode("utf-8", "surrogateescape")).hexdigest()
