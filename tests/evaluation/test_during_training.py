@@ -190,10 +190,12 @@ def test_training_ends_when_figures_improve_no_more(tmp_path, tmp_path_factory):
     assert load_gan(folder)[1]["checkpoint"]["step"] == 4
 
 
-def test_data_without_labels_are_refused_before_the_folder_is_made(tmp_path):
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_data_without_labels_are_refused_before_the_folder_is_made(tmp_path, more):
     for i in range(8):
         shades.write(tmp_path / "flat" / f"{i}.png", np.full([16, 16], 20 * i, np.uint8))
     done = tool.run_here("--model", "gan", "--dataset", tmp_path / "flat", "--run-dir", tmp_path / "run",
-                         *shades.NETWORKS["gan"], "--image-size", "16", "--batch-size", "4", "--evaluate-every", "2")
-    assert done.returncode == 2 and "flat has no labels to learn from" in done.stderr
+                         *shades.NETWORKS["gan"], "--image-size", "16", "--batch-size", "4", "--evaluate-every", "2",
+                         *more)
+    assert done.returncode == 2 and "images of flat are grey, which imagenet has not learned from, and have no labels to" in done.stderr
     assert not (tmp_path / "run").exists()

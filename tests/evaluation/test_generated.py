@@ -379,9 +379,10 @@ def test_data_without_labels(data, gan_run, tmp_path):
     flat = shutil.copytree(data / "train" / "dark", tmp_path / "flat")
     with pytest.raises(UserError) as caught:
         evaluate_images(str(data / "test"), str(flat), shades.settings())
-    assert str(caught.value) == ("--extractor classifier: flat has no labels to learn from; possible: metrics "
-                                 "without it, swd,ms-ssim (such as --keep-best swd in training), or another extractor: "
-                                 "--extractor inception or savedmodel:PATH")
+    assert str(caught.value) == ("--extractor classifier: the images of flat are grey, which imagenet has not learned "
+                                 "from, and have no labels to learn from; possible: --metrics swd,ms-ssim (in training "
+                                 "--evaluate-metrics swd --keep-best swd), a training with --channels 3, or --extractor "
+                                 "inception or savedmodel:PATH")
     result = evaluate_run(gan_run, shades.settings(metrics="swd,ms-ssim", num=12), str(flat))
     assert [figure["name"] for figure in result["figures"]] == ["swd12_flat-train", "ms_ssim_12_flat-train"]
     assert result["protocol"]["extractor"] is None and result["protocol"]["floor"] is None

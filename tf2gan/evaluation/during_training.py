@@ -26,6 +26,21 @@ def check(gan_class, config, options) -> tuple:
         return _names(gan_class.abilities_for(config), _settings(options))
 
 
+def check_data(gan_class, config, options, class_names):
+    """Raises UserError if a classifier should judge in training, and the data have no labels for it; before any work.
+
+    `config`: fitted to the data; `class_names`: of the data, or None.
+    """
+    abilities, settings = gan_class.abilities_for(config), _settings(options)
+    if abilities.translates or abilities.classifies or class_names is not None:
+        return
+    shape = (*config.image_shape, config.channels)
+    with _own_flags():
+        names = comparison.chosen(settings, shape, labelled=False)
+        if settings.spec(shape) == "classifier" and not set(names) <= set(registry.WITHOUT_EXTRACTOR):
+            raise extractors.no_labels(image_sets.label_of(config.dataset), config.channels)
+
+
 def _names(abilities, settings):
     large = (1024, 1024)  # the size is not known yet
     if abilities.translates:

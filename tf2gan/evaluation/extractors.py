@@ -54,6 +54,16 @@ class WithClasses:
         return {**outputs, "class_probabilities": read["probabilities"]}
 
 
+def no_labels(label, channels) -> UserError:
+    """The error for data from which no classifier can learn, where the features should be its own."""
+    grey = " are grey, which imagenet has not learned from, and" if channels == 1 else ""
+    colour = ", a training with --channels 3" if channels == 1 else ", --extractor imagenet"
+    metrics = ",".join(registry.WITHOUT_EXTRACTOR)
+    return UserError(f"--extractor classifier: the images of {label}{grey} have no labels to learn from; possible: "
+                     f"--metrics {metrics} (in training --evaluate-metrics swd --keep-best swd){colour}, or --extractor "
+                     "inception or savedmodel:PATH")
+
+
 def of_classes(spec, data, names, show_progress=False):
     """The extractor for data with or without classes.
 
@@ -66,9 +76,7 @@ def of_classes(spec, data, names, show_progress=False):
     """
     def classifier():
         if data.class_names is None:
-            raise UserError(f"--extractor classifier: {data.label} has no labels to learn from; possible: metrics "
-                            f"without it, {','.join(registry.WITHOUT_EXTRACTOR)} (such as --keep-best swd in "
-                            "training), or another extractor: --extractor inception or savedmodel:PATH")
+            raise no_labels(data.label, data.image_shape[-1])
         shape = classifier_shape(data.image_shape)
 
         def arrays(split):

@@ -5,6 +5,7 @@ was chosen because it gives the numbers of the SavedModel and takes what `export
 """
 import base64
 
+from tf2gan.core import terminal
 from tf2gan.export import onnx
 from tf2gan.latent_space import strongest
 from tf2gan.models import generation
@@ -36,7 +37,11 @@ def page_of(entries, loaded, card, options) -> str:
              for file, entry in entries.items()}
     strong = ()
     if "latents" in files:
-        strong = strongest.directions(loaded.signatures["latents"], generation.traits_of_card(card))
+        try:
+            strong = strongest.directions(loaded.signatures["latents"], generation.traits_of_card(card))
+        except LookupError:  # a gradient of TensorFlow's own that was not saved: of networks that use such an operation
+            terminal.say("warning: the page has no sliders, since the model was exported without all of its gradients; "
+                         "an export of the run by this version may have them")
     return page.html(page.described(card, strong, options.image_size, files))
 
 

@@ -89,7 +89,8 @@ class Excitation(tf.keras.layers.Layer):
     def call(self, x, training=False):
         size = x.shape[1] // 4
         pooled = tf.nn.avg_pool2d(x, size, size, "VALID") if size > 1 else x
-        hidden = tf.nn.silu(self.hidden(pooled, training=training))
+        hidden = self.hidden(pooled, training=training)
+        hidden = hidden * tf.sigmoid(hidden)  # not tf.nn.silu, whose gradient a SavedModel does not keep
         return tf.sigmoid(tf.cast(self.to_gate(hidden, training=training), tf.float32))
 
 

@@ -103,6 +103,8 @@ def _prepared(request, measuring, team=cluster.ALONE):
     first = next(iter(splits.values()))
     config = request.config.fitted(first.image_shape, first.class_names)
     config.check()
+    if evaluates:
+        measuring.check_data(request.gan_class, config, options, first.class_names)
     if request.gan_class.abilities.classifies and not config.adapts:
         splits = labelled.divided(splits, config)
     elif hasattr(config, "held_out"):

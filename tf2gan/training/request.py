@@ -90,7 +90,10 @@ def defaults(model, preset, values=None) -> tuple:
     names = [{field.name for field in dataclasses.fields(cls)} for cls in (numbers.Config, Options)]
     if any(values.get(name) is not None for name in LENGTHS):
         values = {**dict.fromkeys(LENGTHS), **values}
-    config, options = numbers.presets[preset], Options(**numbers.preset_options.get(preset, {}))
+    of_preset = numbers.preset_options.get(preset, {})
+    if values.get("evaluate_every") == 0:  # what the preset says about evaluations goes with them
+        of_preset = {name: value for name, value in of_preset.items() if name not in early_stopping.OPTIONS}
+    config, options = numbers.presets[preset], Options(**of_preset)
     return (dataclasses.replace(config, **{name: value for name, value in values.items() if name in names[0]}),
             dataclasses.replace(options, **{name: value for name, value in values.items() if name in names[1]}))
 

@@ -20,6 +20,7 @@ class Config(latent.Config):
     latent_size: int = 256  # numbers that an image is made from
     loss: latent.Loss = "hinge"  # adversarial loss of generator and discriminator
     augment: Optional[latent.Augmentation] = "diffaugment"  # changes to all images that are judged to be real or not
+    channels: Optional[int] = 3  # 3: colour, also from grey photographs, as what measures needs it; 1: grey
     mirror: bool = True  # flip training images horizontally at random
     held_out: Optional[int] = None  # training images kept back, to watch the discriminator; none: a tenth, at most 50
     generator_filters: Optional[int] = None  # channels of 128x128 maps; none: 64, or 32 for images of up to 64 pixels
