@@ -133,6 +133,14 @@ TABLES = {
         "sliced Wasserstein distance": "swd_*", "KID, `classifier-apple2orange-domains-64x64x3-52d763`":
         "kid_*/classifier", "colour distance": "color_distance_*", "cycle error": "cycle_l1_*",
         "identity error": "identity_l1_*"}), ("untrained", "input", "real_train")),
+    "outlines": ByFigure({"trained, seed 1": "outlines-s1"}, _both_ways({
+        "KID, `imagenet-lite0-579344-bicubic224`": "kid_*", "distance of two translations, L1": "diversity_l1_*",
+        "the same, perceptual": "diversity_perceptual_*", "cycle error": "cycle_l1_*",
+        "error of the styles that are found again": "style_cycle_l1_*"}), ("untrained", "input", "real_train")),
+    "cycada-house": ByColumn({"seed 2": "cycada-house-s2"}, {
+        title: column for title, column in _STAGES.items() if column != "target_labels"}),
+    "cycada-mnist": ByColumn({"drawn digits": "cycada-mnist-s1", "the same, features weighted 1, no semantic loss":
+                              "cycada-mnist-s1-features", "MNIST inverted": "cycada-inverted-s0"}, _STAGES),
 }
 
 

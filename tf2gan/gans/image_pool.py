@@ -24,8 +24,7 @@ class ImagePool(tf.Module):
         self.size = size
         if size:
             self.images = self._one_a_replica("images", tf.zeros([size, *image_shape]))
-            # Not int32, which TensorFlow keeps on the host, where XLA cannot reach it from a GPU.
-            self.count = self._one_a_replica("count", tf.zeros([], tf.int64))
+            self.count = self._one_a_replica("count", tf.zeros([], tf.int32))
 
     def _one_a_replica(self, name, value):
         """A variable that differs between replicas, so that no write may average or broadcast it.
@@ -62,7 +61,7 @@ class ImagePool(tf.Module):
         num_images = images.shape[0]
         if num_images is None or num_images > self.size:
             raise ValueError(f"a pool of {self.size} images cannot take a batch of {num_images}")
-        count = tf.cast(self.count.variable.read_value(), tf.int32)
+        count = self.count.variable.read_value()
         # A batch gets different slots: free ones first, in order, then used ones, drawn without replacement.
         order = seeds.uniform([self.size], seeds.fold(seed, "slot"))
         slots = tf.range(self.size)
@@ -79,5 +78,5 @@ class ImagePool(tf.Module):
         stored = tf.where(each(is_swapped | is_free), images, kept)
         # scatter_update() refuses variables that differ between replicas; assign() would write the whole pool, 10 MB.
         tf.raw_ops.ResourceScatterUpdate(resource=self.images.variable.handle, indices=slots, updates=stored)
-        self.count.variable.assign(tf.cast(tf.minimum(count + num_images, self.size), tf.int64))
+        self.count.variable.assign(tf.minimum(count + num_images, self.size))
         return shown
