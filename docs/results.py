@@ -23,6 +23,8 @@ def number(value) -> str:
     """Three digits that count."""
     if value is None:
         return ""
+    if value == 0:
+        return "0"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.4f}"
 
 
@@ -137,6 +139,9 @@ TABLES = {
         "KID, `imagenet-lite0-579344-bicubic224`": "kid_*", "distance of two translations, L1": "diversity_l1_*",
         "the same, perceptual": "diversity_perceptual_*", "cycle error": "cycle_l1_*",
         "error of the styles that are found again": "style_cycle_l1_*"}), ("untrained", "input", "real_train")),
+    "apples": ByRun({"`projected`": ["apples-projected-s0"], "`dcgan --augment diffaugment`": ["apples-dcgan-s0"]}, {
+        "KID": "kid", "SWD": "swd", "precision": "precision", "recall": "recall"},
+        {"real training images": "real_train", "untrained `projected`": "untrained"}, [("steps", "steps")]),
     "cycada-house": ByColumn({"seed 2": "cycada-house-s2"}, {
         title: column for title, column in _STAGES.items() if column != "target_labels"}),
     "cycada-mnist": ByColumn({"drawn digits": "cycada-mnist-s1", "the same, features weighted 1, no semantic loss":
