@@ -142,6 +142,10 @@ TABLES = {
     "apples": ByRun({"`projected`": ["apples-projected-s0"], "`dcgan --augment diffaugment`": ["apples-dcgan-s0"]}, {
         "KID": "kid", "SWD": "swd", "precision": "precision", "recall": "recall"},
         {"real training images": "real_train", "untrained `projected`": "untrained"}, [("steps", "steps")]),
+    "styles": ByFigure({"trained": "apple2orange-styles-s0"}, _both_ways({
+        "KID, `imagenet-lite0-579344-bicubic224`": "kid_*", "distance of two translations, L1": "diversity_l1_*",
+        "the same, perceptual": "diversity_perceptual_*", "cycle error": "cycle_l1_*",
+        "error of the styles that are found again": "style_cycle_l1_*"}), ("untrained", "input", "real_train")),
     "cycada-house": ByColumn({"seed 2": "cycada-house-s2"}, {
         title: column for title, column in _STAGES.items() if column != "target_labels"}),
     "cycada-mnist": ByColumn({"drawn digits": "cycada-mnist-s1", "the same, features weighted 1, no semantic loss":
