@@ -72,6 +72,7 @@ def sets(folder):
         picture(f"digits/{i}.png", 28, 28, "L")
         picture(f"flat/{i}.jpg"), picture(f"faces/{i}.jpg"), picture(f"mine/{i}.jpg")
         picture(f"classes/{i % 10}/{i}.png")
+        picture(f"drawn/{i % 10}/{i}.png", 28, 28, "L")
         for split in ("train", "test"):
             picture(f"sorted/{split}/{i % 10}/{i}.png", 32, 32)
         picture(f"sorted/unlabelled/{i}.png"), picture(f"sorted/extra/{i}.png")
@@ -82,7 +83,7 @@ def sets(folder):
     # A folder of a name is taken instead of the data set of that name.
     (folder / "cycle_gan").mkdir()
     for name, kind in {"cycle_gan/apple2orange": "unpaired", "synthetic_outlines": "unpaired", "facades": "pairs",
-                       "synthetic_facades": "pairs", "synthetic_house_numbers": "sorted", "synthetic_digits": "classes",
+                       "synthetic_facades": "pairs", "synthetic_house_numbers": "sorted", "synthetic_digits": "drawn",
                        }.items():
         (folder / name).symlink_to(folder / kind)
     for name, num in {"mnist": 150, "cifar10": 150, "svhn_cropped": 1000}.items():
