@@ -14,7 +14,9 @@ from typing import Dict, Sequence, Tuple
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from tf2gan.core import savedmodel  # noqa: E402
 from tf2gan.evaluation.results import COLUMNS  # noqa: E402
+from tf2gan.models import generation  # noqa: E402
 
 FIGURES, PAGES = ROOT / "docs" / "figures", ROOT / "docs"
 
@@ -35,8 +37,7 @@ def percent(value) -> str:
 def source(name) -> dict:
     """A kept evaluation, or as savedmodels/NAME the card of a model: {"command", "evaluation", ...}."""
     if name.startswith("savedmodels/"):
-        versions = sorted((ROOT / name).iterdir(), key=lambda path: int(path.name))
-        return json.loads((versions[-1] / "model_card.json").read_text("utf-8"))
+        return generation.card_of_savedmodel(savedmodel.find(ROOT / name))
     return json.loads((FIGURES / f"{name}.json").read_text("utf-8"))
 
 

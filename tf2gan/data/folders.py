@@ -331,7 +331,7 @@ def check(splits, skip_unreadable=False, progress=None):
     found = {name: [shape_of[path] for path in split] for name, split in readable.items()}
     sizes = {name: tuple(tuple(function(shape[axis] for shape in each) for axis in (0, 1)) for function in (min, max))
              for name, each in found.items()}
-    return readable, skipped, {name: _common_shape(each) for name, each in found.items()}, sizes
+    return readable, skipped, {name: common_shape(each) for name, each in found.items()}, sizes
 
 
 def shapes(splits, skip_unreadable=False, progress=None):
@@ -350,7 +350,8 @@ def shapes(splits, skip_unreadable=False, progress=None):
     return {path: shape for path, (shape, _) in inspected.items() if shape is not None}, failed
 
 
-def _common_shape(shapes):
+def common_shape(shapes) -> tuple:
+    """(height, width, channels) of several; (None, None, channels) if heights or widths differ."""
     height, width, channels = (set(numbers) for numbers in zip(*shapes))
     same = len(height) == len(width) == 1
     return (min(height), min(width), max(channels)) if same else (None, None, max(channels))
@@ -364,9 +365,7 @@ def decode_row(read, row, num, skip_unreadable):
     def one(row):
         return readable(read, int(row), num, skip_unreadable)
 
-    image = tf.numpy_function(one, [row], tf.uint8, stateful=False)
-    image.set_shape([None, None, 3])
-    return image
+    return _in_python(one, row)
 
 
 def decode(path):
@@ -375,7 +374,12 @@ def decode(path):
     The static shape is [None, None, 3]. A file that cannot be read ends the run of the graph with a tf.errors.OpError
     that contains the reason; `check` finds such files beforehand.
     """
+    return _in_python(images.read_image, path)
+
+
+def _in_python(read, argument):
+    """What the Python function `read` returns for a tensor, uint8 [height, width, 3]."""
     # Stateless: a stateful op keeps tf.data from saving the position of an iterator in a checkpoint.
-    image = tf.numpy_function(images.read_image, [path], tf.uint8, stateful=False)
+    image = tf.numpy_function(read, [argument], tf.uint8, stateful=False)
     image.set_shape([None, None, 3])
     return image

@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 from tf2gan.core import downloads, images, progress, terminal
 from tf2gan.core.errors import UserError, did_you_mean, unknown
 from tf2gan.data import folders, memory, padding, pipeline, shards, synthetic
-from tf2gan.data.split import NO_LABEL, Split, digest
+from tf2gan.data.split import NO_LABEL, Split, identity
 
 # {name: builder}; `synthetic_apple2orange/64` is that set at 64 pixels.
 BUILT_IN = {builder.name: builder for builder in (
@@ -150,20 +150,17 @@ def _checked_splits(root, paths, class_names, labels, skip_unreadable):
         shape, files = shapes[name][:2], paths[name]
         names = (tuple(str(path.relative_to(root / name).with_suffix("")) for path in files)
                  if "trainA" in paths else ())
-        records = {"path": [os.fsencode(path) for path in files]}
-        if is_large:  # each is 8 bytes of tf.data's memory then, which holds all of an epoch in their order
-            encoded = records.pop("path")
-            records["row"] = np.arange(len(files), dtype=np.int64)
-
-            def read(row):
-                return images.read_image(encoded[row])
-
+        encoded = [os.fsencode(path) for path in files]
+        # A row is 8 bytes of tf.data's memory, which holds all of an epoch in their order.
+        records = {"row": np.arange(len(files), dtype=np.int64)} if is_large else {"path": encoded}
         if class_names is not None:
             records["label"] = np.array([labels.get(path, NO_LABEL) for path in files], np.int64)
 
         def decode(record):
             if is_large:
-                image = pipeline.of_shape(folders.decode_row(read, record["row"], len(files), skip_unreadable), shape)
+                image = folders.decode_row(lambda row: images.read_image(encoded[row]), record["row"], len(files),
+                                           skip_unreadable)
+                image = pipeline.of_shape(image, shape)
             else:
                 image = folders.decode(record["path"])
             image = tf.image.rgb_to_grayscale(image) if channels == 1 else image
@@ -184,10 +181,8 @@ def of_files(name, root, paths, decode, image_shape, names=(), records=None) -> 
     """A Split of files below `root`. `records`: {key: a row for each}; None: their "path". Else as in Split."""
     if records is None:
         records = {"path": [os.fsencode(path) for path in paths]}
-    files = [(os.path.relpath(path, root), os.stat(path)) for path in paths]
-    return Split(name, len(paths), tf.data.Dataset.from_tensor_slices(records), decode, 200,
-                 digest([(path, stat.st_size) for path, stat in files]), image_shape,
-                 version=digest([(path, stat.st_size, stat.st_mtime_ns) for path, stat in files]), names=names)
+    return Split(name, len(paths), tf.data.Dataset.from_tensor_slices(records), decode, 200, image_shape=image_shape,
+                 names=names, **identity(paths, root))
 
 
 def _summary(num, sizes, channels, counts):

@@ -5,6 +5,7 @@ file of its own. So shards are shuffled as a whole, by the seed, and memory hold
 """
 import dataclasses
 import functools
+import io
 import os
 import pathlib
 import struct
@@ -15,10 +16,10 @@ from typing import Optional, Tuple
 import numpy as np
 import tensorflow as tf
 
-from tf2gan.core import cache_folder, images, progress, terminal
+from tf2gan.core import cache_folder, files, images, progress, terminal
 from tf2gan.core.errors import UserError, printable, reason
 from tf2gan.data import folders, pipeline
-from tf2gan.data.split import Split, digest
+from tf2gan.data.split import Split, digest, identity
 
 # In the order in which they are looked for in the first record of TFRecord files; else the first that is an image.
 IMAGE_FEATURES = ("image/encoded", "image", "image_raw", "jpg", "png")
@@ -108,9 +109,10 @@ def load(root, needed, optional=(), skip_unreadable=False) -> dict:
     labels = _labels(root, indexes, names)
     looks = {name: _look(root, name, each, skip_unreadable) for name, each in indexes.items()}
     # As with folders: train says for all; networks between two kinds take colour only.
-    channels = 3 if "trainA" in looks or not looks.get("train", next(iter(looks.values()))).grey else 1
-    return {name: _split(name, root, each, looks[name], channels, labels, names or labels, skip_unreadable)
-            for name, each in indexes.items()}
+    (*_, channels), _ = looks.get("train", next(iter(looks.values())))
+    channels = 3 if "trainA" in looks else channels
+    return {name: _split(name, root, each, (*looks[name][0][:2], channels), looks[name][1], labels, names or labels,
+                         skip_unreadable) for name, each in indexes.items()}
 
 
 def _names(root):
@@ -143,9 +145,9 @@ def _labels(root, indexes, names):
     return known
 
 
-def _split(name, root, found_index, look, channels, labels, class_names, skip_unreadable):
+def _split(name, root, found_index, image_shape, looked_at, labels, class_names, skip_unreadable):
     """The Split of an Index. `labels`: what each number stands for in it; `class_names`: what people read."""
-    shape = look.shape
+    *shape, channels = image_shape
     records = {"row": np.arange(len(found_index), dtype=np.int64)}
     if labels is not None:
         numbers = {label: number for number, label in enumerate(labels)}
@@ -158,17 +160,14 @@ def _split(name, root, found_index, look, channels, labels, class_names, skip_un
         image = tf.image.rgb_to_grayscale(image) if channels == 1 else image
         return {"image": image} if labels is None else {"image": image, "label": record["label"]}
 
-    listing = [(str(path.relative_to(root)), path.stat()) for path in found_index.paths]
     size = f"{shape[1]}x{shape[0]}" if shape[0] else "of several sizes"
     told = [f"{len(found_index)} images in {len(found_index.paths)} shards", size,
             "grey" if channels == 1 else "colour",
             *([f"{len(labels)} classes"] if labels else []),
-            *([f"{look.num} of them looked at"] if look.num < len(found_index) else [])]
+            *([f"{looked_at} of them looked at"] if looked_at < len(found_index) else [])]
     return Split(name, len(found_index), tf.data.Dataset.from_tensor_slices(records), decode, 16,
-                 digest([(path, status.st_size) for path, status in listing]), (*shape, channels),
-                 None if labels is None else class_names,
-                 digest([(path, status.st_size, status.st_mtime_ns) for path, status in listing]),
-                 summary="; ".join(told))
+                 image_shape=image_shape, class_names=None if labels is None else class_names,
+                 summary="; ".join(told), **identity(found_index.paths, root))
 
 
 def read(found_index, row):
@@ -179,16 +178,8 @@ def read(found_index, row):
         return images.read_bytes(file.read(int(found_index.sizes[row])), found_index.place(row))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Look:
-    """What was seen of some shards: their images' (height, width), None if they differ, whether all are grey."""
-
-    shape: tuple
-    grey: bool
-    num: int  # images that were decoded
-
-
 def _look(root, name, found_index, skip_unreadable):
+    """(the `folders.common_shape` of the images that are looked at, how many these are)."""
     if not len(found_index):
         raise UserError(f"{root}: the shards of {name} have no images")
     rows, shapes = folders.spread(len(found_index), folders.LOOKED_AT), []
@@ -203,9 +194,7 @@ def _look(root, name, found_index, skip_unreadable):
                                 "read")
     if not shapes:
         raise UserError(f"{printable(found_index.paths[0])}: none of {len(rows)} images can be read")
-    height, width, channels = (set(numbers) for numbers in zip(*shapes))
-    same = len(height) == len(width) == 1
-    return _Look((min(height), min(width)) if same else (None, None), max(channels) == 1, len(rows))
+    return folders.common_shape(shapes), len(rows)
 
 
 # Where the images lie.
@@ -335,11 +324,9 @@ def _recalled(path):
 def _remembered(path, offsets, sizes, labels):
     """Keeps what `_entries` found, if there is a place; returns it."""
     try:
-        place = _place(path)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        partial = place.with_name(f".{place.stem}-{os.getpid()}.npz")
-        np.savez(partial, offsets=offsets, sizes=sizes, **({} if labels is None else {"labels": labels}))
-        os.replace(partial, place)
+        packed = io.BytesIO()
+        np.savez(packed, offsets=offsets, sizes=sizes, **({} if labels is None else {"labels": labels}))
+        files.write_atomically(_place(path), packed.getvalue(), durable=False)
     except OSError as error:
         terminal.say(f"{printable(path)}: where its images lie cannot be remembered ({reason(error)}); it is read "
                      "again in each run")

@@ -1,6 +1,7 @@
 """One split of a data set, as undecoded examples."""
 import dataclasses
 import hashlib
+import os
 from typing import Callable, Optional, Tuple
 
 import tensorflow as tf
@@ -9,8 +10,15 @@ NO_LABEL = -1  # the label of an image without one, as in tensorflow-datasets
 
 
 def digest(listing) -> str:
-    """What changes with a list of names, sizes, times; for `Split.fingerprint` and `version`."""
+    """What changes with a list of names, sizes, times."""
     return hashlib.sha256(repr(listing).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def identity(paths, root) -> dict:
+    """`Split.fingerprint` and `version` of files below `root`."""
+    files = [(os.path.relpath(path, root), os.stat(path)) for path in paths]
+    return {"fingerprint": digest([(path, stat.st_size) for path, stat in files]),
+            "version": digest([(path, stat.st_size, stat.st_mtime_ns) for path, stat in files])}
 
 
 def num_held_out(num) -> int:
