@@ -1,4 +1,5 @@
 """Order and augmentation: what is shown when, and what of each image."""
+import dataclasses
 import itertools
 import types
 
@@ -216,7 +217,7 @@ def labelled(num=7, size=(12, 12), channels=3, known=True):
     pixels[:, :, 0] = 30 * np.arange(num)[:, None, None]
     records = tf.data.Dataset.from_tensor_slices({"image": pixels, "label": np.arange(num, dtype=np.int64)})
     return Split("train", num, records, dict, record_bytes=100, class_names=tuple("abcdefg"[:num]),
-                 image_shape=(*size, channels) if known else (None, None, channels))
+                 image_shape=(*size, channels) if known else (None, None, channels), slow_to_decode=known == "slow")
 
 
 def image_config(**changes):
@@ -232,7 +233,7 @@ def joined(batches, name):
     return np.concatenate([batch[name] for batch in batches])
 
 
-PATHS = pytest.mark.parametrize("known", [True, False], ids=["held", "streamed"])
+PATHS = pytest.mark.parametrize("known", [True, "slow", False], ids=["held", "as needed", "streamed"])
 
 
 @PATHS
@@ -261,13 +262,36 @@ def test_what_is_held_and_what_is_streamed_is_the_same():
         np.testing.assert_allclose(joined(held, "images"), joined(streamed, "images"), atol=0.5 / 127.5 + 1e-6)
 
 
+def test_what_is_slow_to_decode_is_decoded_once_and_only_when_its_turn_comes():
+    seen = []
+    fast, slow = labelled(), labelled(known="slow")
+
+    def decode(record):
+        label = tf.numpy_function(lambda label: seen.append(int(label)) or label, [record["label"]], tf.int64)
+        return {**record, "label": tf.ensure_shape(label, [])}
+
+    counted = dataclasses.replace(slow, decode=decode)
+    for size in ((12, 12), (6, 6)):
+        changes = {"image_shape": size, "mirror": True}
+        dataset = iter(pipeline.image_batches(counted, image_config(**changes), 1))
+        expected = image_batches(fast, 1, 20, **changes)
+        found = [next(dataset)]
+        assert len(seen) < 7, "an image, and those that are fetched ahead"
+        found += [next(dataset) for _ in range(19)]
+        for name in ("images", "labels"):
+            np.testing.assert_array_equal([batch[name] for batch in found], [batch[name] for batch in expected])
+        assert sorted(seen) == list(range(7))
+        seen.clear()
+
+
 @pytest.mark.parametrize("split, changes, held", [
-    (labelled(), {}, True), (labelled(size=(6, 6)), {}, True), (labelled(size=(6, 12)), {}, False),
+    (labelled(), {}, True), (labelled(known="slow"), {}, True), (labelled(size=(6, 6)), {}, True),
+    (labelled(size=(6, 12)), {}, False),
     (labelled(size=(6, 12)), {"image_shape": (12, 24)}, True), (labelled(known=False), {}, False)])
 def test_only_what_needs_no_random_crop_and_has_room_is_held(monkeypatch, split, changes, held):
     made = []
-    decoded = pipeline._decoded
-    monkeypatch.setattr(pipeline, "_decoded", lambda *args: made.append(1) or decoded(*args))
+    decoder = pipeline._decoder
+    monkeypatch.setattr(pipeline, "_decoder", lambda *args: made.append(1) or decoder(*args))
     image_batches(split, num=1, **changes)
     assert bool(made) == held
     monkeypatch.setattr(pipeline, "_HELD_BYTES", 7 * 12 * 12 * 3 - 1)

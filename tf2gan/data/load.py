@@ -182,7 +182,7 @@ def of_files(name, root, paths, decode, image_shape, names=(), records=None) -> 
     if records is None:
         records = {"path": [os.fsencode(path) for path in paths]}
     return Split(name, len(paths), tf.data.Dataset.from_tensor_slices(records), decode, 200, image_shape=image_shape,
-                 names=names, **identity(paths, root))
+                 names=names, slow_to_decode=True, **identity(paths, root))
 
 
 def _summary(num, sizes, channels, counts):

@@ -1,6 +1,7 @@
 """Endless streams of examples; order and augmentation are pure functions of the seed, the epoch and the position."""
 import dataclasses
 
+import numpy as np
 import tensorflow as tf
 
 from tf2gan.core.seeds import fold
@@ -215,7 +216,8 @@ def image_batches(split, config, batch_size, start=0, share=(0, 1)):
     """Endless training batches of single images, in the order of `stream`; a batch can span two epochs.
 
     Images with another aspect ratio are resized to cover the requested size, and cropped at random. A split that needs
-    no such crops and fits in memory is decoded and resized once, before this function returns.
+    no such crops and fits in memory is decoded and resized once: before this function returns, or if that is slow, each
+    image when its turn comes.
 
     Args:
         split: a `split.Split`.
@@ -253,7 +255,7 @@ def _to_channels(images, channels):
 
 
 def _held_batches(split, config, batch_size, start, share):
-    held = _decoded(split, config)
+    held = (_held_as_needed if split.slow_to_decode else _held_at_once)(split, config)
     versions = 1 + config.mirror  # rows per image: as it is, and flipped
 
     def epoch(number):
@@ -268,10 +270,8 @@ def _held_batches(split, config, batch_size, start, share):
     size = batch_size // share[1]
 
     def batch(rows):
-        rows = rows[share[0] * size:][:size]
-        images = _to_channels(tf.gather(held["images"], rows), config.channels)
-        labels = tf.gather(held["labels"], rows // versions) if "labels" in held else None
-        return _named(tf.cast(images, tf.float32) / 127.5 - 1.0, labels)
+        found = held(rows[share[0] * size:][:size])
+        return {**found, "images": tf.cast(_to_channels(found["images"], config.channels), tf.float32) / 127.5 - 1.0}
 
     epochs = tf.data.Dataset.range(start // split.num_examples, tf.int64.max).map(epoch)
     options = tf.data.Options()
@@ -279,10 +279,10 @@ def _held_batches(split, config, batch_size, start, share):
     return epochs.rebatch(batch_size, drop_remainder=True).map(batch).with_options(options)
 
 
-def _decoded(split, config):
-    """{"images": uint8 [num_examples, height, width, channels], "labels": int64 [num_examples] where there are any}.
+def _decoder(split, config):
+    """Function of a record that returns {"images": uint8 [versions, height, width, channels], maybe "labels": int64}.
 
-    With mirror, each image is followed by its flipped copy: memory is cheaper than flipping in each step.
+    With mirror, the flipped copy is a second version of an image: memory is cheaper than flipping in each step.
     """
     height, width = config.image_shape
     channels = min(split.image_shape[2], config.channels)
@@ -296,10 +296,60 @@ def _decoded(split, config):
         image = tf.ensure_shape(image, [height, width, channels])
         return _named(tf.stack([image, image[:, ::-1]] if config.mirror else [image]), example.get("label"))
 
-    examples = split.records.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return decode
+
+
+def _held_at_once(split, config):
+    """Function of rows, int32 [n], that returns their {"images": uint8 [n, height, width, channels], maybe "labels"}.
+
+    Row r is version r % versions (see `_decoder`) of example r // versions. All are decoded here.
+    """
+    examples = split.records.map(_decoder(split, config), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     with tf.device("CPU"):  # tf.data looks for it there
         held = examples.batch(split.num_examples, drop_remainder=True).get_single_element()
-        return {**held, "images": tf.reshape(held["images"], [-1, height, width, channels])}
+        versions = held["images"].shape[1]
+        images = tf.reshape(held["images"], [-1, *held["images"].shape[2:]])
+
+    def found(rows):
+        labels = tf.gather(held["labels"], rows // versions) if "labels" in held else None
+        return _named(tf.gather(images, rows), labels)
+
+    return found
+
+
+def _held_as_needed(split, config):
+    """As `_held_at_once`, but an example is decoded when a row of it is first asked for."""
+    decode = _decoder(split, config)
+    with tf.device("CPU"):
+        records = split.records.batch(split.num_examples, drop_remainder=True).get_single_element()
+    kinds = split.records.map(decode).element_spec
+    held = {name: np.empty([split.num_examples, *kind.shape], kind.dtype.as_numpy_dtype)
+            for name, kind in kinds.items()}
+    known = np.zeros(split.num_examples, bool)
+    versions = kinds["images"].shape[0]
+
+    def lacking(rows):
+        examples = rows // versions
+        return np.unique(examples[~known[examples]])
+
+    def kept(rows, new, *parts):
+        for name, part in zip(held, parts):
+            held[name][new] = part
+        known[new] = True  # after the parts: another thread may look
+        return [part[rows // versions, rows % versions] if name == "images" else part[rows // versions]
+                for name, part in held.items()]
+
+    def found(rows):
+        # Stateless, as in `folders`: the rows decide all that comes out.
+        new = tf.ensure_shape(tf.numpy_function(lacking, [rows], tf.int32, stateful=False), [None])
+        parts = tf.map_fn(lambda i: decode(tf.nest.map_structure(lambda part: part[i], records)), new,
+                          fn_output_signature=kinds)
+        parts = tf.numpy_function(kept, [rows, new, *(parts[name] for name in held)],
+                                  [kind.dtype for kind in kinds.values()], stateful=False)
+        return {name: tf.ensure_shape(part, [None, *(kind.shape[1:] if name == "images" else [])])
+                for (name, kind), part in zip(kinds.items(), parts)}
+
+    return found
 
 
 def undisturbed(split, image_shape, num=None):

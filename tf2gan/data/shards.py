@@ -167,7 +167,7 @@ def _split(name, root, found_index, image_shape, looked_at, labels, class_names,
             *([f"{looked_at} of them looked at"] if looked_at < len(found_index) else [])]
     return Split(name, len(found_index), tf.data.Dataset.from_tensor_slices(records), decode, 16,
                  image_shape=image_shape, class_names=None if labels is None else class_names,
-                 summary="; ".join(told), **identity(found_index.paths, root))
+                 summary="; ".join(told), slow_to_decode=True, **identity(found_index.paths, root))
 
 
 def read(found_index, row):

@@ -45,6 +45,7 @@ class Split:
     version: str = ""  # changes with the content too, as far as names, sizes and modification times tell
     names: Tuple[str, ...] = ()  # paths of an unpaired split's files below its folder, without suffixes
     summary: str = ""  # one line about the images for the user; empty: see `about`
+    slow_to_decode: bool = False  # such as files: training begins before all are decoded
 
     @property
     def about(self) -> str:
