@@ -140,9 +140,20 @@ TABLES = {
         "KID, `imagenet-lite0-579344-bicubic224`": "kid_*", "distance of two translations, L1": "diversity_l1_*",
         "the same, perceptual": "diversity_perceptual_*", "cycle error": "cycle_l1_*",
         "error of the styles that are found again": "style_cycle_l1_*"}), ("untrained", "input", "real_train")),
-    "apples": ByRun({"`projected`": ["apples-projected-s0"], "`dcgan --augment diffaugment`": ["apples-dcgan-s0"]}, {
+    "parts": ByRun({"the default, seed 1": ["parts-default-s1"], "without the frozen network": ["parts-not-projected"],
+                    "`--discriminator patchgan`: one scale": ["parts-one-scale"],
+                    "`--nolearning-rate-decay`": ["parts-no-decay"],
+                    "`--identity-weight 0`": ["parts-no-identity"]},
+                   {"KID A to B": "kid_a2b", "KID B to A": "kid_b2a", "SWD A to B": "swd_a2b", "SWD B to A": "swd_b2a"},
+                   {"the images as they are": "input", "real images of the target": "real_train"}, [("steps", "steps")]),
+    "apples": ByRun({"`projected`": ["apples-projected-joint-s0"],
+                     "`projected --batches separate`": ["apples-projected-s0"],
+                     "the same, longer": ["apples-projected-separate-s0"],
+                     "`dcgan --augment diffaugment`": ["apples-dcgan-s0"],
+                     "the same dcgan, longer": ["apples-dcgan-hour-s0"]}, {
         "KID": "kid", "SWD": "swd", "precision": "precision", "recall": "recall"},
-        {"real training images": "real_train", "untrained `projected`": "untrained"}, [("steps", "steps")]),
+        {"real training images": "real_train", "untrained `projected`": "untrained"},
+        [("steps", "steps"), ("minutes", "minutes")]),
     "styles": ByFigure({"trained": "apple2orange-styles-s0"}, _both_ways({
         "KID, `imagenet-lite0-579344-bicubic224`": "kid_*", "distance of two translations, L1": "diversity_l1_*",
         "the same, perceptual": "diversity_perceptual_*", "cycle error": "cycle_l1_*",
