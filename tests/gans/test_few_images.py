@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 from noise_gans import batch_of, images_of, make
 
+from tf2gan.cli import train
 from tf2gan.core.errors import UserError
 from tf2gan.gans.configs import fastgan, projected_gan
 
@@ -74,3 +75,10 @@ def test_bad_values(method, changes, words):
 def test_bad_sizes_for_the_frozen_network(size):
     with pytest.raises(UserError, match=f"--judged-size {size}: must be a multiple of 32, at least 128"):
         projected_gan.Config(judged_size=size).check()
+
+
+def test_no_evaluations_are_none_of_the_preset_either():
+    request, _ = train.parse(["--model", "projected", "--evaluate-every", "0"])
+    assert (request.options.evaluate_every, request.options.keep_best) == (0, None)
+    request, _ = train.parse(["--model", "projected", "--evaluate-every", "7"])
+    assert (request.options.evaluate_every, request.options.keep_best) == (7, "kid")

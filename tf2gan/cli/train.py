@@ -203,6 +203,9 @@ def parse(argv):
     lengths_of_file = {name for name in LENGTHS if values.get(name) is not None}
     config, options = request.defaults(model, preset, values)
     parsed = _parser(config, options).parse_args(argv)
+    if run is None and options.evaluate_every and not parsed.options.evaluate_every:  # typed: 0
+        options = request.defaults(model, preset, {**values, "evaluate_every": 0})[1]
+        parsed = _parser(config, options).parse_args(argv)
     made = request.made(model, preset, parsed.method, parsed.options, run, lengths_typed | lengths_of_file)
     program = ["tf2gan", "train"] if sys.argv[0] == "tf2gan train" else ["tools/train.py"]
     return dataclasses.replace(

@@ -1,6 +1,6 @@
 """Options and presets of Projected GAN."""
 import dataclasses
-from typing import Optional
+from typing import Literal, Optional
 
 from tf2gan.core.errors import UserError
 from tf2gan.gans.configs import few_images
@@ -14,6 +14,9 @@ class Config(few_images.Config):
 
     beta_1: float = 0.0  # beta_1 of Adam
     beta_2: float = 0.99  # beta_2 of Adam
+    # In separate batches a batch normalization takes away what all generated images have in common, which is what a
+    # collapse has: on 995 apples, all samples were one image after 1 000 steps.
+    batches: Literal["separate", "joint"] = "joint"  # batches of real and generated images for the discriminator
     full_generator: bool = False  # FastGAN's whole generator, with more convolutions, and noise in training
     judged_size: Optional[int] = None  # pixels that the frozen network sees; none: 224, or 128 for images of up to 64
 
@@ -33,8 +36,6 @@ class Config(few_images.Config):
             raise UserError(f"--judged-size {self.judged_size}: must be a multiple of 32, at least {_LEAST}")
 
 
-# In separate batches a batch normalization takes away what all generated images have in common, which is what a
-# collapse has: on 995 apples, all samples were one image after 1 000 steps.
-PRESETS = {"projected": Config(batches="joint")}
+PRESETS = {"projected": Config()}
 
 PRESET_OPTIONS = {"projected": few_images.PRESET_OPTIONS}
