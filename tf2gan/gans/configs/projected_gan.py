@@ -10,12 +10,14 @@ _LEAST = 128  # pixels that the frozen network needs for four maps of different 
 
 @dataclasses.dataclass(frozen=True)
 class Config(few_images.Config):
-    """Options of Projected GAN."""
+    """Options of Projected GAN.
+
+    Batches are joint: in separate ones a batch normalization takes away what all generated images have in common, which
+    is what a collapse has. On 995 apples, all samples were one image after 1 000 steps.
+    """
 
     beta_1: float = 0.0  # beta_1 of Adam
     beta_2: float = 0.99  # beta_2 of Adam
-    # In separate batches a batch normalization takes away what all generated images have in common, which is what a
-    # collapse has: on 995 apples, all samples were one image after 1 000 steps.
     batches: Literal["separate", "joint"] = "joint"  # batches of real and generated images for the discriminator
     full_generator: bool = False  # FastGAN's whole generator, with more convolutions, and noise in training
     judged_size: Optional[int] = None  # pixels that the frozen network sees; none: 224, or 128 for images of up to 64
