@@ -237,6 +237,14 @@ PATHS = pytest.mark.parametrize("known", [True, "slow", False], ids=["held", "as
 
 
 @PATHS
+@pytest.mark.parametrize("share, size", [((0, 1), 4), ((1, 2), 2)])
+def test_the_shape_of_batches_is_known_before_there_is_one(known, share, size):
+    dataset = pipeline.image_batches(labelled(known=known), image_config(), 4, share=share)
+    assert dataset.element_spec == {"images": tf.TensorSpec([size, 12, 12, 3], tf.float32),
+                                    "labels": tf.TensorSpec([size], tf.int64)}
+
+
+@PATHS
 def test_image_batches_have_the_order_of_the_stream_and_every_example_once_an_epoch(known):
     batches = image_batches(labelled(known=known), num=7)
     assert all(batch["images"].shape == (4, 12, 12, 3) and batch["images"].dtype == np.float32 for batch in batches)

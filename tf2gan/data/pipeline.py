@@ -346,7 +346,7 @@ def _held_as_needed(split, config):
                           fn_output_signature=kinds)
         parts = tf.numpy_function(kept, [rows, new, *(parts[name] for name in held)],
                                   [kind.dtype for kind in kinds.values()], stateful=False)
-        return {name: tf.ensure_shape(part, [None, *(kind.shape[1:] if name == "images" else [])])
+        return {name: tf.ensure_shape(part, [*rows.shape, *(kind.shape[1:] if name == "images" else [])])
                 for (name, kind), part in zip(kinds.items(), parts)}
 
     return found
