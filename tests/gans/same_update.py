@@ -28,8 +28,8 @@ def config_of(name, preset, **changes):
     else:
         values = {"image_size": SIZES.get(preset, "8"), "channels": 1, "latent_size": 5, **NO_DROPOUT, **SGD,
                   "generator_learning_rate": 0.01, "discriminator_learning_rate": 0.01, **tiny(name, preset)}
-        if name == "progan":
-            values["group_size"] = 1  # it compares images of a batch
+        if name in ("progan", "projected"):
+            values["group_size"] = 1  # they compare images of a batch
     values = {"batch_size": BATCH, **values, **changes}
     config = GANS[name].presets[preset]
     known = {field.name for field in dataclasses.fields(config)}

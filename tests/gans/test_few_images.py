@@ -77,6 +77,23 @@ def test_bad_sizes_for_the_frozen_network(size):
         projected_gan.Config(judged_size=size).check()
 
 
+def test_batches_that_cannot_be_compared_are_refused():
+    with pytest.raises(UserError, match="^11 images in a batch on a replica: .* groups of 2 to 8, .*--batch-size of "
+                                        "another number, or --group-size 1"):
+        make("projected", batch_size=11)
+    make("projected", batch_size=11, group_size=1)
+
+
+def test_the_preset_of_the_paper():
+    config = projected_gan.PRESETS["paper"]
+    config.check()
+    assert (config.judged, config.discriminator_widths) == (224, (64, 128, 256, 512))
+    gan, _ = make("projected", discriminator_normalization="batch", group_size=1)
+    assert gan.discriminator.norms and not gan.discriminator.spreads
+    gan, _ = make("projected")
+    assert gan.discriminator.spreads and not gan.discriminator.norms
+
+
 def test_no_evaluations_are_none_of_the_preset_either():
     request, _ = train.parse(["--model", "projected", "--evaluate-every", "0"])
     assert (request.options.evaluate_every, request.options.keep_best) == (0, None)

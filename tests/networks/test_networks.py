@@ -260,21 +260,36 @@ def test_fast_discriminator(size):
     assert {"encoder", "small", "decoder_whole", "decoder_part", "decoder_small"} <= moved
 
 
-@pytest.mark.parametrize("judged, logits", [(128, 1), (224, 16)])
-def test_image_judge(judged, logits):
-    """As many logits of each of the four maps; only what comes after the mixtures learns; grey is grey."""
-    network = ImageJudge(judged, widths=(4, 8, 16, 32))
+@pytest.mark.parametrize("normalized, group_size", [(False, 8), (True, 1)])
+@pytest.mark.parametrize("judged, halvings, logits", [(128, (2, 1, 0, 0), 3 * 25 + 1), (224, (3, 2, 1, 0), 4 * 16)])
+def test_image_judge(judged, halvings, logits, normalized, group_size):
+    """Maps are halved to 8x8 or less; only what comes after the mixtures learns; grey is grey."""
+    widths = (4, 8, 16, 32)
+    network = ImageJudge(judged, widths, normalized, group_size)
     images = tf.constant(noise(2, 64, 64))
     with tf.GradientTape() as tape:
         tape.watch(images)
         found = network(images)
-    assert found.shape == [2, 4 * logits] and found.dtype == tf.float32
+    assert found.shape == [2, logits] and found.dtype == tf.float32
     assert np.abs(tape.gradient(found, images)).max(axis=(1, 2, 3)).min() > 0
-    widths = (4, 8, 16, 32)
-    halved = sum(conv(4, a, b) + 2 * b for i in range(4) for a, b in zip(widths[i:], widths[i + 1:]))
-    assert sum(np.prod(v.shape) for v in network.trainable_variables) == halved + 4 * conv(4, 32, 1)
+    expected, told = 0, group_size > 1  # how much images differ is one more channel
+    for i, num in enumerate(halvings):
+        channels = [widths[i] + told, *widths[i + 1:]]
+        for before, after in zip(channels[:num], widths[i + 1:]):
+            expected += conv(4, before, after) + 2 * normalized * after
+        expected += conv(4, channels[num], 1)
+    assert sum(np.prod(v.shape) for v in network.trainable_variables) == expected
     grey = tf.constant(noise(2, 64, 64)[..., :1])
     np.testing.assert_allclose(network(grey), network(tf.repeat(grey, 3, axis=-1)), atol=1e-5)
+
+
+def test_an_image_is_judged_by_how_much_those_of_its_group_differ():
+    """Two equal ones and two that differ have other logits; by itself an image has the same, whatever comes with it."""
+    one, other = (noise(1, 64, 64) * [[[1.0, 0.5, scale]]] for scale in (1.0, -1.0))
+    alike, unlike = np.concatenate([one, one]), np.concatenate([one, other])
+    told, not_told = (ImageJudge(128, (4, 8, 16, 32), group_size=size) for size in (8, 1))
+    assert np.abs(told(alike)[0] - told(unlike)[0]).min() > 1e-4
+    np.testing.assert_allclose(not_told(alike)[0], not_told(unlike)[0], atol=1e-4)
 
 
 @pytest.mark.parametrize("num_blocks", [6, 9])

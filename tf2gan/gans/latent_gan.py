@@ -361,6 +361,18 @@ class LatentGAN(base.GAN):
         return diagnosis.zero_loss(self.config)
 
 
+def check_groups(batch_size, group_size, of="", more=""):
+    """Raises UserError if `layers.MinibatchStdDev` could compare no images of a batch on a replica.
+
+    `of`, `more`: for the message, which images, and which other options than --batch-size set how many.
+    """
+    num = batch_size // tf.distribute.get_strategy().num_replicas_in_sync
+    if num > 1 and group_size > 1 and all(num % size for size in range(2, group_size + 1)):
+        raise UserError(f"{num} images{of} in a batch on a replica: cannot be cut into equal groups of 2 to "
+                        f"{group_size}, by which the discriminator is told how much they differ; possible: "
+                        f"--batch-size{more} of another number, or --group-size 1, which does without")
+
+
 def mean_logs(logs):
     """The mean of each quantity over a list of {name: scalar}."""
     return {name: tf.add_n([each[name] for each in logs]) / len(logs) for name in logs[0]}

@@ -14,9 +14,8 @@ in turn:
 """
 import tensorflow as tf
 
-from tf2gan.core.errors import UserError
 from tf2gan.gans.configs.progressive import PRESET_OPTIONS, PRESETS, Config
-from tf2gan.gans.latent_gan import LatentGAN, mean_logs
+from tf2gan.gans.latent_gan import LatentGAN, check_groups, mean_logs
 from tf2gan.networks import progressive
 from tf2gan.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
 
@@ -30,15 +29,10 @@ class ProGAN(LatentGAN):
 
     def __init__(self, config, total_images=None, own=None):
         config.check()
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
         for level in range(config.num_levels):
             at = config.of_level(level)
-            num = at.real_batch_size // replicas
-            if num > 1 and config.group_size > 1 and all(num % size for size in range(2, config.group_size + 1)):
-                raise UserError(f"{num} images of {at.image_size}x{at.image_size} in a batch on a replica: cannot be "
-                                f"cut into equal groups of 2 to {config.group_size}, by which the discriminator is "
-                                "told how much they differ; possible: --batch-size, --batch-sizes of other numbers, or "
-                                "--group-size 1, which does without")
+            check_groups(at.real_batch_size, config.group_size, f" of {at.image_size}x{at.image_size}",
+                         " or --batch-sizes")
         super().__init__(config, total_images, own)
 
     def make_generator(self, name):

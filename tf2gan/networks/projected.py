@@ -1,8 +1,12 @@
 """A discriminator that looks through a frozen network (Sauer et al. 2021, arXiv 2111.01007)."""
+import math
+
 import tensorflow as tf
 
 from tf2gan.networks.efficientnet import MAP_CHANNELS, EfficientNetLite0
-from tf2gan.networks.layers import SpectralNormalized, batch_normalization
+from tf2gan.networks.layers import MinibatchStdDev, SpectralNormalized, batch_normalization
+
+_JUDGED_PLACES = 8  # pixels of a side of the maps that logits are made from
 
 
 class ProjectedDiscriminator(tf.keras.Model):
@@ -39,19 +43,27 @@ class ImageJudge(tf.keras.Model):
     """Images to logits, through the frozen network and four discriminators: that of Projected GANs (sec. 3).
 
     Images [batch, size, size, 1 or 3] in [-1, 1] -> logits float32 [batch, num], all places of the four together.
-    Images are brought to `judged_size` pixels, bilinearly, before the frozen network sees them. The largest map is
-    halved three times, the next twice, and so on: all end at 1/32 of that size. `widths`: channels of the mixtures and,
-    from the second on, of the halved maps.
+    Images are brought to `judged_size` pixels, bilinearly, before the frozen network sees them. Maps of more than 8x8
+    pixels are halved until they have no more. `widths`: channels of the mixtures and, from the second on, of the halved
+    maps. `normalized`: whether batch normalization follows each halving, as in the paper. `group_size`: of how many
+    images each discriminator is told how much they differ, see `layers.MinibatchStdDev`; 1: of none.
     """
 
-    def __init__(self, judged_size=224, widths=(64, 128, 256, 512), name="discriminator"):
+    def __init__(self, judged_size=224, widths=(64, 128, 256, 512), normalized=False, group_size=8,
+                 name="discriminator"):
         super().__init__(name=name, dtype="float32")
         self.judged_size, self.frozen = judged_size, EfficientNetLite0()
         self.mixtures = [_frozen(width, f"mixture_{i}") for i, width in enumerate(widths)]
         self.from_smaller = [_frozen(width, f"from_smaller_{i}") for i, width in enumerate(widths[:-1])]
-        places = [(i, j) for i in range(len(widths)) for j in range(i + 1, len(widths))]  # (map, of which width)
-        self.hidden = [SpectralNormalized(widths[j], 4, 2, padding="same", name=f"hidden_{i}_{j}") for i, j in places]
-        self.norms = [batch_normalization(0.9, name=f"norm_{i}_{j}") for i, j in places]
+        self.spreads = [MinibatchStdDev(group_size, name=f"spread_{i}") for i in range(len(widths))
+                        if group_size > 1]
+        self.halvings = []
+        for i in range(len(widths)):
+            num = max(0, math.ceil(math.log2(judged_size / (4 * 2 ** i) / _JUDGED_PLACES)))
+            self.halvings.append([SpectralNormalized(widths[j], 4, 2, padding="same", name=f"hidden_{i}_{j}")
+                                  for j in range(i + 1, i + 1 + num)])
+        self.norms = [[batch_normalization(0.9, name=hidden.name.replace("hidden", "norm")) for hidden in each]
+                      for each in self.halvings if normalized]
         self.to_logits = [SpectralNormalized(1, 4, padding="valid", dtype="float32", name=f"to_logits_{i}")
                           for i in range(len(widths))]
         self.leaky_relu = tf.keras.layers.LeakyReLU(0.2, dtype="float32", name="leaky_relu")
@@ -61,13 +73,16 @@ class ImageJudge(tf.keras.Model):
         if images.shape[-1] == 1:
             images = tf.repeat(images, 3, axis=-1)
         images = tf.image.resize(images, [self.judged_size] * 2, "bilinear")
-        mixed = _mixed(self.frozen.maps(127.5 * (images + 1.0)), self.mixtures, self.from_smaller)
-        halvings, logits = iter(zip(self.hidden, self.norms)), []
-        for i, (x, last) in enumerate(zip(mixed, self.to_logits), start=1):
-            for _ in mixed[i:]:
-                conv, norm = next(halvings)
-                x = self.leaky_relu(norm(conv(x, training=training), training=training))
-            x = last(x, training=training)
+        logits = []
+        for i, x in enumerate(_mixed(self.frozen.maps(127.5 * (images + 1.0)), self.mixtures, self.from_smaller)):
+            if self.spreads:
+                x = self.spreads[i](x)
+            for j, halving in enumerate(self.halvings[i]):
+                x = halving(x, training=training)
+                if self.norms:
+                    x = self.norms[i][j](x, training=training)
+                x = self.leaky_relu(x)
+            x = self.to_logits[i](x, training=training)
             logits.append(tf.reshape(x, [tf.shape(x)[0], x.shape[1] * x.shape[2]]))
         return tf.concat(logits, axis=1)
 
