@@ -71,6 +71,11 @@ def test_bad_values(method, changes, words):
         method.Config(**changes).check()
 
 
+def test_maps_that_are_too_small_to_be_judged():
+    with pytest.raises(UserError, match="--judged-places 3"):
+        projected_gan.Config(judged_places=3).check()
+
+
 @pytest.mark.parametrize("size", [64, 150])
 def test_bad_sizes_for_the_frozen_network(size):
     with pytest.raises(UserError, match=f"--judged-size {size}: must be a multiple of 32, at least 128"):
@@ -82,6 +87,13 @@ def test_batches_that_cannot_be_compared_are_refused():
                                         "another number, or --group-size 1"):
         make("projected", batch_size=11)
     make("projected", batch_size=11, group_size=1)
+
+
+@pytest.mark.parametrize("size, num", [(128, 4), (224, 4 * 16)])
+def test_networks_of_runs_from_before_there_were_these_options(size, num):
+    """All four maps were halved to 1/32 of what the frozen network sees."""
+    gan, run = make("projected", judged_size=size, **projected_gan.Config.OLDER)
+    assert run(gan.judge, images_of(gan)).shape[1] == num
 
 
 def test_the_preset_of_the_paper():

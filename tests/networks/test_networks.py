@@ -265,7 +265,7 @@ def test_fast_discriminator(size):
 def test_image_judge(judged, halvings, logits, normalized, group_size):
     """Maps are halved to 8x8 or less; only what comes after the mixtures learns; grey is grey."""
     widths = (4, 8, 16, 32)
-    network = ImageJudge(judged, widths, normalized, group_size)
+    network = ImageJudge(judged, widths, normalized=normalized, group_size=group_size)
     images = tf.constant(noise(2, 64, 64))
     with tf.GradientTape() as tape:
         tape.watch(images)

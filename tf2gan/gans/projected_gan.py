@@ -6,10 +6,12 @@ random convolutions mix their channels and depths; a small discriminator judges 
     D:  min  mean(max(0, 1 - D(x))) + mean(max(0, 1 + D(G(z))))       the mean over all places of all four
     G:  min  -mean(D(G(z)))
 
-The generator is FastGAN's (Liu et al. 2021, arXiv 2101.04775). Other than in the paper, the discriminators have no batch
-normalization, and are told how much the images of a batch differ (Karras et al. 2017, arXiv 1710.10196, sec. 3): with
-the paper's, small batches collapse. `--preset paper` has it. Features that took a million photographs to learn need
+The generator is FastGAN's (Liu et al. 2021, arXiv 2101.04775). Features that took a million photographs to learn need
 not be learned from the few images that there are.
+
+Other than in the paper, the discriminators have no batch normalization, and are told how much the images of a batch
+differ (Karras et al. 2017, arXiv 1710.10196, sec. 3). With the paper's networks, `--preset paper`, small batches
+collapsed.
 """
 from tf2gan.gans.configs.projected_gan import PRESET_OPTIONS, PRESETS, Config
 from tf2gan.gans.latent_gan import LatentGAN, check_groups
@@ -31,5 +33,5 @@ class ProjectedGAN(LatentGAN):
     def make_discriminator(self):
         config = self.config
         check_groups(config.real_batch_size, config.group_size)
-        return ImageJudge(config.judged, config.discriminator_widths, config.discriminator_normalization == "batch",
-                          config.group_size)
+        return ImageJudge(config.judged, config.discriminator_widths, config.judged_places,
+                          config.discriminator_normalization == "batch", config.group_size)

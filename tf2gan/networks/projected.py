@@ -6,8 +6,6 @@ import tensorflow as tf
 from tf2gan.networks.efficientnet import MAP_CHANNELS, EfficientNetLite0
 from tf2gan.networks.layers import MinibatchStdDev, SpectralNormalized, batch_normalization
 
-_JUDGED_PLACES = 8  # pixels of a side of the maps that logits are made from
-
 
 class ProjectedDiscriminator(tf.keras.Model):
     """Fixed random mixtures of the maps of an EfficientNet-Lite0, and a small trained network on each.
@@ -43,14 +41,14 @@ class ImageJudge(tf.keras.Model):
     """Images to logits, through the frozen network and four discriminators: that of Projected GANs (sec. 3).
 
     Images [batch, size, size, 1 or 3] in [-1, 1] -> logits float32 [batch, num], all places of the four together.
-    Images are brought to `judged_size` pixels, bilinearly, before the frozen network sees them. Maps of more than 8x8
-    pixels are halved until they have no more. `widths`: channels of the mixtures and, from the second on, of the halved
+    Images are brought to `judged_size` pixels, bilinearly, before the frozen network sees them. Maps with sides of more
+    than `places` pixels are halved until they have no more. `widths`: channels of the mixtures and, from the second on, of the halved
     maps. `normalized`: whether batch normalization follows each halving, as in the paper. `group_size`: of how many
     images each discriminator is told how much they differ, see `layers.MinibatchStdDev`; 1: of none.
     """
 
-    def __init__(self, judged_size=224, widths=(64, 128, 256, 512), normalized=False, group_size=8,
-                 name="discriminator"):
+    def __init__(self, judged_size=224, widths=(64, 128, 256, 512), places=8, normalized=False,
+                 group_size=8, name="discriminator"):
         super().__init__(name=name, dtype="float32")
         self.judged_size, self.frozen = judged_size, EfficientNetLite0()
         self.mixtures = [_frozen(width, f"mixture_{i}") for i, width in enumerate(widths)]
@@ -59,7 +57,7 @@ class ImageJudge(tf.keras.Model):
                         if group_size > 1]
         self.halvings = []
         for i in range(len(widths)):
-            num = max(0, math.ceil(math.log2(judged_size / (4 * 2 ** i) / _JUDGED_PLACES)))
+            num = max(0, math.ceil(math.log2(judged_size / (4 * 2 ** i) / places)))
             self.halvings.append([SpectralNormalized(widths[j], 4, 2, padding="same", name=f"hidden_{i}_{j}")
                                   for j in range(i + 1, i + 1 + num)])
         self.norms = [[batch_normalization(0.9, name=hidden.name.replace("hidden", "norm")) for hidden in each]

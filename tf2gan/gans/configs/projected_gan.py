@@ -22,8 +22,9 @@ class Config(few_images.Config):
     group_size: int = 8  # images over which the discriminator gets the standard deviation; 1: it does not
     full_generator: bool = False  # FastGAN's whole generator, with more convolutions, and noise in training
     judged_size: Optional[int] = None  # pixels that the frozen network sees; none: 224, or 128 for images of up to 64
+    judged_places: int = 8  # pixels of a side to which larger maps are halved before they are judged
 
-    OLDER = {**few_images.Config.OLDER, "discriminator_normalization": "batch", "group_size": 1}
+    OLDER = {**few_images.Config.OLDER, "judged_places": 7, "discriminator_normalization": "batch", "group_size": 1}
 
     @property
     def judged(self) -> int:
@@ -38,6 +39,7 @@ class Config(few_images.Config):
     def check(self):
         super().check()
         self.check_range("group_size", 1)
+        self.check_range("judged_places", 4)  # the last convolution is 4x4
         if self.judged_size is not None and (self.judged_size < _LEAST or self.judged_size % 32):
             raise UserError(f"--judged-size {self.judged_size}: must be a multiple of 32, at least {_LEAST}")
 
@@ -45,7 +47,8 @@ class Config(few_images.Config):
 PRESETS = {
     "projected": Config(),
     # Sec. 3; as many images as its small sets took at most.
-    "paper": Config(image_size="256", batch_size=64, steps=None, images=1_000_000, discriminator_normalization="batch", group_size=1),
+    "paper": Config(image_size="256", batch_size=64, steps=None, images=1_000_000,
+                    discriminator_normalization="batch", group_size=1),
 }
 
 PRESET_OPTIONS = dict.fromkeys(PRESETS, few_images.PRESET_OPTIONS)
