@@ -16,9 +16,8 @@ from tf2gan.gans import GANS  # noqa: E402
 PAGES = ROOT / "docs" / "methods"
 # Options that every method has with the same meaning, or that say nothing of a method.
 _LEFT_OUT = {"seed", "accumulate", "init_from", "augmentations", "num_classes", "channels", "classes", "target",
-             "held_out", "label_seed", "more_unlabelled", "pretrain_images", "freeze_discriminator", "ada_images",
-             "images"}
-_FIRST = ("dataset", "image_size", "batch_size", "steps", "epochs")
+             "held_out", "label_seed", "more_unlabelled", "pretrain_images", "freeze_discriminator", "ada_images"}
+_FIRST = ("dataset", "image_size", "batch_size", "steps", "images", "epochs")
 
 
 def table(method) -> str:

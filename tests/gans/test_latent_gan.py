@@ -404,5 +404,5 @@ def test_logits_of_any_method(name):
     images = tf.random.stateless_uniform([4, *gan.image_shape], [1, 2], -1.0, 1.0)
     found = gan.logits_of(images, labels)
     assert found.shape[0] == 4 and np.ptp(np.reshape(found, [4, -1]).mean(axis=1)) > 1e-7
-    if name != "progan":  # which compares the images of a batch
+    if name not in ("progan", "projected"):  # which compare the images of a batch
         np.testing.assert_allclose(found[:2], gan.logits_of(images[:2], labels[:2]), atol=1e-5)
