@@ -147,11 +147,12 @@ TABLES = {
                    {"KID A to B": "kid_a2b", "KID B to A": "kid_b2a", "SWD A to B": "swd_a2b", "SWD B to A": "swd_b2a"},
                    {"the images as they are": "input", "real images of the target": "real_train"},
                    [("steps", "steps")]),
-    "apples": ByRun({"`projected`, after 1 000 steps": ["apples-projected-1000-s0"],
-                     "`projected`, seed 0": ["apples-projected-s0"],
-                     "`projected`, seed 1": ["apples-projected-s1"],
+    "apples": ByRun({"`projected`": ["apples-projected-1000-s0"],
+                     "the same, longer": ["apples-projected-s0"],
+                     "`projected --discriminator-learning-rate 0.0002`": ["apples-slower-1000-s0"],
+                     "that, longer": ["apples-slower-s0"],
                      "with the paper's discriminators": ["apples-paper-450-s0"],
-                     "the same, longer": ["apples-paper-s0"],
+                     "with these, longer": ["apples-paper-s0"],
                      "with these and `--batches joint`": ["apples-paper-joint-s0"],
                      "`dcgan --augment diffaugment`": ["apples-dcgan-s0"],
                      "the same dcgan, longer": ["apples-dcgan-hour-s0"]}, {
@@ -176,16 +177,17 @@ def filled(text) -> str:
 
 
 def keep(run, name):
-    """Keeps what a run's evaluation found, with the command that made the run."""
+    """Keeps what a run's evaluation found, with the command that made the run, and its last log line before that."""
     from tf2gan.export import model_card
     from tf2gan.runs import run_folder
 
     run = run_folder.Run(pathlib.Path(run))
     evaluation = json.loads((run.path / "evaluation.json").read_text("utf-8"))
-    seconds = json.loads((run.path / "metrics.jsonl").read_text("utf-8").splitlines()[-1])
+    lines = map(json.loads, (run.path / "metrics.jsonl").read_text("utf-8").splitlines())
+    *_, last = (line for line in lines if line["images"] <= evaluation["protocol"]["images_seen"])
     evaluation.pop("table", None)
-    kept = {"command": model_card.without_folders(run.record.get("command")), "steps": seconds["step"],
-            "minutes": round(seconds["seconds"] / 60), "evaluation": evaluation}
+    kept = {"command": model_card.without_folders(run.record.get("command")), "steps": last["step"],
+            "minutes": round(last["seconds"] / 60), "evaluation": evaluation}
     FIGURES.mkdir(exist_ok=True)
     (FIGURES / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
