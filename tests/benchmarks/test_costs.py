@@ -10,8 +10,8 @@ from benchmarks import costs
 
 
 def run(*args):
-    return subprocess.run([sys.executable, tool.ROOT / "benchmarks" / "costs.py", *args], capture_output=True, text=True,
-                          env=tool.environment())
+    return subprocess.run([sys.executable, tool.ROOT / "benchmarks" / "costs.py", *args], capture_output=True,
+                          text=True, env=tool.environment())
 
 
 @pytest.mark.parametrize("model", costs.AXES)

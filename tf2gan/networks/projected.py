@@ -42,9 +42,9 @@ class ImageJudge(tf.keras.Model):
 
     Images [batch, size, size, 1 or 3] in [-1, 1] -> logits float32 [batch, num], all places of the four together.
     Images are brought to `judged_size` pixels, bilinearly, before the frozen network sees them. Maps with sides of more
-    than `places` pixels are halved until they have no more. `widths`: channels of the mixtures and, from the second on, of the halved
-    maps. `normalized`: whether batch normalization follows each halving, as in the paper. `group_size`: of how many
-    images each discriminator is told how much they differ, see `layers.MinibatchStdDev`; 1: of none.
+    than `places` pixels are halved until they have no more. `widths`: channels of the mixtures and, from the second on,
+    of the halved maps. `normalized`: whether batch normalization follows each halving, as in the paper. `group_size`:
+    of how many images each discriminator is told how much they differ, see `layers.MinibatchStdDev`; 1: of none.
     """
 
     def __init__(self, judged_size=224, widths=(64, 128, 256, 512), places=8, normalized=False,
