@@ -89,7 +89,7 @@ def test_batches_that_cannot_be_compared_are_refused():
     make("projected", batch_size=11, group_size=1)
 
 
-@pytest.mark.parametrize("size, num", [(128, 4), (224, 4 * 16)])
+@pytest.mark.parametrize("size, num", [(128, 4), (224, 4 * 16), (256, 4 * 25)])
 def test_networks_of_runs_from_before_there_were_these_options(size, num):
     """All four maps were halved to 1/32 of what the frozen network sees."""
     gan, run = make("projected", judged_size=size, **projected_gan.Config.OLDER)

@@ -261,7 +261,8 @@ def test_fast_discriminator(size):
 
 
 @pytest.mark.parametrize("normalized, group_size", [(False, 8), (True, 1)])
-@pytest.mark.parametrize("judged, halvings, logits", [(128, (2, 1, 0, 0), 3 * 25 + 1), (224, (3, 2, 1, 0), 4 * 16)])
+@pytest.mark.parametrize("judged, halvings, logits", [
+    (128, (2, 1, 0, 0), 3 * 25 + 1), (224, (3, 2, 1, 0), 4 * 16), (288, (3, 2, 1, 0), 4 * 36)])
 def test_image_judge(judged, halvings, logits, normalized, group_size):
     """Maps are halved to 8x8 or less; only what comes after the mixtures learns; grey is grey."""
     widths = (4, 8, 16, 32)

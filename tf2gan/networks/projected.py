@@ -42,8 +42,8 @@ class ImageJudge(tf.keras.Model):
 
     Images [batch, size, size, 1 or 3] in [-1, 1] -> logits float32 [batch, num], all places of the four together.
     Images are brought to `judged_size` pixels, bilinearly, before the frozen network sees them. Maps with sides of more
-    than `places` pixels are halved until they have no more. `widths`: channels of the mixtures and, from the second on,
-    of the halved maps. `normalized`: whether batch normalization follows each halving, as in the paper. `group_size`:
+    than `places` pixels are halved until they have no more, or have the size of the smallest map. `widths`: channels of
+    the mixtures and, from the second on, of the halved maps. `normalized`: whether batch normalization follows each halving, as in the paper. `group_size`:
     of how many images each discriminator is told how much they differ, see `layers.MinibatchStdDev`; 1: of none.
     """
 
@@ -58,8 +58,8 @@ class ImageJudge(tf.keras.Model):
         self.halvings = []
         for i in range(len(widths)):
             num = max(0, math.ceil(math.log2(judged_size / (4 * 2 ** i) / places)))
-            self.halvings.append([SpectralNormalized(widths[j], 4, 2, padding="same", name=f"hidden_{i}_{j}")
-                                  for j in range(i + 1, i + 1 + num)])
+            self.halvings.append([SpectralNormalized(width, 4, 2, padding="same", name=f"hidden_{i}_{j}")
+                                  for j, width in list(enumerate(widths))[i + 1:][:num]])
         self.norms = [[batch_normalization(0.9, name=hidden.name.replace("hidden", "norm")) for hidden in each]
                       for each in self.halvings if normalized]
         self.to_logits = [SpectralNormalized(1, 4, padding="valid", dtype="float32", name=f"to_logits_{i}")

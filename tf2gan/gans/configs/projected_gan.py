@@ -26,7 +26,7 @@ class Config(few_images.Config):
     judged_size: Optional[int] = None  # pixels that the frozen network sees; none: 224, or 128 for images of up to 64
     judged_places: int = 8  # pixels of a side to which larger maps are halved before they are judged
 
-    OLDER = {**few_images.Config.OLDER, "judged_places": 7, "discriminator_normalization": "batch", "group_size": 1}
+    OLDER = {**few_images.Config.OLDER, "judged_places": 4, "discriminator_normalization": "batch", "group_size": 1}
 
     @property
     def judged(self) -> int:
