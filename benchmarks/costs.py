@@ -14,7 +14,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))  # not i
 
 from tf2gan.core import quiet  # noqa: E402, F401, before TensorFlow is imported
 
-from benchmarks import data, timing  # noqa: E402
+from benchmarks import timing  # noqa: E402
+from benchmarks.options import job_of  # noqa: E402
 from benchmarks.process import Worker  # noqa: E402
 from tf2gan.cli.parser import Parser, run_tool  # noqa: E402
 from tf2gan.core.errors import UserError, flag  # noqa: E402
@@ -70,11 +71,7 @@ def main(argv=None):
 
 def _job(preset, changes, precision):
     name, preset = GANS.names()[preset]
-    config = dataclasses.replace(GANS[name].presets[preset], **changes)
-    config.check()
-    config = config.fitted(data.shape_of(GANS[name], config), data.CLASS_NAMES)
-    config.check()
-    return {"model": name, "preset": preset, "config": dataclasses.asdict(config), "precision": precision}
+    return job_of(name, preset, dataclasses.replace(GANS[name].presets[preset], **changes), precision)
 
 
 def _compared(jobs, options):

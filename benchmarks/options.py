@@ -81,9 +81,14 @@ class Options:
         sizes = {"image_size": self.image_size, "batch_size": self.batch_size, **sizes}
         config = dataclasses.replace(GANS[name].presets[preset],
                                      **{key: value for key, value in sizes.items() if value is not None})
-        config.check()
-        shape = data.shape_of(GANS[name], config)
-        config = config.fitted(shape, data.CLASS_NAMES)
-        config.check()
-        return {"model": name, "preset": preset, "config": dataclasses.asdict(config), "precision": precision,
-                "image_shape": [*config.image_shape, shape[-1]]}
+        return job_of(name, preset, config, precision)
+
+
+def job_of(name, preset, config, precision):
+    """The job of a method with these options, once they fit its data. Raises UserError for those it cannot have."""
+    config.check()
+    shape = data.shape_of(GANS[name], config)
+    config = config.fitted(shape, data.CLASS_NAMES)
+    config.check()
+    return {"model": name, "preset": preset, "config": dataclasses.asdict(config), "precision": precision,
+            "image_shape": [*config.image_shape, shape[-1]]}
