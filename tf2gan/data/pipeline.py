@@ -175,6 +175,7 @@ def paired_batches(splits, config, start=0, share=(0, 1)):
     return _shared_batches(both, config.seed, config.batch_size, start, augment, share).prefetch(2)
 
 
+@tf.autograph.experimental.do_not_convert  # nothing in it needs that, and it takes a second
 def batches(splits, config, start=0, share=(0, 1)):
     """Endless training batches for the kind of `splits`: of two domains, one of which has labels, of pairs, unpaired,
     partly labelled, or images of one kind.
