@@ -126,6 +126,44 @@ def test_a_step_in_bfloat16_is_near_that_of_float32(name, tmp_path):
             assert logs["bfloat16"][key] == pytest.approx(value, abs=0.06 * max(1, abs(value))), key
 
 
+ADA = {"augment": "ada", "augmentations": "color,translation,cutout", "ada_images": 20}
+
+
+def judging(gan, by):
+    """The GAN, with logits of real images that ADA takes to be larger by so much."""
+    note = gan.note_signs
+    gan.note_signs = lambda logs, logits, boundary: note(logs, logits + by, boundary)
+    gan.augmentation.p.assign(0.5)
+    return gan
+
+
+@pytest.mark.parametrize("name, by, expected", [
+    ("cyclegan", 9.0, 0.9), ("augmented-cyclegan", -9.0, 0.1), ("pix2pix", -9.0, 0.1), ("cut", 9.0, 0.9)])
+def test_the_signs_of_real_images_move_adas_probability(name, by, expected):
+    """By 0.4 in 4 steps of 2 of 20 images."""
+    gan, strategy = make(name, **ADA)
+    logs = run(judging(gan, by), strategy, batches(gan, 4))
+    assert logs["augment_p"] == 0.5 and logs["real_sign"] == np.sign(by)
+    assert float(gan.augmentation.p.numpy()) == pytest.approx(expected)
+
+
+def test_replicas_adapt_alike_also_from_a_checkpoint(tmp_path):
+    """What two steps have seen is in the checkpoint; with two more of them the probability moves."""
+    found, values = {}, None
+    for replicas in (1, 2):
+        gan, strategy = make("pix2pix", replicas, **ADA, dropout=0.0)
+        if values is None:
+            values = batches(gan, 4)
+            run(judging(gan, 9.0), strategy, {key: part[:4] for key, part in values.items()})
+            assert float(gan.augmentation.p.numpy()) == 0.5
+            path = tf.train.Checkpoint(gan=gan).write(str(tmp_path / "state"))
+        tf.train.Checkpoint(gan=judging(gan, 9.0)).read(path).assert_consumed()
+        logs = run(gan, strategy, {key: part[4:] for key, part in values.items()})
+        assert float(gan.augmentation.p.numpy()) == pytest.approx(0.9)
+        found[replicas] = logs["real_sign"], logs["discriminator_loss"]
+    assert found[2] == pytest.approx(found[1], rel=1e-3)
+
+
 @pytest.mark.parametrize("name, purposes", [
     ("cyclegan", "generator_x generator_y real_x fake_x real_y fake_y"), ("cut", "generator real fake"),
     ("pix2pix-projected", "generator generator real fake real fake")])
@@ -205,6 +243,8 @@ def test_the_config_names_the_direction(method):
     ({"generator_filters": 0}, "--generator-filters 0"),
     ({"augment": "diffaugment", "augmentations": "color,rotation"}, "'rotation' is none; did you mean 'translation'? possible: one or more of color,"),
     ({"augmentations": "color"}, "--augmentations color: is for --augment diffaugment"),
+    ({"ada_target": 0.5}, "--ada-target 0.5: is for --augment ada"),
+    ({"augment": "ada", "ada_images": 0}, "--ada-images 0: must be at least 1"),
     ({"adversarial_weight": float("nan")}, "--adversarial-weight nan")])
 def test_bad_values(method, changes, words):
     with pytest.raises(UserError) as caught:

@@ -64,6 +64,13 @@ def _within(middle, size):
     return tf.cast((distance >= -(size // 4)) & (distance < size // 2 - size // 4), tf.float32)
 
 
+def of(config, draw):
+    """What a config's `augment` names, drawing its random numbers from `draw`; None if it is off."""
+    if config.augment == "ada":
+        return Adaptive(draw, config.ada_target, config.ada_images)
+    return None if config.augment is None else DiffAugment(config.kinds, draw)
+
+
 KINDS = {"color": color, "translation": translation, "cutout": cutout}
 
 

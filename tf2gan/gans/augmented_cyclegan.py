@@ -88,6 +88,7 @@ class AugmentedCycleGAN(CycleGAN):
 
         discriminator_loss, terms = self.minimize(discriminators_loss, self.discriminator_optimizer,
                                                   self.discriminator_variables)
+        self.take_signs(terms)
         return {**logs, "generator_loss": generator_loss, **terms, "discriminator_loss": discriminator_loss}
 
     def generators_loss(self, real_x, styles_x, real_y, styles_y):

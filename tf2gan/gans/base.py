@@ -5,6 +5,7 @@ from typing import Optional
 import tensorflow as tf
 
 from tf2gan.core import seeds
+from tf2gan.gans import augmentation
 from tf2gan.gans.abilities import Abilities
 from tf2gan.gans.accumulation import Parts
 from tf2gan.gans.configs.base import Config
@@ -56,6 +57,8 @@ class GAN(tf.Module):
         self.averages = []  # pairs (averaged network, trained network)
         # Their variables are tracked here: a checkpoint does not see those of a Keras 3 model that is not trainable.
         self.averaged_variables, self.averaged_from, self._decays = [], [], []
+        # The changes through which discriminators see all images; a method passes images through it if there is one.
+        self.augmentation = augmentation.of(config, self.draw)
 
     @classmethod
     def abilities_for(cls, config) -> Abilities:
@@ -213,6 +216,21 @@ class GAN(tf.Module):
         else:
             scale.apply(lambda *given: optimizer.apply_gradients(zip(given, variables)), gradients)
 
+    def note_signs(self, logs, real_logits, boundary):
+        """Adds to `logs` what ADA, if it is on, follows: "real_sign", the mean of sign(D(x)) of real images.
+
+        `boundary`: the logit that means neither real nor generated. `take_signs` belongs to it.
+        """
+        if self.config.augment == "ada":
+            signs = tf.sign(tf.cast(real_logits, tf.float32) - boundary)
+            logs["real_sign"], logs["signs"] = tf.reduce_mean(signs), (tf.reduce_sum(signs), tf.size(signs))
+
+    def take_signs(self, logs):
+        """Called after the update, outside of its tape, with the `logs` to which `note_signs` has added."""
+        if self.config.augment == "ada":
+            self.augmentation.observe(*logs.pop("signs"))
+            logs["augment_p"] = tf.convert_to_tensor(self.augmentation.p)
+
     def batch_mean(self, values):
         """The mean over a whole step's examples of `values`, which are the mean over those that are here."""
         if self._parts is not None:
@@ -282,6 +300,8 @@ class GAN(tf.Module):
         changes, t is computed as if it had always been that of this step.
         """
         self.images_seen.assign_add(num_images)
+        if self.config.augment == "ada":
+            self.augmentation.adapt(num_images)
         if self.averages:
             step = tf.cast(self.images_seen // num_images, tf.float32)
             allowed = (1.0 + step) / (10.0 + step)

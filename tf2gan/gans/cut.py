@@ -64,6 +64,7 @@ class CUT(OneWayGAN):
         fake = tf.stop_gradient(fake)
         discriminator_loss, logs = self.minimize(
             lambda: self.discriminator_loss(targets, fake), self.discriminator_optimizer, self.discriminator_variables)
+        self.take_signs(logs)
         return {**terms, "generator_loss": generator_loss, **logs, "discriminator_loss": discriminator_loss}
 
     def generator_loss(self, inputs, targets):
@@ -114,6 +115,7 @@ class CUT(OneWayGAN):
         loss = losses.least_squares_discriminator(real_logits, fake_logits)
         logs = {"real_accuracy": tf.reduce_mean(tf.cast(real_logits > 0.5, tf.float32)),
                 "fake_accuracy": tf.reduce_mean(tf.cast(fake_logits <= 0.5, tf.float32))}
+        self.note_signs(logs, real_logits, 0.5)
         if self.config.projected_weight:
             loss += self.judged(targets, fake, logs)
         return loss, logs

@@ -79,6 +79,7 @@ class CycleGAN(TranslatingGAN):
         (discriminator_loss, terms) = self.minimize(
             lambda: self.discriminators_loss(real_x, shown_x, real_y, shown_y),
             self.discriminator_optimizer, self.discriminator_variables)
+        self.take_signs(terms)
         return {**logs, "generator_loss": generator_loss, **terms, "discriminator_loss": discriminator_loss}
 
     def generators_loss(self, real_x, real_y):
@@ -127,7 +128,7 @@ class CycleGAN(TranslatingGAN):
 
     def discriminators_loss(self, real_x, fake_x, real_y, fake_y):
         """Sum of all discriminators' losses; also the accuracy of the PatchGANs on real and generated images."""
-        loss, logs = 0.0, {}
+        loss, logs, judged = 0.0, {}, []
         real_x, fake_x, real_y, fake_y = (
             self.shown(images, purpose) for images, purpose in
             ((real_x, "real_x"), (fake_x, "fake_x"), (real_y, "real_y"), (fake_y, "fake_y")))
@@ -135,8 +136,10 @@ class CycleGAN(TranslatingGAN):
                                                 ("y", self.discriminator_y, real_y, fake_y)):
             real_logits, fake_logits = tf.split(discriminator(tf.concat([real, fake], axis=0), training=True), 2)
             loss += losses.least_squares_discriminator(real_logits, fake_logits)
+            judged.append(real_logits)
             logs[f"real_accuracy_{name}"] = tf.reduce_mean(tf.cast(real_logits > 0.5, tf.float32))
             logs[f"fake_accuracy_{name}"] = tf.reduce_mean(tf.cast(fake_logits <= 0.5, tf.float32))
+        self.note_signs(logs, tf.concat(judged, axis=0), 0.5)
         if self.config.projected_weight:
             images = {"projected_x": [real_x, fake_x], "projected_y": [real_y, fake_y]}
             logits = self.projected.logits(images, self.draw, "shift")

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tf2gan.core import seeds
 from tf2gan.core.errors import UserError
-from tf2gan.gans import augmentation, base, diagnosis, losses
+from tf2gan.gans import base, diagnosis, losses
 from tf2gan.gans.abilities import Abilities
 from tf2gan.gans.configs.latent import Config
 from tf2gan.networks import layers
@@ -42,10 +42,6 @@ class LatentGAN(base.GAN):
         self.discriminator = self._built_discriminator()
         self.average = self.average_of(self.generator, lambda: self._built_generator("average"), config.ema_decay)
         self._frozen = self._first_blocks(config.freeze_discriminator)
-        if config.augment is not None:
-            self.augmentation = (
-                augmentation.DiffAugment(config.kinds, self.draw) if config.augment == "diffaugment" else
-                augmentation.Adaptive(self.draw, config.ada_target, config.ada_images))
         self.generator_optimizer = self.optimizer_of("generator")
         self.discriminator_optimizer = self.optimizer_of("discriminator")
         self.build_all([(self.generator_optimizer, self.generator.trainable_variables),
@@ -160,11 +156,6 @@ class LatentGAN(base.GAN):
             lambda: self.discriminator_loss(real, fake, *condition, number=number, penalized=penalized), variables)
         return {**logs, **diversity(real, fake)}
 
-    def end_step(self, num_images):
-        super().end_step(num_images)
-        if self.config.augment == "ada":
-            self.augmentation.adapt(num_images)
-
     def update_generator(self, *condition, real=(), num=None, variables=None):
         """One update from `num` generated images (None: a replica's part of a batch); returns {name: scalar} to log.
 
@@ -201,9 +192,7 @@ class LatentGAN(base.GAN):
         """
         variables = self.learning_variables(variables)
         _, logs = self.minimize(loss_fn, self.discriminator_optimizer, variables, self.config.gradient_clip)
-        if self.config.augment == "ada":
-            self.augmentation.observe(*logs.pop("signs"))
-            logs["augment_p"] = tf.convert_to_tensor(self.augmentation.p)
+        self.take_signs(logs)
         if self.config.weight_clip is not None:
             layers.clip_weights(variables, self.config.weight_clip)
         return logs
@@ -246,9 +235,7 @@ class LatentGAN(base.GAN):
         else:
             logs["real_accuracy"] = tf.reduce_mean(tf.cast(real_logits > adversarial.boundary, tf.float32))
             logs["fake_accuracy"] = tf.reduce_mean(tf.cast(fake_logits <= adversarial.boundary, tf.float32))
-        if config.augment == "ada":
-            signs = tf.sign(tf.cast(real_logits, tf.float32) - adversarial.boundary)
-            logs["real_sign"], logs["signs"] = tf.reduce_mean(signs), (tf.reduce_sum(signs), tf.size(signs))
+        self.note_signs(logs, real_logits, adversarial.boundary)
         return loss, logs
 
     def generator_loss(self, fake_logits, real=None, *condition):

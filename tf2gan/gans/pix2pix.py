@@ -62,6 +62,7 @@ class Pix2Pix(OneWayGAN):
         discriminator_loss, logs = self.minimize(
             lambda: self.discriminator_loss(inputs, targets, fake),
             self.discriminator_optimizer, self.discriminator_variables)
+        self.take_signs(logs)
         return {**terms, "generator_loss": generator_loss, **logs, "discriminator_loss": discriminator_loss}
 
     def discriminator_loss(self, inputs, targets, fake):
@@ -73,6 +74,7 @@ class Pix2Pix(OneWayGAN):
         loss = 0.5 * losses.minimax_discriminator(real_logits, fake_logits)
         logs = {"real_accuracy": tf.reduce_mean(tf.cast(real_logits > 0.0, tf.float32)),
                 "fake_accuracy": tf.reduce_mean(tf.cast(fake_logits <= 0.0, tf.float32))}
+        self.note_signs(logs, real_logits, 0.0)
         if self.config.projected_weight:
             loss += self.judged(targets, fake, logs)
         return loss, logs

@@ -8,7 +8,7 @@ from typing import Optional
 
 import tensorflow as tf
 
-from tf2gan.gans import augmentation, base, diagnosis, projected
+from tf2gan.gans import base, diagnosis, projected
 from tf2gan.gans.abilities import Abilities
 from tf2gan.gans.image_pool import ImagePool
 from tf2gan.networks import own as own_networks
@@ -32,8 +32,6 @@ class TranslatingGAN(base.GAN):
         config.check()
         super().__init__(config, total_images, own)
         self.pools = []
-        if config.augment is not None:
-            self.augmentation = augmentation.DiffAugment(config.kinds, self.draw)
 
     # Methods implement these.
 

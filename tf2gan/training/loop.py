@@ -71,7 +71,7 @@ def compile_steps(gan, strategy, phase, jit=False):
         gan.end_step(num_images)
         return values
 
-    @tf.function(autograph=False)  # it would read and rewrite this function before the first step
+    @tf.function(autograph=False)  # AutoGraph would read and rewrite the whole step first
     def steps(iterator, num_steps):
         def goes_on(done, finite, total):
             return tf.logical_and(done < num_steps, finite)

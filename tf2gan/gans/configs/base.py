@@ -9,6 +9,7 @@ from tf2gan.core.options import several
 from tf2gan.gans import optimizers
 
 OptimizerName = Literal[tuple(optimizers.OPTIMIZERS)]
+Augmentation = Literal["diffaugment", "ada"]
 AUGMENTATIONS = ("color", "translation", "cutout")  # of DiffAugment
 
 
@@ -26,8 +27,10 @@ class Config:
     mirror: bool = False  # flip training images horizontally at random
     seed: int = 0  # seed of weights, data order and all random numbers in training; 0,1,2: a run of each
     ema_decay: Optional[float] = 0.999  # decay per step of the averaged generator for samples and exports; none is off
-    augment: Optional[Literal["diffaugment"]] = None  # changes to all images that are judged to be real or not
+    augment: Optional[Augmentation] = None  # changes to all images that are judged to be real or not
     augmentations: str = ",".join(AUGMENTATIONS)  # kinds of changes of diffaugment
+    ada_target: float = 0.6  # mean of sign(D(x)) of real images above which ada changes more of them
+    ada_images: int = 500_000  # real images in which ada's probability can go from 0 to 1
     init_from: Optional[str] = None  # a run or an export whose weights this one begins with, to fine-tune them
 
     @property
@@ -109,12 +112,14 @@ class Config:
         """Raises UserError for invalid values; a method's Config adds its own checks."""
         if self.image_size is not None:
             self.image_shape
-        for name, low, high in (("seed", 0, 2 ** 32 - 1), ("batch_size", 1, None), ("accumulate", 1, None)):
+        for name, low, high in (("seed", 0, 2 ** 32 - 1), ("batch_size", 1, None), ("accumulate", 1, None),
+                                ("ada_target", -1, 1), ("ada_images", 1, None)):
             self.check_range(name, low, high)
         if self.ema_decay is not None:
             self.check_range("ema_decay", 0, 1)
         self.kinds
         self.check_only_with("augment", "diffaugment", "augmentations")
+        self.check_only_with("augment", "ada", "ada_target", "ada_images")
 
     def check_only_with(self, name, value, *others):
         """Raises UserError for an option of `others` that is not at its default, unless option `name` is `value`."""

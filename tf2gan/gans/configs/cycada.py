@@ -4,6 +4,7 @@ from typing import Literal, Optional
 
 from tf2gan.core.errors import UserError, flag
 from tf2gan.gans.configs import cyclegan
+from tf2gan.gans.configs.base import Augmentation
 
 STAGES = ("source", "translation", "pixels", "features")  # in their order
 
@@ -30,7 +31,7 @@ class Config(cyclegan.Cyclic):
     discriminator_filters: int = 32  # channels of the first convolution of each discriminator
     projected_weight: float = 0.0  # weight of a second loss, by discriminators on a frozen network; 0: have none
     identity_weight: float = 2.0  # weight of the identity loss; 0 saves its computation
-    augment: Optional[Literal["diffaugment"]] = "diffaugment"  # changes to all images that are judged to be real or not
+    augment: Optional[Augmentation] = "diffaugment"  # changes to all images that are judged to be real or not
     ema_decay: Optional[float] = 0.99  # decay per step of the averaged generators for samples and for the classifier
     task_weight: float = 1.0  # weight of the loss that a translated source image keeps its label
     semantic_weight: float = 1.0  # weight of the loss that a translated target image is read as before

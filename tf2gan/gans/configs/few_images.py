@@ -4,6 +4,7 @@ from typing import Optional
 
 from tf2gan.core.errors import UserError, flag
 from tf2gan.gans.configs import latent
+from tf2gan.gans.configs.base import Augmentation
 
 SIZES = (32, 64, 128, 256, 512)  # pixels, those that the generator makes
 SMALL = 64  # pixels; up to there the networks are smaller
@@ -19,7 +20,7 @@ class Config(latent.Config):
     steps: Optional[int] = 5_000  # length of the whole training in steps; give one of steps, images, epochs
     latent_size: int = 256  # numbers that an image is made from
     loss: latent.Loss = "hinge"  # adversarial loss of generator and discriminator
-    augment: Optional[latent.Augmentation] = "diffaugment"  # changes to all images that are judged to be real or not
+    augment: Optional[Augmentation] = "diffaugment"  # changes to all images that are judged to be real or not
     channels: Optional[int] = 3  # 3: colour, also from grey photographs, as what measures needs it; 1: grey
     mirror: bool = True  # flip training images horizontally at random
     held_out: Optional[int] = None  # training images kept back, to watch the discriminator; none: a tenth, at most 50

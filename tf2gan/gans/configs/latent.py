@@ -10,7 +10,6 @@ from tf2gan.gans.configs.base import OptimizerName
 
 Loss = Literal[tuple(losses.ADVERSARIAL)]
 Penalty = Literal[tuple(losses.PENALTIES)]
-Augmentation = Literal["diffaugment", "ada"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,9 +39,6 @@ class Config(base.Config):
     soft_labels: bool = False  # random labels instead: U(0.8, 1) for real images, U(0, 0.3) for generated ones
     label_flips: float = 0.0  # probability that an image gets the label of the other kind
     instance_noise: float = 0.0  # std of noise on all images for the discriminator, falling to 0 over training
-    augment: Optional[Augmentation] = None  # changes to all images that are judged to be real or not
-    ada_target: float = 0.6  # mean of sign(D(x)) of real images above which ada changes more of them
-    ada_images: int = 500_000  # real images in which ada's probability can go from 0 to 1
     held_out: Optional[int] = 0  # training images kept back, to see whether the discriminator learns the others by heart
     generator_dropout: float = 0.0  # dropout rate in the generator's hidden layers
     discriminator_dropout: float = 0.0  # dropout rate in the discriminator's hidden layers
@@ -106,8 +102,7 @@ class Config(base.Config):
         for name, low, high in (*((name, 0, 0.99) for name in rates), ("latent_size", 1, None), ("n_critic", 1, None),
                                 ("pretrain_images", 0, None), ("real_label", 0, 1), ("fake_label", 0, 1),
                                 ("label_flips", 0, 1), ("instance_noise", 0, None), ("penalty_weight", 0, None),
-                                ("penalty_every", 1, None), ("freeze_discriminator", 0, None), ("ada_target", -1, 1),
-                                ("ada_images", 1, None),
+                                ("penalty_every", 1, None), ("freeze_discriminator", 0, None),
                                 ("drift_weight", 0, None),
                                 ("discriminator_loss_weight", 0, None), ("generator_learning_rate", 0, None),
                                 ("discriminator_learning_rate", 0, None), ("beta_1", 0, 0.9999),
@@ -150,7 +145,6 @@ class Config(base.Config):
                             "keeps")
         if self.fake_label >= self.real_label:
             raise UserError(f"--fake-label {self.fake_label}: must be below --real-label {self.real_label}")
-        self.check_only_with("augment", "ada", "ada_target", "ada_images")
         if self.augment == "ada" and losses.ADVERSARIAL[self.loss].boundary is None:
             with_sign = [name for name, pair in losses.ADVERSARIAL.items() if pair.boundary is not None]
             raise UserError(f"--augment ada: needs logits whose sign means real or not; those of --loss {self.loss} "

@@ -15,6 +15,7 @@ class Config(base.Config):
     learning_rate: float = 2e-4  # learning rate of generators and discriminators
     beta_1: float = 0.5  # beta_1 of Adam
     learning_rate_decay: bool = True  # decay the learning rate linearly to 0 over the second half of training
+    ada_images: int = 50_000  # real images in which ada's probability can go from 0 to 1: a tenth of the paper's
     optimizer: OptimizerName = "adam"  # optimizer of generators and discriminators
     load_scale: float = 286 / 256  # training images are resized to this times image_size, then cropped at random
     mirror: bool = True  # flip training images horizontally at random
