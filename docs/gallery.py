@@ -22,6 +22,7 @@ PAGE, PICTURES = ROOT / "docs" / "gallery.md", ROOT / "docs" / "gallery"
 SHOWN = {
     "apple2orange": "Drawn apples and oranges, each with its translation; the network has learned from photographs.",
     "facades": "Drawn label maps, each with the house front that the network makes of it.",
+    "projected-apples": "Samples of the first latents of seed 1.",
     "cgan-mnist": "Each digit ten times, as asked for.",
     "progan-mnist": "Samples of the first latents of seed 1.",
     "dcgan-mnist": "Samples of the first latents of seed 1.",

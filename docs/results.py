@@ -121,6 +121,27 @@ class ByColumn:
         return f"{percent(found['values'][column])} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
+@dataclasses.dataclass(frozen=True)
+class BySteps:
+    """One metric over a training: a row for each kind of run, a column for each number of steps, then the baseline."""
+
+    rows: Dict[str, Sequence[str]]  # {title: sources, one for each number of steps}
+    metric: str
+    baseline: str  # column of COLUMNS
+
+    def lines(self):
+        first = next(iter(self.rows.values()))
+        steps = [f"{source(name)['steps']:,}".replace(",", " ") for name in first]
+        yield f"| steps | {' | '.join([*steps, COLUMNS[self.baseline]])} |"
+        yield "|---" * (len(steps) + 2) + "|"
+        for title, names in self.rows.items():
+            if [source(name)["steps"] for name in names] != [source(name)["steps"] for name in first]:
+                raise ValueError(f"{title}: measured after other numbers of steps")
+            found = [figure(name, self.metric)["values"] for name in names]
+            cells = [*(values["model"] for values in found), found[-1][self.baseline]]
+            yield f"| {title} | {' | '.join(map(number, cells))} |"
+
+
 _STAGES = {"source only (f_S)": "source_only", "pixels alone (f_P)": "pixels", "adapted (f_T)": "model",
            "the same network on the target's labels": "target_labels", "untrained": "untrained"}
 

@@ -14,7 +14,8 @@ from tf2gan.core import savedmodel
 from tf2gan.export import formats, onnx, tflite
 
 MODELS = {"dcgan-mnist": ("latents",), "cgan-mnist": ("latents",), "sgan-mnist": ("classify", "latents"),
-          "progan-mnist": ("latents",), "apple2orange": ("a2b", "b2a"), "facades": ("b2a",)}
+          "progan-mnist": ("latents",), "projected-apples": ("latents",),
+          "apple2orange": ("a2b", "b2a"), "facades": ("b2a",)}
 
 
 def with_onnx():

@@ -136,6 +136,15 @@ def test_the_tool_writes_these_digits(digits, samplers, name, tmp_path, capsys):
     assert len(list((tmp_path / "digits").rglob("*.png"))) == 3 * len(classes)
 
 
+def test_apples_are_warm_and_no_two_are_alike():
+    """In the middle more red than blue, some on white; measured with four seeds: 1.00, 0.22 to 0.33, 9 to 14."""
+    sampler = Sampler.from_savedmodel(FOLDER / "projected-apples")
+    pictures = sampler.images(sampler.latents(60, 0))
+    middle, edge = pictures[:, 16:48, 16:48].mean((1, 2)), pictures[:, :4].mean((1, 2, 3))
+    assert (middle[:, 0] > middle[:, 2] + 10).mean() > 0.9 and 0.1 < (edge > 235).mean() < 0.6
+    assert mean_differences(pictures).min() > 4
+
+
 def test_models_of_digits_are_small():
     files = [path for name in OF_DIGITS for path in (FOLDER / name).rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 12e6
