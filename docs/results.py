@@ -168,7 +168,8 @@ TABLES = {
                    {"KID A to B": "kid_a2b", "KID B to A": "kid_b2a", "SWD A to B": "swd_a2b", "SWD B to A": "swd_b2a"},
                    {"the images as they are": "input", "real images of the target": "real_train"},
                    [("steps", "steps")]),
-    "apples": ByRun({"`projected`, seeds 0 and 1": ["apples-projected-1000-s0", "apples-projected-1000-s1"],
+    "apples": ByRun({"`projected --generator-filters 24 --latent-size 64`": ["apples-small-s0"],
+                     "`projected`, seeds 0 and 1": ["apples-projected-1000-s0", "apples-projected-1000-s1"],
                      "the same, seed 0, longer": ["apples-projected-s0"],
                      "`projected --discriminator-learning-rate 0.0002`": ["apples-slower-1000-s0"],
                      "that, longer": ["apples-slower-s0"],
@@ -176,10 +177,16 @@ TABLES = {
                      "with these, longer": ["apples-paper-s0"],
                      "with these and `--batches joint`": ["apples-paper-joint-s0"],
                      "`dcgan --augment diffaugment`": ["apples-dcgan-s0"],
-                     "the same dcgan, longer": ["apples-dcgan-hour-s0"]}, {
+                     "the same dcgan, longer": ["apples-dcgan-hour-s0"],
+                     "`progan`": ["apples-progan-s0"]}, {
         "KID": "kid", "SWD": "swd", "precision": "precision", "recall": "recall"},
         {"real training images": "real_train", "untrained `projected`": "untrained"},
         [("steps", "steps"), ("minutes", "minutes")]),
+    "faces": ByRun({"`projected`": ["faces-projected-s0"], "`dcgan --augment diffaugment`": ["faces-dcgan-s0"],
+                    "`progan`": ["faces-progan-s0"]},
+                   {"KID": "kid", "SWD": "swd", "precision": "precision", "recall": "recall", "coverage": "coverage"},
+                   {"real training images": "real_train", "untrained `projected`": "untrained"},
+                   [("steps", "steps"), ("minutes", "minutes")]),
     "styles": ByFigure({"trained": "apple2orange-styles-s0"}, _both_ways({
         "KID, `imagenet-lite0-579344-bicubic224`": "kid_*", "distance of two translations, L1": "diversity_l1_*",
         "the same, perceptual": "diversity_perceptual_*", "cycle error": "cycle_l1_*",

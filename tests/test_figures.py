@@ -14,6 +14,7 @@ README = {
     "cyclegan": [("apple2orange", "kid_a2b", "model", "KID {:.3f}"),
                  ("apple2orange", "kid_a2b", "input", "input {:.3f}"),
                  ("apple2orange", "kid_a2b", "real_train", "real {:.3f}")],
+    "projected": [("projected-apples", "kid", "model", "KID {:.3f}")],
     "pix2pix": [("facades", "fid_b2a", "model", "FID {:.0f}"), ("facades", "fid_b2a", "real_train", "real {:.0f}")],
 }
 
