@@ -178,10 +178,14 @@ TABLES = {
                      "with these and `--batches joint`": ["apples-paper-joint-s0"],
                      "`dcgan --augment diffaugment`": ["apples-dcgan-s0"],
                      "the same dcgan, longer": ["apples-dcgan-hour-s0"],
-                     "`progan`": ["apples-progan-s0"]}, {
+                     "`dcgan`": ["apples-dcgan-plain-s0"], "`wgan-gp`": ["apples-wgan-gp-s0"],
+                     "`progan`": ["apples-progan-s0"], "`fastgan`": ["apples-fastgan-s0"]}, {
         "KID": "kid", "SWD": "swd", "precision": "precision", "recall": "recall"},
         {"real training images": "real_train", "untrained `projected`": "untrained"},
         [("steps", "steps"), ("minutes", "minutes")]),
+    "cifar1000": BySteps({title: [f"cifar1000-{name}-{steps}-s0" for steps in (500, 1000, 2000, 3000)]
+                          for title, name in (("`dcgan`", "plain"), ("`dcgan --augment diffaugment`", "aug"))},
+                         "fid", "real_train"),
     "faces": ByRun({"`projected`": ["faces-projected-s0"], "`dcgan --augment diffaugment`": ["faces-dcgan-s0"],
                     "`progan`": ["faces-progan-s0"]},
                    {"KID": "kid", "SWD": "swd", "precision": "precision", "recall": "recall", "coverage": "coverage"},
