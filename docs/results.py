@@ -186,7 +186,8 @@ TABLES = {
     "cifar1000": BySteps({title: [f"cifar1000-{name}-{steps}-s0" for steps in (500, 1000, 2000, 3000)]
                           for title, name in (("`dcgan`", "plain"), ("`dcgan --augment diffaugment`", "aug"))},
                          "fid", "real_train"),
-    "faces": ByRun({"`projected`": ["faces-projected-s0"], "`dcgan --augment diffaugment`": ["faces-dcgan-s0"],
+    "faces": ByRun({"`projected`": ["faces-projected-s0"], "the same, longer": ["faces-projected-longer-s0"],
+                    "`dcgan --augment diffaugment`": ["faces-dcgan-s0"],
                     "`progan`": ["faces-progan-s0"]},
                    {"KID": "kid", "SWD": "swd", "precision": "precision", "recall": "recall", "coverage": "coverage"},
                    {"real training images": "real_train", "untrained `projected`": "untrained"},
